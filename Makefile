@@ -1,0 +1,97 @@
+# Vitrine's build: one file, no configure step. `make help` lists the targets.
+
+MODE ?= release
+BUILD ?= build/$(MODE)
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+BASE := -std=c11 -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -MMD -MP -fno-strict-aliasing -fwrapv
+LIBS_PKG := slirp libfdt
+
+OPT_debug   := -O0 -g
+OPT_release := -O2 -g
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT := $(OPT_$(MODE))
+$(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
+
+PKG_CFLAGS := $(shell pkg-config --cflags slirp capstone 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs slirp capstone 2>/dev/null) -lfdt
+
+CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
+LDLIBS := $(PKG_LIBS) -lpthread -lutil -lm
+
+# Layers from left to right; a library is an archive, so a unit test links only what it uses.
+LAYERS := util mem tcg cpu kvm chardev block net hw inspect monitor web cli
+layer_src = $(shell find src/$(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
+layer_obj = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(call layer_src,$(1))))
+PRESENT := $(foreach l,$(LAYERS),$(if $(call layer_src,$(l)),$(l)))
+ARCHIVES := $(foreach l,$(PRESENT),$(BUILD)/lib$(l).a)
+# Archives in link order: the rightmost layer first.
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+LINK := -Wl,--start-group $(call reverse,$(ARCHIVES)) -Wl,--end-group
+
+.PHONY: all help test-unit clean format layers headers globals sizes unmodelled check-style bench fuzz guests tests-build
+.SECONDARY:
+all: $(BUILD)/vitrine
+
+help: ## print every target
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BUILD)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+define archive_rule
+$(BUILD)/lib$(1).a: $(call layer_obj,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach l,$(PRESENT),$(eval $(call archive_rule,$(l))))
+
+NAMES := vitrine-system-riscv64 vitrine-system-riscv32
+$(BUILD)/vitrine: $(BUILD)/obj/main.o $(ARCHIVES)
+	$(CC) $(OPT) -o $@ $(BUILD)/obj/main.o $(LINK) $(LDLIBS)
+	@for n in $(NAMES); do ln -sf vitrine $(BUILD)/$$n; done
+
+# --- tests -----------------------------------------------------------------------------------
+# tests/unit/LAYER/test_x.c becomes $(BUILD)/tests/LAYER/test_x, linked with that layer and those
+# to its left.
+left_of = $(if $(filter $(1),$(firstword $(2))),$(firstword $(2)),$(firstword $(2)) $(if $(2),$(call left_of,$(1),$(wordlist 2,$(words $(2)),$(2)))))
+test_archives = $(foreach l,$(filter $(PRESENT),$(call left_of,$(1),$(LAYERS))),$(BUILD)/lib$(l).a)
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+define unit_rule
+$(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(call test_archives,$(1))
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS_ALL) -Itests/unit -o $$@ $$< -Wl,--start-group $(call test_archives,$(1)) -Wl,--end-group -lcmocka $(LDLIBS)
+endef
+$(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
+
+tests-build: $(UNIT_BIN) ## build the unit tests
+test-unit: $(UNIT_BIN) ## run the unit tests (cmocka)
+	@fail=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+
+# --- style -----------------------------------------------------------------------------------
+layers: ## check that modules include only what is to their left
+	@tools/layers.sh
+
+check-style: layers ## layers, headers compile alone, no mutable globals, sizes, format
+	@tools/check-style.sh $(BUILD)
+
+unmodelled: ## list what is not modelled and where we deviate from a manual
+	@grep -rnE 'Not modelled:|Deviates:' src | sed 's/: *[/* ]*/: /'
+
+format: ## run clang-format on the C sources
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove the build trees
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include tests/tests.mk bench/bench.mk fuzz/fuzz.mk

@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# From a clean clone to a Linux shell under Vitrine.
+#
+#   ./run.sh [--no-boot] [more options for the emulator]
+#
+# Installs the packages that are missing (and says which), builds, fetches the guest, boots it. What is
+# done already is not done again. Leave the machine with `poweroff`, or with Ctrl-A x.
+set -eu
+
+cd "$(dirname "$0")"
+boot=yes
+if [ "${1:-}" = --no-boot ]; then
+    boot=no
+    shift
+fi
+
+tools/install-deps.sh run
+make --no-print-directory --silent -j"$(nproc)" MODE=release
+tools/fetch-guest.sh guest
+if [ "$boot" = no ]; then
+    exit 0
+fi
+exec build/release/vitrine-system-riscv64 -M virt -m 512 -nographic \
+    -kernel guest/riscv64/Image -initrd guest/riscv64/initramfs.cpio \
+    -append "console=ttyS0 quiet" "$@"

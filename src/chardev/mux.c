@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Input side of a chardev: one ring a front end, and the Ctrl-A escapes of a multiplexed terminal.
+ *
+ *   host --read--> [Ctrl-A filter] --> ring of the front end in focus --can_receive()--> receive()
+ *
+ * Invariants: escapes work while the guest takes no input: a terminal is read even when the ring is
+ * full (its bytes are then lost); a pipe or socket waits instead, so a script loses nothing.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chardev/chardev_int.h"
+
+enum { CTRL_A = 1, TTY_CHUNK = 256 };
+
+static const char mux_help[] = "\n"
+                               "C-a h    print this help\n"
+                               "C-a x    exit emulator\n"
+                               "C-a b    send break\n"
+                               "C-a c    switch between console and monitor\n"
+                               "C-a C-a  sends C-a\n";
+
+static CharPort *mux_focus(Chardev *chr) {
+    return chr->port_count > 0 ? &chr->port[chr->focus] : NULL;
+}
+
+static void port_event(CharPort *port, CharEvent event) {
+    if (port->fe.event != NULL) {
+        port->fe.event(port->fe.opaque, event);
+    }
+}
+
+void mux_event(Chardev *chr, CharEvent event) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        port_event(&chr->port[i], event);
+    }
+}
+
+unsigned mux_room(const Chardev *chr) {
+    if (chr->mux && chr->in_is_tty) {
+        return TTY_CHUNK;
+    }
+    if (chr->port_count == 0) {
+        return chr->mux ? TTY_CHUNK : 0;
+    }
+    return CHAR_RING_SIZE - chr->port[chr->focus].len;
+}
+
+static void mux_push(Chardev *chr, uint8_t byte) {
+    CharPort *port = mux_focus(chr);
+    if (port != NULL && port->len < CHAR_RING_SIZE) {
+        port->ring[(port->head + port->len) % CHAR_RING_SIZE] = byte;
+        port->len++;
+    }
+}
+
+static void mux_switch_focus(Chardev *chr) {
+    if (chr->port_count > 1) {
+        chr->focus = (chr->focus + 1) % chr->port_count;
+    } else if (chr->escapes.switch_focus != NULL) {
+        chr->escapes.switch_focus(chr->escapes.opaque);
+    }
+}
+
+/* The key after Ctrl-A; any other key than these does nothing. */
+static void mux_escape(Chardev *chr, uint8_t byte) {
+    CharPort *port = mux_focus(chr);
+    switch (byte) {
+    case CTRL_A:
+        mux_push(chr, byte);
+        break;
+    case 'x':
+        if (chr->escapes.quit != NULL) {
+            chr->escapes.quit(chr->escapes.opaque);
+        }
+        break;
+    case 'c':
+        mux_switch_focus(chr);
+        break;
+    case 'b':
+        if (port != NULL) {
+            port_event(port, CHR_BREAK);
+        }
+        break;
+    case 'h':
+    case '?':
+        for (const char *p = mux_help; *p != '\0'; p++) {
+            if (*p == '\n') {
+                chardev_write(chr, (const uint8_t *)"\r", 1);
+            }
+            chardev_write(chr, (const uint8_t *)p, 1);
+        }
+        break;
+    }
+}
+
+void mux_input(Chardev *chr, const uint8_t *buf, unsigned len) {
+    for (unsigned i = 0; i < len; i++) {
+        if (!chr->mux) {
+            mux_push(chr, buf[i]);
+        } else if (chr->in_escape) {
+            chr->in_escape = false;
+            mux_escape(chr, buf[i]);
+        } else if (buf[i] == CTRL_A) {
+            chr->in_escape = true;
+        } else {
+            mux_push(chr, buf[i]);
+        }
+    }
+    mux_deliver(chr);
+}
+
+void mux_deliver(Chardev *chr) {
+    if (chr->delivering) {
+        return;
+    }
+    chr->delivering = true;
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        CharPort *port = &chr->port[i];
+        while (port->len > 0) {
+            unsigned n = port->fe.can_receive(port->fe.opaque);
+            unsigned straight = CHAR_RING_SIZE - port->head;
+            n = n < port->len ? n : port->len;
+            n = n < straight ? n : straight;
+            if (n == 0) {
+                break;
+            }
+            const uint8_t *bytes = port->ring + port->head;
+            port->head = (port->head + n) % CHAR_RING_SIZE;
+            port->len -= n;
+            port->fe.receive(port->fe.opaque, bytes, n);
+        }
+    }
+    chr->delivering = false;
+}
+
+void chardev_accept_input(Chardev *chr) {
+    mux_deliver(chr);
+    char_update_watch(chr);
+}
+
+bool chardev_attach(Chardev *chr, const CharFrontend *fe) {
+    if (chr->port_count == (chr->mux ? CHAR_MAX_PORTS : 1)) {
+        return false;
+    }
+    uint8_t *ring = malloc(CHAR_RING_SIZE);
+    if (ring == NULL) {
+        return false;
+    }
+    chr->focus = chr->port_count;
+    CharPort *port = &chr->port[chr->port_count++];
+    *port = (CharPort){.fe = *fe, .ring = ring};
+    char_update_watch(chr);
+    if (chr->out_fd >= 0) {
+        port_event(port, CHR_OPENED);
+    }
+    return true;
+}
+
+void chardev_detach(Chardev *chr, const void *fe_opaque) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        if (chr->port[i].fe.opaque == fe_opaque) {
+            free(chr->port[i].ring);
+            chr->port_count--;
+            memmove(&chr->port[i], &chr->port[i + 1],
+                    (chr->port_count - i) * sizeof(chr->port[0]));
+            chr->focus = chr->port_count > 0 ? chr->port_count - 1 : 0;
+            char_update_watch(chr);
+            return;
+        }
+    }
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* Values: see values.h. */
+#include "cli/values.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tcg/backend.h"
+#include "util/keyval.h"
+
+char *command_line_own(CommandLine *cl, char *text) {
+    char **owned = realloc(cl->owned, (cl->owned_count + 1) * sizeof(*owned));
+    assert(text && owned);
+    cl->owned = owned;
+    cl->owned[cl->owned_count++] = text;
+    return text;
+}
+
+static char *own_copy(CommandLine *cl, const char *text) {
+    return command_line_own(cl, strdup(text));
+}
+
+bool value_is_help(const char *text) {
+    return !strcmp(text, "help") || !strcmp(text, "?");
+}
+
+/* --- numbers ------------------------------------------------------------------------------------ */
+
+static bool suffix_shift(const char *suffix, unsigned *shift) {
+    static const char letters[] = "bkmgt";
+    if (suffix[0] == '\0' || suffix[1] != '\0') {
+        return false;
+    }
+    const char *at = strchr(letters, tolower((unsigned char)suffix[0]));
+    *shift = at ? 10 * (unsigned)(at - letters) : 0;
+    return at != NULL;
+}
+
+bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp) {
+    char *end = NULL;
+    errno = 0;
+    bool hex = !strncasecmp(text, "0x", 2);
+    double value = hex ? (double)strtoull(text, &end, 16) : strtod(text, &end);
+    bool bad = errno || end == text || !isdigit((unsigned char)text[0]);
+    if (!bad && *end) {
+        unsigned shift = 0;
+        bad = !suffix_shift(end, &shift);
+        unit = 1ull << shift;
+    }
+    double size = value * (double)unit;
+    if (bad || size >= 9.0e18) {
+        error_set(errp, "'%s' is not a size; write for example 512M or 2G", text);
+        return false;
+    }
+    *bytes = (uint64_t)size;
+    return true;
+}
+
+static bool get_size(const KeyVal *kv, const char *key, uint64_t unit, uint64_t *bytes,
+                     Error **errp) {
+    const char *text = keyval_get(kv, key);
+    return !text || value_parse_size(text, unit, bytes, errp);
+}
+
+/* --- -M ----------------------------------------------------------------------------------------- */
+
+/* Appends ",key=value" with commas doubled, as the board's own parser wants it. */
+static char *append_property(char *list, const char *key, const char *value) {
+    size_t have = list ? strlen(list) : 0;
+    char *out = realloc(list, have + strlen(key) + 2 * strlen(value) + 3);
+    assert(out);
+    char *p = out + have;
+    if (have) {
+        *p++ = ',';
+    }
+    p = stpcpy(p, key);
+    *p++ = '=';
+    for (const char *v = value; *v; v++) {
+        if (*v == ',') {
+            *p++ = ',';
+        }
+        *p++ = *v;
+    }
+    *p = '\0';
+    return out;
+}
+
+/* "kvm:tcg" of -M accel=: as if each stood after -accel. */
+static bool machine_accels(CommandLine *cl, const char *names, Error **errp) {
+    char *list = own_copy(cl, names), *rest = NULL;
+    for (char *name = strtok_r(list, ":", &rest); name; name = strtok_r(NULL, ":", &rest)) {
+        if (!value_accel(cl, name, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes out what main carries out itself; the rest goes to the board. */
+static bool machine_property(CommandLine *cl, const KeyValItem *item, char **board, Error **errp) {
+    MachineConfig *c = &cl->config;
+    if (!strcmp(item->key, "type")) {
+        c->machine = own_copy(cl, item->value);
+    } else if (!strcmp(item->key, "dumpdtb")) {
+        c->dump_dtb = own_copy(cl, item->value);
+    } else if (!strcmp(item->key, "accel")) {
+        return machine_accels(cl, item->value, errp);
+    } else {
+        *board = append_property(*board, item->key, item->value);
+    }
+    return true;
+}
+
+bool value_machine(CommandLine *cl, const char *text, Error **errp) {
+    if (value_is_help(text)) {
+        cl->action = CLI_LIST_MACHINES;
+        return true;
+    }
+    KeyVal kv;
+    char *board = NULL;
+    bool ok = keyval_parse(&kv, text, "type", errp);
+    for (unsigned i = 0; ok && i < kv.count; i++) {
+        ok = machine_property(cl, &kv.items[i], &board, errp);
+    }
+    keyval_free(&kv);
+    if (board) {
+        cl->config.machine_props = command_line_own(cl, board);
+    }
+    if (!ok) {
+        error_prepend(errp, "-M %s: ", text);
+    }
+    return ok;
+}
+
+/* --- -accel ------------------------------------------------------------------------------------- */
+
+static bool accel_thread(MachineConfig *c, const char *thread, Error **errp) {
+    if (thread && strcmp(thread, "single") && strcmp(thread, "multi")) {
+        error_set(errp, "thread=%s: use single or multi", thread);
+        return false;
+    }
+    if (thread) {
+        c->multi_thread = !strcmp(thread, "multi");
+    }
+    return true;
+}
+
+static bool accel_backend(MachineConfig *c, const char *backend, Error **errp) {
+    if (backend && !tcg_backend_find(backend)) {
+        error_set(errp, "backend=%s: use x86_64 or interp", backend);
+        return false;
+    }
+    bool interp = backend ? !strcmp(backend, "interp") : !tcg_backend_find("x86_64");
+    c->accel = interp ? "tcg-interp" : "tcg";
+    return true;
+}
+
+static bool accel_tcg(CommandLine *cl, const KeyVal *kv, Error **errp) {
+    MachineConfig *c = &cl->config;
+    uint64_t tb_size = 0;
+    const char *size = keyval_get(kv, "tb-size");
+    if (!keyval_check(kv, "accel thread tb-size backend", "-accel tcg", errp) ||
+        !accel_thread(c, keyval_get(kv, "thread"), errp) ||
+        !accel_backend(c, keyval_get(kv, "backend"), errp) ||
+        (size && !value_parse_size(size, 1 << 20, &tb_size, errp))) {
+        return false;
+    }
+    const uint64_t smallest = 1 << 20, largest = 2ull << 30;
+    if (size && (tb_size < smallest || tb_size >= largest)) {
+        error_set(errp, "tb-size=%s: use 1 to 2047 (MiB)", size);
+        return false;
+    }
+    c->tb_size = tb_size;
+    return true;
+}
+
+bool value_accel(CommandLine *cl, const char *text, Error **errp) {
+    if (value_is_help(text)) {
+        cl->action = CLI_LIST_ACCELS;
+        return true;
+    }
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "accel", errp);
+    const char *name = ok ? keyval_get(&kv, "accel") : NULL;
+    if (ok && !name) {
+        error_set(errp, "it names no accelerator; try -accel tcg");
+        ok = false;
+    } else if (ok && !strcmp(name, "tcg")) {
+        ok = cl->config.accel || accel_tcg(cl, &kv, errp);
+    } else if (ok && !strcmp(name, "kvm")) {
+        cl->accel_wish = "kvm"; /* a later one may do */
+    } else if (ok) {
+        error_set(errp, "unknown accelerator '%s'; use tcg", name);
+        ok = false;
+    }
+    keyval_free(&kv);
+    if (!ok) {
+        error_prepend(errp, "-accel %s: ", text);
+    }
+    return ok;
+}
+
+bool value_check_accel(const CommandLine *cl, Error **errp) {
+    if (cl->accel_wish && !cl->config.accel) {
+        error_set(errp, "-accel %s: KVM runs guests of the host's own architecture, and this one is "
+                        "RISC-V; use -accel tcg",
+                  cl->accel_wish);
+        return false;
+    }
+    return true;
+}
+
+/* --- -m, -smp, -name, -device --------------------------------------------------------------------- */
+
+bool value_memory(CommandLine *cl, const char *text, Error **errp) {
+    const uint64_t mib = 1 << 20;
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "size", errp) &&
+              keyval_check(&kv, "size", "-m", errp) &&
+              get_size(&kv, "size", mib, &cl->config.ram_size, errp);
+    keyval_free(&kv);
+    if (ok && (cl->config.ram_size < mib || cl->config.ram_size % 4096)) {
+        error_set(errp, "RAM is at least 1M, and whole pages of 4096 bytes");
+        ok = false;
+    }
+    if (!ok) {
+        error_prepend(errp, "-m %s: ", text);
+    }
+    return ok;
+}
+
+/* -smp counts; 0: not given. */
+typedef struct Topology {
+    uint64_t cpus, maxcpus, sockets, cores, threads;
+} Topology;
+
+static uint64_t or_one(uint64_t n) {
+    return n ? n : 1;
+}
+
+static bool smp_count(const Topology *t, uint64_t *cpus, Error **errp) {
+    uint64_t product = or_one(t->sockets) * or_one(t->cores) * or_one(t->threads);
+    bool has_shape = t->sockets || t->cores || t->threads;
+    uint64_t n = t->cpus ? t->cpus : has_shape ? product : or_one(t->maxcpus);
+    if (t->maxcpus && t->maxcpus != n) {
+        error_set(errp, "harts cannot be added later; leave maxcpus out");
+        return false;
+    }
+    if (n % product) {
+        error_set(errp, "%" PRIu64 " harts do not fill sockets * cores * threads = %" PRIu64, n,
+                  product);
+        return false;
+    }
+    *cpus = n;
+    return true;
+}
+
+/* A count of harts: a small whole number above 0. */
+static bool get_count(const KeyVal *kv, const char *key, uint64_t *out, Error **errp) {
+    if (!keyval_get_u64(kv, key, out, errp)) {
+        return false;
+    }
+    if (keyval_get(kv, key) && (*out == 0 || *out > 0xffff)) {
+        error_set(errp, "%s=%s is not a number of harts", key, keyval_get(kv, key));
+        return false;
+    }
+    return true;
+}
+
+bool value_smp(CommandLine *cl, const char *text, Error **errp) {
+    KeyVal kv;
+    Topology t = {0};
+    uint64_t cpus = 0;
+    bool ok = keyval_parse(&kv, text, "cpus", errp) &&
+              keyval_check(&kv, "cpus maxcpus sockets cores threads", "-smp", errp) &&
+              get_count(&kv, "cpus", &t.cpus, errp) &&
+              get_count(&kv, "maxcpus", &t.maxcpus, errp) &&
+              get_count(&kv, "sockets", &t.sockets, errp) &&
+              get_count(&kv, "cores", &t.cores, errp) &&
+              get_count(&kv, "threads", &t.threads, errp) && smp_count(&t, &cpus, errp);
+    keyval_free(&kv);
+    if (!ok) {
+        error_prepend(errp, "-smp %s: ", text);
+        return false;
+    }
+    cl->config.cpus = (unsigned)cpus;
+    return true;
+}
+
+bool value_name(CommandLine *cl, const char *text, Error **errp) {
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "guest", errp) &&
+              keyval_check(&kv, "guest process debug-threads", "-name", errp);
+    if (ok && keyval_get(&kv, "guest")) {
+        cl->config.name = own_copy(cl, keyval_get(&kv, "guest"));
+    }
+    keyval_free(&kv);
+    return ok;
+}
+
+/* Looks out for "help" and for a name that is none; the rest is the machine's to parse. */
+bool value_device(CommandLine *cl, const char *text, Error **errp) {
+    if (value_is_help(text)) {
+        cl->action = CLI_LIST_DEVICES;
+        return true;
+    }
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "driver", errp);
+    const char *name = ok ? keyval_get(&kv, "driver") : NULL;
+    if (ok && (!name || !device_class_find(name))) {
+        error_set(errp, "there is no device '%s'; '-device help' lists them", name ? name : "");
+        ok = false;
+    }
+    if (ok && (keyval_get(&kv, "help") || keyval_get(&kv, "?"))) {
+        cl->action = CLI_LIST_DEVICE_PROPERTIES;
+        cl->help_topic = own_copy(cl, name);
+    }
+    keyval_free(&kv);
+    if (!ok) {
+        error_prepend(errp, "-device %s: ", text);
+    }
+    return ok;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* What every vCPU can be asked by others: kicks, work items, flushes. */
+#include "cpu/cpu.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "cpu/exec.h"
+
+struct CpuWork {
+    void (*fn)(CPUState *cpu, void *arg);
+    void *arg;
+    CpuWork *next;
+};
+
+void cpu_kick(CPUState *cpu) {
+    __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+    /* Only a vCPU that sleeps needs the condition; it set `sleeping` before it looked at
+     * exit_request for the last time. */
+    if (__atomic_load_n(&cpu->sleeping, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&cpu->group->work_lock);
+        pthread_cond_broadcast(cpu->group->single ? &cpu->group->single_wake : &cpu->wake);
+        pthread_mutex_unlock(&cpu->group->work_lock);
+    }
+}
+
+void cpu_queue_work(CPUState *cpu, void (*fn)(CPUState *cpu, void *arg), void *arg) {
+    CpuWork *work = malloc(sizeof(*work));
+    assert(work);
+    *work = (CpuWork){.fn = fn, .arg = arg};
+    pthread_mutex_lock(&cpu->group->work_lock);
+    *cpu->work_last = work;
+    cpu->work_last = &work->next;
+    pthread_mutex_unlock(&cpu->group->work_lock);
+    cpu_kick(cpu);
+}
+
+void cpu_run_work(CPUState *cpu) {
+    if (!__atomic_load_n(&cpu->work_first, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    pthread_mutex_lock(&cpu->group->work_lock);
+    while (cpu->work_first) {
+        CpuWork *work = cpu->work_first;
+        cpu->work_first = work->next;
+        if (!cpu->work_first) {
+            cpu->work_last = &cpu->work_first;
+        }
+        pthread_mutex_unlock(&cpu->group->work_lock);
+        work->fn(cpu, work->arg);
+        free(work);
+        pthread_mutex_lock(&cpu->group->work_lock);
+    }
+    pthread_mutex_unlock(&cpu->group->work_lock);
+}
+
+void cpu_drop_work(CPUState *cpu) {
+    while (cpu->work_first) {
+        CpuWork *work = cpu->work_first;
+        cpu->work_first = work->next;
+        free(work);
+    }
+    cpu->work_last = &cpu->work_first;
+}
+
+void cpu_tlb_switch(CPUState *cpu) {
+    tlb_flush_first(&cpu->tcg.tlb);
+    cpu->tcg.jump_tag.generation++;
+}
+
+void cpu_tlb_flush(CPUState *cpu) {
+    cpu->tlb_epoch++;
+    cpu_tlb_switch(cpu);
+}
+
+void cpu_tlb_flush_page(CPUState *cpu, vaddr addr) {
+    tlb_flush_first_page(&cpu->tcg.tlb, addr);
+    tlb_second_flush_page(&cpu->tcg.tlb, addr);
+    cpu->tcg.jump_tag.generation++;
+}
+
+void cpu_set_fetch(CPUState *cpu, vaddr addr, hwaddr phys, RAMBlock *rb,
+                   const uint8_t *host, bool partial) {
+    cpu->fetch = (FetchPage){
+        .page = addr & PAGE_MASK,
+        .host = host,
+        .ram = rb ? rb->base + (uint64_t)(host - rb->host) : RAM_ADDR_INVALID,
+        .phys = phys & PAGE_MASK,
+        .partial = partial,
+    };
+}

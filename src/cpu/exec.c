@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exec: the run loop of a vCPU, see exec.h; threads are in threads.c, block look-up in translate.c.
+ *
+ * Exclusion: code memory is reused only when no vCPU is inside generated code. A vCPU raises in_code
+ * before it enters and looks whether somebody wants exclusion; who wants it raises `exclusive`, kicks
+ * the others and waits until their in_code is down.
+ */
+#include "cpu/exec.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/lookup.h"
+#include "cpu/softmmu.h"
+
+/* --- exclusion --------------------------------------------------------------------------------- */
+
+static void code_enter(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    __atomic_store_n(&cpu->in_code, true, __ATOMIC_SEQ_CST);
+    while (__builtin_expect(__atomic_load_n(&g->exclusive, __ATOMIC_SEQ_CST), 0)) {
+        pthread_mutex_lock(&g->work_lock);
+        __atomic_store_n(&cpu->in_code, false, __ATOMIC_SEQ_CST);
+        pthread_cond_broadcast(&g->changed);
+        while (g->exclusive) {
+            pthread_cond_wait(&g->changed, &g->work_lock);
+        }
+        __atomic_store_n(&cpu->in_code, true, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&g->work_lock);
+    }
+}
+
+static void code_leave(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    __atomic_store_n(&cpu->in_code, false, __ATOMIC_SEQ_CST);
+    if (__builtin_expect(__atomic_load_n(&g->exclusive, __ATOMIC_SEQ_CST), 0)) {
+        pthread_mutex_lock(&g->work_lock);
+        pthread_cond_broadcast(&g->changed);
+        pthread_mutex_unlock(&g->work_lock);
+    }
+}
+
+void cpu_group_exclusive_begin(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    while (g->exclusive) {
+        pthread_cond_wait(&g->changed, &g->work_lock);
+    }
+    __atomic_store_n(&g->exclusive, true, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < g->count; i++) {
+        __atomic_store_n(&g->cpu[i]->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+    }
+    for (unsigned i = 0; i < g->count; i++) {
+        while (__atomic_load_n(&g->cpu[i]->in_code, __ATOMIC_SEQ_CST)) {
+            pthread_cond_wait(&g->changed, &g->work_lock);
+        }
+    }
+    pthread_mutex_unlock(&g->work_lock);
+}
+
+void cpu_group_exclusive_end(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_store_n(&g->exclusive, false, __ATOMIC_SEQ_CST);
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->work_lock);
+}
+
+/* --- one entry into generated code ------------------------------------------------------------- */
+
+static void log_entry(const CPUState *cpu, const TranslationBlock *tb) {
+    if (log_enabled(cpu->log, LOG_EXEC) && log_in_filter(cpu->log, tb->pc)) {
+        log_printf(cpu->log, LOG_EXEC, "Trace %u: %p [%08" PRIx64 "/%016" PRIx64 "/%08x]\n",
+                   cpu->index, (const void *)tb->code, (uint64_t)tb->phys, tb->pc, tb->flags);
+    }
+    if (log_enabled(cpu->log, LOG_CPU) && log_in_filter(cpu->log, tb->pc)) {
+        cpu->cls->dump(cpu, cpu->log->file ? cpu->log->file : stderr);
+    }
+}
+
+/* The exit of a block that the run loop is to chain to the next one. */
+typedef struct LastExit {
+    TranslationBlock *tb; /* NULL: nothing to chain */
+    unsigned slot;
+    uint64_t born;
+} LastExit;
+
+static void chain(CPUState *cpu, const LastExit *last, TranslationBlock *tb) {
+    if (!last->tb || log_enabled(cpu->log, LOG_NOCHAIN)) {
+        return;
+    }
+    TbCache *tc = cpu->group->cache;
+    pthread_mutex_lock(&tc->lock);
+    /* last->tb may have been evicted, and its struct reused, since it returned. */
+    if (last->tb->born == last->born && last->tb->flags == tb->flags) {
+        tb_cache_chain_locked(tc, last->tb, last->slot, tb);
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* The block to run next, with in_code raised so that it cannot be evicted. NULL (in_code is down): a
+ * fetch faulted, or the block went away meanwhile; look again. */
+static TranslationBlock *enter_next_block(CPUState *cpu) {
+    code_enter(cpu);
+    TranslationBlock *tb = cpu_lookup_block(cpu);
+    if (tb) {
+        return tb;
+    }
+    code_leave(cpu);
+    uint64_t born;
+    tb = cpu_translate_block(cpu, &born);
+    if (!tb) {
+        return NULL;
+    }
+    code_enter(cpu);
+    if (tb->born != born) {
+        code_leave(cpu);
+        return NULL;
+    }
+    return tb;
+}
+
+/* Interrupts, work items, halts. False: the vCPU has nothing to run now. */
+static bool between_blocks(CPUState *cpu) {
+    if (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_RELAXED)) {
+        __atomic_exchange_n(&cpu->tcg.exit_request, 0, __ATOMIC_SEQ_CST);
+        cpu_run_work(cpu);
+        if (__atomic_load_n(&cpu->group->stop_request, __ATOMIC_ACQUIRE)) {
+            cpu_kick(cpu);
+            return false;
+        }
+    }
+    if (cpu->halted) {
+        if (!cpu->cls->has_work(cpu)) {
+            return false;
+        }
+        cpu->halted = false;
+    }
+    cpu->cls->take_interrupt(cpu);
+    return true;
+}
+
+void cpu_run(CPUState *cpu, unsigned budget) {
+    const CpuGroup *g = cpu->group;
+    LastExit last = {NULL, 0, 0};
+    for (; budget; budget--) {
+        /* An unchained exit that nothing interrupted needs no look at interrupts: those raise
+         * exit_request. */
+        if (!last.tb || __atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_RELAXED)) {
+            last.tb = NULL;
+            if (!between_blocks(cpu)) {
+                return;
+            }
+        }
+        TranslationBlock *tb = enter_next_block(cpu);
+        if (!tb) {
+            last.tb = NULL;
+            continue;
+        }
+        chain(cpu, &last, tb);
+        last.tb = NULL;
+        if (cpu->log->mask) {
+            log_entry(cpu, tb);
+        }
+        uintptr_t ret = g->cache->backend->enter(&g->cache->bs, &cpu->tcg, tb->code);
+        TbExit why = (TbExit)(ret & TB_EXIT_MASK);
+        if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
+            last.tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
+            last.slot = why;
+            last.born = last.tb->born;
+        }
+        code_leave(cpu);
+        if (why == TB_EXIT_HALT) {
+            cpu->halted = true;
+        } else if (why == TB_EXIT_DEBUG) {
+            cpu->debug_stop = true;
+            return;
+        }
+    }
+}
+
+/* --- the group --------------------------------------------------------------------------------- */
+
+static const TcgCpuOps softmmu_ops = {
+    .load = softmmu_load,
+    .store = softmmu_store,
+    .rmw = softmmu_rmw,
+    .cas = softmmu_cas,
+    .probe = softmmu_probe,
+    .lookup = cpu_lookup_code,
+};
+
+CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
+                        bool multi_thread, const char *backend, uint64_t tb_size,
+                        Error **errp) {
+    CpuGroup *g = calloc(1, sizeof(*g));
+    assert(g);
+    g->backend = tcg_backend_find(backend);
+    if (!g->backend) {
+        error_set(errp, "translator back end '%s' is unknown; use x86_64 or interp", backend);
+        free(g);
+        return NULL;
+    }
+    g->as = as;
+    g->machine_lock = machine_lock;
+    g->multi_thread = multi_thread;
+    g->tb_size = tb_size;
+    pthread_mutex_init(&g->work_lock, NULL);
+    pthread_cond_init(&g->changed, NULL);
+    pthread_cond_init(&g->single_wake, NULL);
+    pthread_cond_init(&g->ticker_wake, NULL);
+    return g;
+}
+
+void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Log *log,
+                   Clock *clock) {
+    assert(group->count < CPU_GROUP_MAX);
+    cpu->cls = cls;
+    cpu->group = group;
+    cpu->index = group->count;
+    cpu->as = group->as;
+    cpu->log = log;
+    cpu->clock = clock;
+    cpu->work_last = &cpu->work_first;
+    pthread_cond_init(&cpu->wake, NULL);
+    tlb_init(&cpu->tcg.tlb);
+    for (unsigned i = 0; i < FETCH_CACHE_SIZE; i++) {
+        cpu->fetch_cache[i].page = 1; /* no page address */
+    }
+    /* No pc is odd, so an entry of zeroed memory could only match pc 0 in generation 0. */
+    cpu->tcg.jump_tag.generation = 1;
+    cpu->tcg.ops = &softmmu_ops;
+    cpu->tcg.backend = group->backend;
+    cpu->tcg.reservation_addr = UINT64_MAX;
+    cpu->ir = ir_context_new();
+    cls->declare_globals(cpu, cpu->ir);
+    cpu->ir->pc_offset = cls->pc_offset;
+    group->cpu[group->count++] = cpu;
+}
+
+bool cpu_group_realize(CpuGroup *group, Error **errp) {
+    assert(group->count > 0);
+    group->cache = tb_cache_new(group->backend, group->tb_size, group->cpu[0]->cls->pc_offset,
+                                group->cpu[0]->ir, errp);
+    if (!group->cache) {
+        return false;
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        CPUState *cpu = group->cpu[i];
+        group->backend->fp_set_round(&cpu->tcg.fp, FP_MODE_RNE);
+        group->backend->fp_set_flags(&cpu->tcg.fp, 0);
+        cpu->cls->reset(cpu);
+    }
+    return true;
+}
+
+void cpu_group_free(CpuGroup *group) {
+    if (!group) {
+        return;
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        CPUState *cpu = group->cpu[i];
+        cpu_drop_work(cpu);
+        tlb_destroy(&cpu->tcg.tlb);
+        ir_context_free(cpu->ir);
+        pthread_cond_destroy(&cpu->wake);
+        if (cpu->cls->free) {
+            cpu->cls->free(cpu);
+        } else {
+            free(cpu);
+        }
+    }
+    tb_cache_free(group->cache);
+    pthread_cond_destroy(&group->ticker_wake);
+    pthread_cond_destroy(&group->single_wake);
+    pthread_cond_destroy(&group->changed);
+    pthread_mutex_destroy(&group->work_lock);
+    free(group);
+}
+
+void cpu_group_lock(CpuGroup *group) {
+    pthread_mutex_lock(group->machine_lock);
+}
+
+void cpu_group_unlock(CpuGroup *group) {
+    pthread_mutex_unlock(group->machine_lock);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exec: the run loop, the vCPU threads, and what they share.
+ *
+ *   cpu_run():  work items -> interrupts -> tb_find() -> enter generated code -> why did it return? --,
+ *                  ^------------------------------------------------------------------------------'
+ *
+ * One thread a vCPU (thread=multi), or one thread that gives each vCPU a turn (thread=single).
+ *
+ * Locks, in order: machine lock, tb_lock, work_lock.
+ */
+#ifndef VITRINE_CPU_EXEC_H
+#define VITRINE_CPU_EXEC_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "cpu/cpu.h"
+#include "tcg/cache.h"
+
+enum { CPU_GROUP_MAX = 8 };
+
+struct CpuGroup {
+    CPUState *cpu[CPU_GROUP_MAX];
+    unsigned count;
+    bool multi_thread;
+    TbCache *cache;
+    AddressSpace *as;
+    pthread_mutex_t *machine_lock;
+    /* work_lock */
+    pthread_mutex_t work_lock;
+    pthread_cond_t changed;
+    bool stop_request; /* atomic: all vCPUs are to park */
+    bool exclusive;    /* atomic: nobody may enter generated code */
+    bool quit;
+    bool started;
+    /* thread=single */
+    bool single, single_started, ticker_started;
+    pthread_t single_id, ticker_id;
+    pthread_cond_t single_wake, ticker_wake;
+    unsigned turn, turn_count; /* atomic: whose turn, and how many turns were ended */
+    /* fixed */
+    const Backend *backend;
+    uint64_t tb_size;
+};
+
+/* Makes the group. backend: "x86_64" or "interp". tb_size: bytes of code buffer, 0: default. */
+CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock, bool multi_thread,
+                        const char *backend, uint64_t tb_size, Error **errp);
+void cpu_group_free(CpuGroup *group); /* frees its vCPUs too */
+/* Adds a vCPU made by the ISA. */
+void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Log *log, Clock *clock);
+/* Must be called once after all vCPUs were added, before start. */
+bool cpu_group_realize(CpuGroup *group, Error **errp);
+bool cpu_group_start(CpuGroup *group, Error **errp); /* threads begin to run */
+/* Parks all vCPUs outside guest code and returns when they are; resume lets them go on. Called
+ * without the machine lock. */
+void cpu_group_stop(CpuGroup *group);
+void cpu_group_resume(CpuGroup *group);
+void cpu_group_quit(CpuGroup *group); /* ends and joins the threads */
+void cpu_group_lock(CpuGroup *group); /* the machine lock (recursive) */
+void cpu_group_unlock(CpuGroup *group);
+
+/* Keeps every vCPU out of generated code until the end. The caller is not inside it and holds no
+ * lock: a vCPU inside may be waiting for one. */
+void cpu_group_exclusive_begin(CpuGroup *group);
+void cpu_group_exclusive_end(CpuGroup *group);
+
+/* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait. */
+void cpu_run(CPUState *cpu, unsigned budget);
+
+#endif

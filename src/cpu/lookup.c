@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lookup: from a guest pc to a translation block.
+ *
+ *   pc --fetch cache--> RAM address --hash--> block? --no--> front end, passes, back end --> insert
+ *
+ * A block is made without tb_lock up to code generation. The pages it is made from are marked "code"
+ * first, so stores from then on count in CodePage.sequence; if that moved by the time the block is
+ * entered in the cache, the bytes may be stale and the work is done again.
+ */
+#include "cpu/lookup.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cpu/exec.h"
+
+enum { TB_MAX_INSNS = 160 };
+
+/* --- fetch ------------------------------------------------------------------------------------- */
+
+/* Translates the page of pc for fetching. False: no translation (delivered unless probe). */
+static bool fetch_page(CPUState *cpu, vaddr pc, bool probe, FetchPage *out) {
+    uint64_t tag = (uint64_t)cpu->tcg.jump_tag.generation << 8 | cpu->cls->fetch_mmu_idx(cpu);
+    FetchPage *slot = &cpu->fetch_cache[(pc >> PAGE_BITS) & (FETCH_CACHE_SIZE - 1)];
+    if (slot->page == (pc & PAGE_MASK) && slot->tag == tag) {
+        *out = *slot;
+        return true;
+    }
+    if (!cpu->cls->tlb_fill(cpu, pc, 2, ACCESS_FETCH, cpu->cls->fetch_mmu_idx(cpu), probe)) {
+        return false;
+    }
+    cpu->fetch.tag = tag;
+    *out = cpu->fetch;
+    if (!cpu->fetch.partial) {
+        *slot = cpu->fetch;
+    }
+    return true;
+}
+
+/* From now on stores to the page are seen. */
+static void mark_code(CPUState *cpu, ram_addr page, const uint8_t *host) {
+    RAMBlock *rb = cpu->ram_hint;
+    if (!rb || page < rb->base || page >= rb->base + rb->size) {
+        const FlatRange *fr = address_space_find(cpu->as, cpu->fetch.phys);
+        rb = fr->mr->ram;
+        cpu->ram_hint = rb;
+    }
+    if (ramblock_clear_dirty(rb, page - rb->base, DIRTY_CODE)) {
+        for (unsigned i = 0; i < cpu->group->count; i++) {
+            tlb_reset_dirty(&cpu->group->cpu[i]->tcg.tlb, host, PAGE_SIZE);
+        }
+    }
+}
+
+bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
+    if ((pc & PAGE_MASK) != cpu->fetch.page || cpu->fetch.partial) {
+        /* The second page, or a page whose permissions hold byte by byte. An exception is
+         * delivered only for the block's first instruction. */
+        bool probe = pc - tb->pc > 2;
+        FetchPage page;
+        if (!fetch_page(cpu, pc, probe, &page)) {
+            return false;
+        }
+        cpu->fetch = page;
+        if ((pc & PAGE_MASK) != (tb->pc & PAGE_MASK)) {
+            if (page.ram == RAM_ADDR_INVALID) {
+                tb->one_shot = true;
+            } else {
+                mark_code(cpu, page.ram, page.host);
+                if (tb->phys2 == RAM_ADDR_INVALID) {
+                    cpu->fetch_sequence[1] = tb_cache_page_sequence(cpu->group->cache, page.ram);
+                    tb->phys2 = page.ram;
+                }
+            }
+        }
+    }
+    if (cpu->fetch.host) {
+        memcpy(bits, cpu->fetch.host + (pc & PAGE_OFFSET_MASK), 2);
+        return true;
+    }
+    uint64_t value;
+    tb->one_shot = true;
+    if (address_space_load(cpu->as, cpu->fetch.phys | (pc & PAGE_OFFSET_MASK), 2, &value) !=
+        MEMTX_OK) {
+        if (pc - tb->pc <= 2) {
+            cpu->cls->bus_error(cpu, pc, ACCESS_FETCH);
+        }
+        return false;
+    }
+    *bits = (uint16_t)value;
+    return true;
+}
+
+/* --- look-up ----------------------------------------------------------------------------------- */
+
+TranslationBlock *cpu_lookup_block(CPUState *cpu) {
+    TcgCpu *tcg = &cpu->tcg;
+    vaddr pc = cpu->cls->get_pc(cpu);
+    JumpCacheEntry *e = &tcg->jump_cache[jump_cache_index(pc)];
+    if (e->pc == pc && e->tag == tcg->jump_tag.word && !e->tb->death) {
+        return e->tb;
+    }
+    FetchPage page;
+    if (!fetch_page(cpu, pc, true, &page) || page.ram == RAM_ADDR_INVALID || page.partial) {
+        return NULL;
+    }
+    TbCache *tc = cpu->group->cache;
+    pthread_mutex_lock(&tc->lock);
+    TranslationBlock *tb = tb_cache_find_locked(tc, page.ram | (pc & PAGE_OFFSET_MASK), pc,
+                                                tcg->jump_tag.flags);
+    pthread_mutex_unlock(&tc->lock);
+    if (!tb) {
+        return NULL;
+    }
+    if (tb->phys2 != RAM_ADDR_INVALID) {
+        /* Its second page may be mapped elsewhere now. */
+        FetchPage second;
+        if (!fetch_page(cpu, (pc | PAGE_OFFSET_MASK) + 1, true, &second) ||
+            second.ram != tb->phys2) {
+            return NULL;
+        }
+    }
+    *e = (JumpCacheEntry){.pc = pc, .tag = tcg->jump_tag.word, .code = tb->code, .tb = tb};
+    return tb;
+}
+
+const void *cpu_lookup_code(TcgCpu *tcg) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    if (cpu->log->mask & (LOG_EXEC | LOG_CPU | LOG_NOCHAIN)) {
+        return NULL; /* every block is to be seen by the run loop */
+    }
+    TranslationBlock *tb = cpu_lookup_block(cpu);
+    return tb ? tb->code : NULL;
+}
+
+/* --- translation ------------------------------------------------------------------------------- */
+
+static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t category,
+                      const char *title) {
+    const Log *log = cpu->log;
+    if (!log_enabled(log, category) || !log_in_filter(log, tb->pc)) {
+        return;
+    }
+    FILE *out = log->file ? log->file : stderr;
+    flockfile(out);
+    fprintf(out, "%s\n", title);
+    if (category == LOG_OUT_ASM) {
+        const Backend *b = cpu->group->backend;
+        const uint8_t *p = tb->code, *end = tb->code + tb->code_size;
+        char text[128];
+        while (b->disassemble && p < end) {
+            unsigned n = b->disassemble(p, end, (uint64_t)(uintptr_t)p, text, sizeof(text));
+            fprintf(out, "0x%012" PRIx64 ":  %s\n", (uint64_t)(uintptr_t)p, text);
+            p += n ? n : 1;
+        }
+    } else if (category == LOG_IN_ASM) {
+        for (unsigned i = 0; i < cpu->ir->insn_count; i++) {
+            const IrInsn *insn = &cpu->ir->insns[i];
+            uint8_t bytes[16];
+            char text[128];
+            hwaddr phys;
+            unsigned n = 0;
+            while (n < insn->bytes && n < sizeof(bytes) &&
+                   cpu->cls->debug_translate(cpu, insn->pc + n, &phys)) {
+                address_space_read(cpu->as, phys, &bytes[n], 1);
+                n++;
+            }
+            cpu->cls->disassemble(cpu, insn->pc, bytes, n, text, sizeof(text));
+            fprintf(out, "0x%08" PRIx64 ":  ", insn->pc);
+            for (unsigned k = n; k > 0; k--) {
+                fprintf(out, "%02x", bytes[k - 1]);
+            }
+            fprintf(out, "%*s %s\n", (int)(16 - 2 * n), "", text);
+        }
+    } else {
+        ir_dump(cpu->ir, out);
+    }
+    fprintf(out, "\n");
+    funlockfile(out);
+}
+
+/* Front end and passes. False: the fetch faulted and the exception was delivered. */
+static bool build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
+                     unsigned max_insns) {
+    IrContext *ir = cpu->ir;
+    do {
+        cpu->fetch = *first;
+        tb->one_shot = first->ram == RAM_ADDR_INVALID || first->partial;
+        tb->phys2 = RAM_ADDR_INVALID;
+        ir_block_begin(ir);
+        if (!cpu->cls->translate(cpu, ir, tb, tb->one_shot ? 1 : max_insns)) {
+            return false;
+        }
+        max_insns /= 2;
+    } while (ir->overflow && max_insns);
+    assert(!ir->overflow);
+    if (cpu->log->mask) {
+        log_block(cpu, tb, LOG_IN_ASM, "----------------\nIN:");
+        log_block(cpu, tb, LOG_OP, "OP:");
+    }
+    ir_optimize(ir);
+    ir_liveness(ir);
+    if (cpu->log->mask) {
+        log_block(cpu, tb, LOG_OP_OPT, "OP after optimization:");
+    }
+    return true;
+}
+
+/* Makes room in the code buffer. Called and returns with the lock held. */
+static void make_room_locked(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    TbCache *tc = g->cache;
+    if (tb_cache_next_is_empty_locked(tc)) {
+        tb_cache_next_region_locked(tc);
+        return;
+    }
+    unsigned full = tc->current;
+    pthread_mutex_unlock(&tc->lock);
+    cpu_group_exclusive_begin(g);
+    pthread_mutex_lock(&tc->lock);
+    if (tc->current == full) { /* nobody else did it meanwhile */
+        tb_cache_next_region_locked(tc);
+        for (unsigned i = 0; i < g->count; i++) {
+            __atomic_add_fetch(&g->cpu[i]->tcg.jump_tag.generation, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    pthread_mutex_unlock(&tc->lock);
+    cpu_group_exclusive_end(g);
+    pthread_mutex_lock(&tc->lock);
+}
+
+static bool is_stale_locked(CPUState *cpu, const TranslationBlock *tb) {
+    TbCache *tc = cpu->group->cache;
+    return tb_cache_page_sequence_locked(tc, tb->phys & PAGE_MASK) != cpu->fetch_sequence[0] ||
+           (tb->phys2 != RAM_ADDR_INVALID &&
+            tb_cache_page_sequence_locked(tc, tb->phys2) != cpu->fetch_sequence[1]);
+}
+
+TranslationBlock *cpu_translate_block(CPUState *cpu, uint64_t *born) {
+    TbCache *tc = cpu->group->cache;
+    vaddr pc = cpu->cls->get_pc(cpu);
+    FetchPage first;
+    TranslationBlock *tb, draft;
+    for (;;) {
+        if (!fetch_page(cpu, pc, false, &first)) {
+            return NULL;
+        }
+        draft = (TranslationBlock){.pc = pc, .flags = cpu->tcg.jump_tag.flags};
+        draft.phys = RAM_ADDR_INVALID;
+        if (first.ram != RAM_ADDR_INVALID) {
+            draft.phys = first.ram | (pc & PAGE_OFFSET_MASK);
+            cpu->fetch = first;
+            mark_code(cpu, first.ram, first.host);
+            cpu->fetch_sequence[0] = tb_cache_page_sequence(tc, first.ram);
+        }
+        if (!build_ir(cpu, &draft, &first, TB_MAX_INSNS)) {
+            return NULL;
+        }
+        pthread_mutex_lock(&tc->lock);
+        tb = tb_cache_alloc_locked(tc);
+        *tb = draft;
+        while (!tb_cache_generate_locked(tc, cpu->ir, tb)) {
+            make_room_locked(cpu);
+        }
+        if (tb->one_shot) {
+            tb->death = TB_DEATH_FLUSH; /* never found, chained or invalidated */
+            break;
+        }
+        if (!is_stale_locked(cpu, tb)) {
+            tb_cache_insert_locked(tc, tb);
+            break;
+        }
+        tb->death = TB_DEATH_STORE;
+        pthread_mutex_unlock(&tc->lock);
+    }
+    *born = tb->born;
+    uint32_t death = tb->death;
+    const uint8_t *code = tb->code;
+    pthread_mutex_unlock(&tc->lock);
+    if (!death) {
+        cpu->tcg.jump_cache[jump_cache_index(pc)] = (JumpCacheEntry){
+            .pc = pc, .tag = cpu->tcg.jump_tag.word, .code = code, .tb = tb};
+    }
+    if (cpu->log->mask) {
+        log_block(cpu, tb, LOG_OUT_ASM, "OUT:");
+    }
+    return tb;
+}

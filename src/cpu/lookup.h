@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* From a guest pc to a translation block: fetch translation, jump cache, hash, translation. */
+#ifndef VITRINE_CPU_LOOKUP_H
+#define VITRINE_CPU_LOOKUP_H
+
+#include "cpu/cpu.h"
+
+/* The live block for the vCPU's pc and flags, or NULL if there is none yet. Fills the jump cache.
+ * Called with in_code raised, so that no block is evicted meanwhile. */
+TranslationBlock *cpu_lookup_block(CPUState *cpu);
+/* The same as TcgCpuOps.lookup: the block's code. */
+const void *cpu_lookup_code(TcgCpu *tcg);
+/* Makes the block for the vCPU's pc and flags; *born is its number: the block may be evicted and its
+ * struct reused until the vCPU is inside generated code. NULL: the fetch faulted; the exception was
+ * delivered. Called outside generated code and without locks. */
+TranslationBlock *cpu_translate_block(CPUState *cpu, uint64_t *born);
+
+#endif

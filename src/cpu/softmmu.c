@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Softmmu: the slow path of a guest access, when the first-level TLB did not simply match.
+ *
+ *   generated code --miss--> here: misaligned? page crossing? --> tlb_fill (second level, walk)
+ *                                        |
+ *            plain RAM  <----------------+----> MMIO: the device, under the machine lock
+ *            RAM with a watcher: code here (invalidate), a dirty client, a watch point
+ *
+ * Functions return false when a guest exception was delivered: env pc is then the handler's.
+ */
+#include "cpu/softmmu.h"
+
+#include <string.h>
+
+#include "cpu/exec.h"
+#include "mem/memory.h"
+
+static uint64_t extend(uint64_t value, unsigned memop) {
+    switch (memop & (MO_SIZE | MO_SIGN)) {
+    case MO_8: return (uint8_t)value;
+    case MO_16: return (uint16_t)value;
+    case MO_32: return (uint32_t)value;
+    case MO_8 | MO_SIGN: return (uint64_t)(int8_t)value;
+    case MO_16 | MO_SIGN: return (uint64_t)(int16_t)value;
+    case MO_32 | MO_SIGN: return (uint64_t)(int32_t)value;
+    default: return value;
+    }
+}
+
+static uint64_t swap_if_big(uint64_t value, unsigned memop) {
+    if (!(memop & MO_BE)) {
+        return value;
+    }
+    return __builtin_bswap64(value) >> (64 - 8 * MO_BYTES(memop));
+}
+
+static uint64_t host_load(const void *host, unsigned size) {
+    switch (size) {
+    case 1: return __atomic_load_n((const uint8_t *)host, __ATOMIC_RELAXED);
+    case 2: {
+        uint16_t v;
+        memcpy(&v, host, 2);
+        return v;
+    }
+    case 4: {
+        uint32_t v;
+        memcpy(&v, host, 4);
+        return v;
+    }
+    default: {
+        uint64_t v;
+        memcpy(&v, host, 8);
+        return v;
+    }
+    }
+}
+
+static void host_store(void *host, uint64_t value, unsigned size) {
+    switch (size) {
+    case 1: memcpy(host, &value, 1); break;
+    case 2: memcpy(host, &value, 2); break;
+    case 4: memcpy(host, &value, 4); break;
+    default: memcpy(host, &value, 8); break;
+    }
+}
+
+/* The first-level entry for an access inside one page, filled if need be. NULL: exception (or, for a
+ * probe, no translation). *tag: the tag for this kind of access, without TLB_INVALID. */
+static TlbEntry *translate(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
+                           unsigned mmu_idx, bool probe, uint64_t *tag) {
+    TlbEntry *e = tlb_entry(&cpu->tcg.tlb, mmu_idx, addr);
+    uint64_t t = kind == ACCESS_STORE ? e->tag_store : e->tag_load;
+    if ((t & (PAGE_MASK | TLB_INVALID)) != (addr & PAGE_MASK)) {
+        if (!cpu->cls->tlb_fill(cpu, addr, size, kind, mmu_idx, probe)) {
+            return NULL;
+        }
+        t = kind == ACCESS_STORE ? e->tag_store : e->tag_load;
+    }
+    *tag = t & ~(uint64_t)TLB_INVALID;
+    return e;
+}
+
+static RAMBlock *find_ram(CPUState *cpu, const uint8_t *host, hwaddr phys) {
+    RAMBlock *rb = cpu->ram_hint;
+    if (rb && host >= rb->host && host < rb->host + rb->size) {
+        return rb;
+    }
+    const FlatRange *fr = address_space_find(cpu->as, phys);
+    rb = fr->mr->ram;
+    cpu->ram_hint = rb;
+    return rb;
+}
+
+/* A store is about to hit a RAM page some client watches. */
+static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *host,
+                           unsigned size) {
+    hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
+    RAMBlock *rb = find_ram(cpu, host, phys);
+    uint64_t offset = (uint64_t)(host - rb->host);
+    if (!ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
+        TbCache *tc = cpu->group->cache;
+        bool hit_running = false;
+        pthread_mutex_lock(&tc->lock);
+        if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
+                                       cpu->tcg.current_tb, &hit_running)) {
+            ramblock_set_dirty(rb, offset, size, 1u << DIRTY_CODE);
+        }
+        pthread_mutex_unlock(&tc->lock);
+        if (hit_running) {
+            cpu->tcg.stop_after = 1;
+        }
+    }
+    ramblock_set_dirty(rb, offset, size, ~(1u << DIRTY_CODE));
+    if (!ramblock_clean_clients(rb, offset)) {
+        __atomic_and_fetch(&e->tag_store, ~(uint64_t)TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+        if (ramblock_clean_clients(rb, offset)) { /* cleared meanwhile by another thread */
+            __atomic_or_fetch(&e->tag_store, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
+/* One page's part of a load; false: exception. */
+static bool load_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_idx,
+                      uint64_t *value) {
+    uint64_t tag;
+    TlbEntry *e = translate(cpu, addr, size, ACCESS_LOAD, mmu_idx, false, &tag);
+    if (!e) {
+        return false;
+    }
+    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_LOAD)) {
+        return false;
+    }
+    if (tag & TLB_MMIO) {
+        hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
+        if (address_space_load(cpu->as, phys, size, value) != MEMTX_OK) {
+            cpu->cls->bus_error(cpu, addr, ACCESS_LOAD);
+            return false;
+        }
+        return true;
+    }
+    *value = host_load((const void *)(uintptr_t)(addr + e->addend), size);
+    return true;
+}
+
+static bool store_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_idx,
+                       uint64_t value) {
+    uint64_t tag;
+    TlbEntry *e = translate(cpu, addr, size, ACCESS_STORE, mmu_idx, false, &tag);
+    if (!e) {
+        return false;
+    }
+    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_STORE)) {
+        return false;
+    }
+    if (tag & TLB_MMIO) {
+        hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
+        if (address_space_store(cpu->as, phys, size, value) != MEMTX_OK) {
+            cpu->cls->bus_error(cpu, addr, ACCESS_STORE);
+            return false;
+        }
+        return true;
+    }
+    uint8_t *host = (uint8_t *)(uintptr_t)(addr + e->addend);
+    if (tag & TLB_NOTDIRTY) {
+        notdirty_store(cpu, e, addr, host, size);
+    }
+    host_store(host, value, size);
+    return true;
+}
+
+static bool crosses_page(vaddr addr, unsigned size) {
+    return (addr & PAGE_OFFSET_MASK) + size > PAGE_SIZE;
+}
+
+/* True if the access may go on. */
+static bool check_alignment(CPUState *cpu, vaddr addr, unsigned aux, AccessKind kind) {
+    unsigned memop = ir_aux_memop((uint16_t)aux);
+    if ((memop & MO_ALIGN) && (addr & (MO_BYTES(memop) - 1))) {
+        cpu->cls->misaligned(cpu, addr, kind);
+        return false;
+    }
+    return true;
+}
+
+bool softmmu_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    unsigned memop = ir_aux_memop((uint16_t)aux), mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
+    unsigned size = MO_BYTES(memop);
+    if (!check_alignment(cpu, addr, aux, ACCESS_LOAD)) {
+        return false;
+    }
+    uint64_t raw = 0;
+    if (crosses_page(addr, size)) {
+        for (unsigned i = 0; i < size; i++) {
+            uint64_t byte;
+            if (!load_part(cpu, addr + i, 1, mmu_idx, &byte)) {
+                return false;
+            }
+            raw |= byte << (8 * i);
+        }
+    } else if (!load_part(cpu, addr, size, mmu_idx, &raw)) {
+        return false;
+    }
+    *value = extend(swap_if_big(raw, memop), memop);
+    return true;
+}
+
+bool softmmu_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    unsigned memop = ir_aux_memop((uint16_t)aux), mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
+    unsigned size = MO_BYTES(memop);
+    if (!check_alignment(cpu, addr, aux, ACCESS_STORE)) {
+        return false;
+    }
+    value = swap_if_big(value, memop);
+    if (!crosses_page(addr, size)) {
+        return store_part(cpu, addr, size, mmu_idx, value);
+    }
+    /* Both pages must take the store before any byte of it is visible. */
+    uint64_t tag;
+    vaddr second = (addr | PAGE_OFFSET_MASK) + 1;
+    unsigned head = (unsigned)(second - addr);
+    if (!translate(cpu, addr, head, ACCESS_STORE, mmu_idx, false, &tag) ||
+        !translate(cpu, second, size - head, ACCESS_STORE, mmu_idx, false, &tag)) {
+        return false;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        if (!store_part(cpu, addr + i, 1, mmu_idx, value >> (8 * i) & 0xff)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t rmw_result(IrRmw rmw, uint64_t old, uint64_t value, unsigned memop) {
+    uint64_t so = extend(old, memop | MO_SIGN), sv = extend(value, memop | MO_SIGN);
+    uint64_t uo = extend(old, memop & ~(unsigned)MO_SIGN);
+    uint64_t uv = extend(value, memop & ~(unsigned)MO_SIGN);
+    switch (rmw) {
+    case RMW_XCHG: return value;
+    case RMW_ADD: return old + value;
+    case RMW_AND: return old & value;
+    case RMW_OR: return old | value;
+    case RMW_XOR: return old ^ value;
+    case RMW_MIN: return (int64_t)so < (int64_t)sv ? old : value;
+    case RMW_MAX: return (int64_t)so > (int64_t)sv ? old : value;
+    case RMW_MINU: return uo < uv ? old : value;
+    case RMW_MAXU: return uo > uv ? old : value;
+    case RMW_COUNT: break;
+    }
+    return value;
+}
+
+static bool host_cas(void *host, unsigned size, uint64_t expected, uint64_t desired) {
+    switch (size) {
+    case 1: {
+        uint8_t e = (uint8_t)expected;
+        return __atomic_compare_exchange_n((uint8_t *)host, &e, (uint8_t)desired, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    case 2: {
+        uint16_t e = (uint16_t)expected;
+        return __atomic_compare_exchange_n((uint16_t *)host, &e, (uint16_t)desired, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    case 4: {
+        uint32_t e = (uint32_t)expected;
+        return __atomic_compare_exchange_n((uint32_t *)host, &e, (uint32_t)desired, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    default:
+        return __atomic_compare_exchange_n((uint64_t *)host, &expected, desired, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* An atomic access: host memory ready to be changed, or *mmio. False: exception. */
+static bool atomic_translate(CPUState *cpu, vaddr addr, unsigned aux, uint8_t **host,
+                             hwaddr *mmio) {
+    unsigned size = MO_BYTES(ir_aux_memop((uint16_t)aux));
+    unsigned mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
+    if (addr & (size - 1)) {
+        cpu->cls->misaligned(cpu, addr, ACCESS_STORE);
+        return false;
+    }
+    uint64_t tag;
+    TlbEntry *e = translate(cpu, addr, size, ACCESS_STORE, mmu_idx, false, &tag);
+    if (!e) {
+        return false;
+    }
+    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_STORE)) {
+        return false;
+    }
+    *host = NULL;
+    if (tag & TLB_MMIO) {
+        *mmio = e->phys | (addr & PAGE_OFFSET_MASK);
+        return true;
+    }
+    *host = (uint8_t *)(uintptr_t)(addr + e->addend);
+    if (tag & TLB_NOTDIRTY) {
+        notdirty_store(cpu, e, addr, *host, size);
+    }
+    return true;
+}
+
+/* Read-modify-write of a device register: under the machine lock, so atomic to other vCPUs. */
+static bool mmio_rmw(CPUState *cpu, vaddr addr, hwaddr phys, unsigned size, uint64_t *old,
+                     uint64_t (*next)(uint64_t old, void *opaque), void *opaque) {
+    cpu_group_lock(cpu->group);
+    bool ok = address_space_load(cpu->as, phys, size, old) == MEMTX_OK &&
+              address_space_store(cpu->as, phys, size, next(*old, opaque)) == MEMTX_OK;
+    cpu_group_unlock(cpu->group);
+    if (!ok) {
+        cpu->cls->bus_error(cpu, addr, ACCESS_STORE);
+    }
+    return ok;
+}
+
+typedef struct RmwArgs {
+    IrRmw rmw;
+    uint64_t value, desired;
+    unsigned memop;
+} RmwArgs;
+
+static uint64_t next_rmw(uint64_t old, void *opaque) {
+    const RmwArgs *a = opaque;
+    return rmw_result(a->rmw, old, a->value, a->memop);
+}
+
+static uint64_t next_cas(uint64_t old, void *opaque) {
+    const RmwArgs *a = opaque;
+    unsigned memop = a->memop & ~(unsigned)MO_SIGN;
+    return extend(old, memop) == extend(a->value, memop) ? a->desired : old;
+}
+
+bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value,
+                 uint64_t *old) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    unsigned memop = ir_aux_memop((uint16_t)aux), size = MO_BYTES(memop);
+    uint8_t *host;
+    hwaddr phys;
+    if (!atomic_translate(cpu, addr, aux, &host, &phys)) {
+        return false;
+    }
+    uint64_t raw;
+    if (!host) {
+        RmwArgs args = {.rmw = rmw, .value = value, .memop = memop};
+        if (!mmio_rmw(cpu, addr, phys, size, &raw, next_rmw, &args)) {
+            return false;
+        }
+    } else {
+        do {
+            raw = host_load(host, size);
+        } while (!host_cas(host, size, raw, rmw_result(rmw, raw, value, memop)));
+    }
+    *old = extend(raw, memop);
+    return true;
+}
+
+bool softmmu_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
+                 uint64_t desired, uint64_t *old) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    unsigned memop = ir_aux_memop((uint16_t)aux), size = MO_BYTES(memop);
+    uint8_t *host;
+    hwaddr phys;
+    if (!atomic_translate(cpu, addr, aux, &host, &phys)) {
+        return false;
+    }
+    uint64_t raw;
+    uint64_t want = extend(expected, memop & ~(unsigned)MO_SIGN);
+    if (!host) {
+        RmwArgs args = {.value = expected, .desired = desired, .memop = memop};
+        if (!mmio_rmw(cpu, addr, phys, size, &raw, next_cas, &args)) {
+            return false;
+        }
+    } else {
+        do {
+            raw = host_load(host, size);
+        } while (raw == want && !host_cas(host, size, raw, desired));
+    }
+    *old = extend(raw, memop);
+    return true;
+}
+
+void *softmmu_probe(TcgCpu *tcg, vaddr addr, unsigned aux) {
+    CPUState *cpu = cpu_of_tcg(tcg);
+    unsigned mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
+    uint64_t tag;
+    TlbEntry *e = translate(cpu, addr, 1, ACCESS_LOAD, mmu_idx, true, &tag);
+    if (!e || (e->tag_load & TLB_FLAGS)) {
+        return NULL;
+    }
+    if (ir_aux_memop((uint16_t)aux) & MO_STORE) {
+        e = translate(cpu, addr, 1, ACCESS_STORE, mmu_idx, true, &tag);
+        if (!e || (e->tag_store & TLB_FLAGS) || (e->tag_load & TLB_FLAGS)) {
+            return NULL;
+        }
+    }
+    return (void *)(uintptr_t)(addr + e->addend);
+}

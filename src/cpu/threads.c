@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: how vCPUs are driven natively: one thread each, or one thread that gives turns.
+ *
+ *   thread=multi    vCPU thread: cpu_run() ... sleep on `wake` while halted or parked
+ *   thread=single   one thread: cpu 0, cpu 1, ... each for a turn, ended by a ticker's kick
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cpu/exec.h"
+
+enum { ENTRIES_PER_RUN = 1 << 20 };
+#define TURN_NS 5000000 /* of thread=single, and how often its ticker looks */
+
+/* Sleeps while parked, or halted with nothing to do. False: quit. */
+static bool wait_for_work(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    bool go = true;
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
+    for (;;) {
+        if (g->quit) {
+            go = false;
+            break;
+        }
+        if (g->stop_request || cpu->debug_stop) {
+            if (!cpu->stopped) {
+                cpu->stopped = true;
+                pthread_cond_broadcast(&g->changed);
+            }
+        } else if (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) || !cpu->halted) {
+            cpu->stopped = false;
+            break;
+        }
+        pthread_cond_wait(&cpu->wake, &g->work_lock);
+    }
+    __atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&g->work_lock);
+    return go;
+}
+
+static void *vcpu_thread(void *arg) {
+    CPUState *cpu = arg;
+    while (wait_for_work(cpu)) {
+        cpu_run(cpu, ENTRIES_PER_RUN);
+    }
+    return NULL;
+}
+
+/* --- thread=single ----------------------------------------------------------------------------- */
+
+static bool anyone_can_run(const CpuGroup *g) {
+    for (unsigned i = 0; i < g->count; i++) {
+        const CPUState *cpu = g->cpu[i];
+        if (!cpu->halted || __atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All vCPUs share cpu[0]'s condition: set up in cpu_group_start(). */
+static bool wait_for_work_single(CpuGroup *g) {
+    bool go = true;
+    pthread_mutex_lock(&g->work_lock);
+    for (unsigned i = 0; i < g->count; i++) {
+        __atomic_store_n(&g->cpu[i]->sleeping, true, __ATOMIC_SEQ_CST);
+    }
+    for (;;) {
+        if (g->quit) {
+            go = false;
+            break;
+        }
+        if (g->stop_request) {
+            for (unsigned i = 0; i < g->count; i++) {
+                g->cpu[i]->stopped = true;
+            }
+            pthread_cond_broadcast(&g->changed);
+        } else if (anyone_can_run(g)) {
+            break;
+        }
+        pthread_cond_wait(&g->single_wake, &g->work_lock);
+    }
+    for (unsigned i = 0; i < g->count; i++) {
+        g->cpu[i]->stopped = false;
+        __atomic_store_n(&g->cpu[i]->sleeping, false, __ATOMIC_SEQ_CST);
+    }
+    pthread_mutex_unlock(&g->work_lock);
+    return go;
+}
+
+static void *single_thread(void *arg) {
+    CpuGroup *g = arg;
+    while (wait_for_work_single(g)) {
+        for (unsigned i = 0; i < g->count; i++) {
+            CPUState *cpu = g->cpu[i];
+            __atomic_store_n(&g->turn, i, __ATOMIC_RELAXED);
+            /* A turn ends when the ticker kicks: the kick also makes cpu_run look for work, so the
+             * budget of one entry after it is what gives the turn away. */
+            unsigned turn = __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED);
+            do {
+                cpu_run(cpu, 64);
+            } while (turn == __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED) &&
+                     !cpu->halted && !g->stop_request);
+        }
+    }
+    return NULL;
+}
+
+/* Ends the turn of the vCPU that runs. */
+static void *ticker_thread(void *arg) {
+    CpuGroup *g = arg;
+    pthread_mutex_lock(&g->work_lock);
+    while (!g->quit) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += TURN_NS;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        pthread_cond_timedwait(&g->ticker_wake, &g->work_lock, &until);
+        __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
+        CPUState *cpu = g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)];
+        if (!cpu->sleeping) {
+            __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    pthread_mutex_unlock(&g->work_lock);
+    return NULL;
+}
+
+/* --- start, stop, quit ------------------------------------------------------------------------- */
+
+static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *arg, Error **errp) {
+    int err = pthread_create(thread, NULL, fn, arg);
+    if (err) {
+        error_set_errno(errp, err, "cannot start a vCPU thread; lower -smp or raise ulimit -u");
+        return false;
+    }
+    return true;
+}
+
+bool cpu_group_start(CpuGroup *g, Error **errp) {
+    assert(!g->started);
+    g->started = true;
+    if (g->multi_thread || g->count == 1) {
+        for (unsigned i = 0; i < g->count; i++) {
+            CPUState *cpu = g->cpu[i];
+            if (!start_thread(&cpu->thread, vcpu_thread, cpu, errp)) {
+                return false;
+            }
+            cpu->thread_started = true;
+        }
+        return true;
+    }
+    g->single = true;
+    if (!start_thread(&g->single_id, single_thread, g, errp)) {
+        return false;
+    }
+    g->single_started = true;
+    if (!start_thread(&g->ticker_id, ticker_thread, g, errp)) {
+        return false;
+    }
+    g->ticker_started = true;
+    return true;
+}
+
+static void wake_all_locked(CpuGroup *g) {
+    for (unsigned i = 0; i < g->count; i++) {
+        __atomic_store_n(&g->cpu[i]->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+        pthread_cond_broadcast(&g->cpu[i]->wake);
+    }
+    pthread_cond_broadcast(&g->single_wake);
+    pthread_cond_broadcast(&g->ticker_wake);
+    pthread_cond_broadcast(&g->changed);
+}
+
+static bool all_stopped_locked(const CpuGroup *g) {
+    for (unsigned i = 0; i < g->count; i++) {
+        const CPUState *cpu = g->cpu[i];
+        if (!cpu->stopped && (cpu->thread_started || g->single_started)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void cpu_group_stop(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_store_n(&g->stop_request, true, __ATOMIC_SEQ_CST);
+    wake_all_locked(g);
+    while (!all_stopped_locked(g)) {
+        pthread_cond_wait(&g->changed, &g->work_lock);
+    }
+    pthread_mutex_unlock(&g->work_lock);
+}
+
+void cpu_group_resume(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_store_n(&g->stop_request, false, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < g->count; i++) {
+        g->cpu[i]->debug_stop = false;
+    }
+    wake_all_locked(g);
+    pthread_mutex_unlock(&g->work_lock);
+}
+
+void cpu_group_quit(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    g->quit = true;
+    __atomic_store_n(&g->stop_request, true, __ATOMIC_SEQ_CST);
+    wake_all_locked(g);
+    pthread_mutex_unlock(&g->work_lock);
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->cpu[i]->thread_started) {
+            pthread_join(g->cpu[i]->thread, NULL);
+            g->cpu[i]->thread_started = false;
+        }
+    }
+    if (g->single_started) {
+        pthread_join(g->single_id, NULL);
+        g->single_started = false;
+    }
+    if (g->ticker_started) {
+        pthread_join(g->ticker_id, NULL);
+        g->ticker_started = false;
+    }
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Machine: made from the command line, and unmade. How it runs is in run.c.
+ *
+ *   machine_new: lock, clock, loop -> memory -> back ends -> board (vCPUs, devices) -> -device
+ *                -> firmware, kernel, device tree -> reset
+ *   machine_free: the same backwards; also after a failure half-way
+ */
+#include "hw/machine/machine.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "hw/machine/backends.h"
+#include "hw/machine/run.h"
+#include "hw/machine/virt.h"
+
+static const MachineClass *const all_machines[] = {&virt_machine_class};
+
+enum { MACHINE_COUNT = sizeof(all_machines) / sizeof(all_machines[0]) };
+
+const MachineClass *const *machine_classes(unsigned *count) {
+    *count = MACHINE_COUNT;
+    return all_machines;
+}
+
+const MachineClass *machine_class_find(const char *name, unsigned xlen) {
+    unsigned bit = xlen == 32 ? 1 : 2;
+    for (unsigned i = 0; i < MACHINE_COUNT; i++) {
+        const MachineClass *c = all_machines[i];
+        if ((c->xlen_mask & bit) &&
+            (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* --- checks ------------------------------------------------------------------------------------- */
+
+static bool check_config(Machine *m, Error **errp) {
+    const MachineConfig *c = &m->config;
+    m->cls = machine_class_find(c->machine, c->xlen);
+    if (!m->cls) {
+        error_set(errp, "-M %s: unknown machine; see -M help", c->machine);
+        return false;
+    }
+    if (c->cpus < 1 || c->cpus > m->cls->max_cpus || c->cpus > CPU_GROUP_MAX) {
+        error_set(errp, "-smp %u: machine %s has 1 to %u vCPUs", c->cpus, m->cls->name,
+                  m->cls->max_cpus);
+        return false;
+    }
+    return true;
+}
+
+/* True if "CLASS.PROP=VALUE" names a property that there is. */
+static bool check_global(const char *text, Error **errp) {
+    char name[128];
+    const char *dot = strchr(text, '.');
+    const char *eq = dot ? strchr(dot, '=') : NULL;
+    if (!eq || (size_t)(eq - text) >= sizeof(name)) {
+        error_set(errp, "-global %s: write it as DEVICE.PROPERTY=VALUE", text);
+        return false;
+    }
+    memcpy(name, text, (size_t)(eq - text));
+    name[eq - text] = '\0';
+    char *prop = name + (dot - text) + 1;
+    prop[-1] = '\0';
+    const DeviceClass *cls = device_class_find(name);
+    if (!cls) {
+        error_set(errp, "-global %s: there is no device %s; see -device help", text, name);
+        return false;
+    }
+    for (const DeviceProperty *p = cls->properties; p && p->name; p++) {
+        if (!strcmp(p->name, prop)) {
+            return true;
+        }
+    }
+    error_set(errp, "-global %s: device %s has no property '%s'; see -device %s,help", text, name,
+              prop, name);
+    return false;
+}
+
+static bool check_globals(const OptionList *globals, Error **errp) {
+    for (unsigned i = 0; i < globals->count; i++) {
+        if (!check_global(globals->item[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- parts -------------------------------------------------------------------------------------- */
+
+static void lock_machine(void *opaque) {
+    machine_lock(opaque);
+}
+
+static void unlock_machine(void *opaque) {
+    machine_unlock(opaque);
+}
+
+/* A device, or the loader, wrote RAM: code that was translated from there is void. */
+static void invalidate_code(void *opaque, RAMBlock *rb, uint64_t offset, uint64_t len) {
+    Machine *m = opaque;
+    TbCache *tc = m->cpus ? m->cpus->cache : NULL;
+    if (!tc) {
+        ramblock_set_dirty(rb, offset, len, 1u << DIRTY_CODE);
+        return;
+    }
+    pthread_mutex_lock(&tc->lock);
+    for (uint64_t end = offset + len; offset < end;) {
+        uint64_t page_end = (offset & PAGE_MASK) + PAGE_SIZE;
+        uint64_t n = (end < page_end ? end : page_end) - offset;
+        if (tb_cache_invalidate_locked(tc, rb->base + offset, n, TB_DEATH_DMA, NULL, NULL)) {
+            ramblock_set_dirty(rb, offset, n, 1u << DIRTY_CODE);
+        }
+        offset += n;
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+static void init_lock(Machine *m) {
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
+
+static void init_memory(Machine *m) {
+    ram_list_init(&m->ram_list);
+    memory_region_init(&m->system_memory, "system", UINT64_MAX);
+    address_space_init(&m->as, &m->system_memory, "memory", m->log);
+    m->as.lock_io = lock_machine;
+    m->as.unlock_io = unlock_machine;
+    m->as.lock_opaque = m;
+    m->as.ram_written = invalidate_code;
+    m->as.ram_written_opaque = m;
+}
+
+static bool make_cpu_group(Machine *m, Error **errp) {
+    const char *accel = m->config.accel ? m->config.accel : "tcg";
+    const char *backend = NULL;
+    if (!strcmp(accel, "tcg")) {
+        backend = "x86_64";
+    } else if (!strcmp(accel, "tcg-interp")) {
+        backend = "interp";
+    } else {
+        error_set(errp, "-accel %s: unknown; use tcg or tcg-interp", accel);
+        return false;
+    }
+    m->cpus = cpu_group_new(&m->as, &m->lock, m->config.multi_thread, backend, m->config.tb_size,
+                            errp);
+    return m->cpus != NULL;
+}
+
+static bool build(Machine *m, Error **errp) {
+    m->loop = loop_new(&m->clock, lock_machine, unlock_machine, m, errp);
+    if (!m->loop) {
+        return false;
+    }
+    run_init(m);
+    return backends_open(m, errp) && make_cpu_group(m, errp) && m->cls->init(m, errp) &&
+           backends_add_devices(m, errp) && cpu_group_realize(m->cpus, errp) &&
+           m->cls->boot(m, errp);
+}
+
+Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *escapes,
+                     Error **errp) {
+    Machine *m = calloc(1, sizeof(*m));
+    if (!m) {
+        error_set(errp, "no memory for a machine");
+        return NULL;
+    }
+    m->config = *config;
+    m->log = log;
+    m->escapes = escapes;
+    m->last_device = &m->first_device;
+    if (!check_config(m, errp) || !check_globals(&config->globals, errp)) {
+        free(m);
+        return NULL;
+    }
+    init_lock(m);
+    clock_init(&m->clock);
+    clock_stop(&m->clock); /* the guest's time begins with its first instruction */
+    init_memory(m);
+    machine_lock(m);
+    bool ok = build(m, errp) && (config->dump_dtb || run_reset_locked(m, errp));
+    machine_unlock(m);
+    if (!ok) {
+        machine_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+/* The newest first: a child before its transport. */
+static void free_devices(Machine *m) {
+    while (m->first_device) {
+        Device *last = m->first_device;
+        while (last->next) {
+            last = last->next;
+        }
+        device_free(last);
+    }
+}
+
+void machine_free(Machine *m) {
+    if (!m) {
+        return;
+    }
+    if (m->cpus) {
+        cpu_group_quit(m->cpus);
+    }
+    machine_lock(m);
+    free_devices(m);
+    if (m->cls->exit) {
+        m->cls->exit(m);
+    }
+    backends_close(m);
+    machine_unlock(m);
+    if (m->cpus) {
+        cpu_group_free(m->cpus);
+    }
+    address_space_destroy(&m->as);
+    memory_region_destroy(&m->system_memory);
+    ram_list_destroy(&m->ram_list);
+    if (m->loop) {
+        run_exit(m);
+        loop_free(m->loop);
+    }
+    error_free(m->error);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+/* --- look-up and the gate of entropy -------------------------------------------------------------- */
+
+Device *machine_find_device(Machine *m, const char *id) {
+    for (Device *d = m->first_device; d; d = d->next) {
+        if (d->id && !strcmp(d->id, id)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+void machine_random(Machine *m, void *buf, size_t len) {
+    (void)m;
+    uint8_t *p = buf;
+    while (len) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run: the machine's life between start and shutdown.
+ *
+ *   any thread, signal handler: machine_request_x() --flag, loop_wake()--.
+ *                                                                        v
+ *   machine_run: loop_run() ... request_poller sees the flag, quits the loop
+ *                   ^                     |
+ *                   '---- reset, stop ----'---- shutdown: vCPU threads end, exit status
+ *
+ * A request only sets a flag, so that a device may make it from a vCPU thread under the machine
+ * lock: parking vCPUs needs that lock free.
+ *
+ * Threads: machine_run() is the main loop's thread.
+ */
+#include "hw/machine/run.h"
+
+#include <assert.h>
+
+/* --- the machine lock ----------------------------------------------------------------------------- */
+
+void machine_lock(Machine *m) {
+    pthread_mutex_lock(&m->lock);
+    if (m->lock_depth++ == 0) {
+        m->lock_owner = pthread_self();
+    }
+}
+
+void machine_unlock(Machine *m) {
+    assert(m->lock_depth > 0);
+    m->lock_depth--;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Gives up the lock however often this thread holds it; returns how often. */
+static unsigned release_lock(Machine *m) {
+    unsigned depth = 0;
+    pthread_mutex_lock(&m->lock);
+    if (m->lock_depth && pthread_equal(m->lock_owner, pthread_self())) {
+        depth = m->lock_depth;
+    }
+    pthread_mutex_unlock(&m->lock);
+    for (unsigned i = 0; i < depth; i++) {
+        machine_unlock(m);
+    }
+    return depth;
+}
+
+static void retake_lock(Machine *m, unsigned depth) {
+    for (unsigned i = 0; i < depth; i++) {
+        machine_lock(m);
+    }
+}
+
+/* --- requests ------------------------------------------------------------------------------------- */
+
+void machine_request_reset(Machine *m) {
+    __atomic_store_n(&m->reset_requested, 1, __ATOMIC_RELEASE);
+    loop_wake(m->loop);
+}
+
+void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status) {
+    int none = SHUTDOWN_NONE;
+    __atomic_compare_exchange_n(&m->shutdown_requested, &none, (int)cause | exit_status << 8, false,
+                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    loop_wake(m->loop);
+}
+
+static ShutdownCause shutdown_cause(const Machine *m) {
+    return (ShutdownCause)(__atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) & 0xff);
+}
+
+static bool is_requested(const Machine *m) {
+    return shutdown_cause(m) != SHUTDOWN_NONE ||
+           __atomic_load_n(&m->reset_requested, __ATOMIC_ACQUIRE);
+}
+
+static void look_for_requests(void *opaque, uint32_t *timeout_ms) {
+    Machine *m = opaque;
+    if (is_requested(m)) {
+        *timeout_ms = 0;
+        loop_quit(m->loop);
+    }
+}
+
+static void after_poll(void *opaque, bool poll_failed) {
+    (void)opaque;
+    (void)poll_failed;
+}
+
+void run_init(Machine *m) {
+    m->request_poller =
+        (LoopPoller){.prepare = look_for_requests, .done = after_poll, .opaque = m};
+    loop_add_poller(m->loop, &m->request_poller);
+}
+
+void run_exit(Machine *m) {
+    loop_remove_poller(m->loop, &m->request_poller);
+}
+
+/* --- stop and go ---------------------------------------------------------------------------------- */
+
+void machine_stop(Machine *m) {
+    if (!m->running) {
+        return;
+    }
+    unsigned depth = release_lock(m);
+    cpu_group_stop(m->cpus);
+    retake_lock(m, depth);
+    clock_stop(&m->clock);
+    m->running = false;
+}
+
+bool machine_cont(Machine *m, Error **errp) {
+    if (m->running) {
+        return true;
+    }
+    clock_resume(&m->clock);
+    loop_wake(m->loop);
+    if (!m->cpus->started) {
+        if (!cpu_group_start(m->cpus, errp)) {
+            return false;
+        }
+    } else {
+        cpu_group_resume(m->cpus);
+    }
+    m->running = true;
+    return true;
+}
+
+/* --- reset ---------------------------------------------------------------------------------------- */
+
+bool run_reset_locked(Machine *m, Error **errp) {
+    for (Device *d = m->first_device; d; d = d->next) {
+        if (d->cls->reset) {
+            d->cls->reset(d);
+        }
+    }
+    for (unsigned i = 0; i < m->cpus->count; i++) {
+        CPUState *cpu = m->cpus->cpu[i];
+        cpu->cls->reset(cpu);
+        cpu->halted = false;
+    }
+    return m->cls->reset(m, errp);
+}
+
+static bool reset_now(Machine *m, Error **errp) {
+    bool was_running = m->running;
+    machine_stop(m);
+    machine_lock(m);
+    bool ok = run_reset_locked(m, errp);
+    machine_unlock(m);
+    return ok && (!was_running || machine_cont(m, errp));
+}
+
+/* --- run ------------------------------------------------------------------------------------------ */
+
+/* True if the run goes on after the requests were carried out. */
+static bool carry_out_requests(Machine *m) {
+    if (shutdown_cause(m) == SHUTDOWN_GUEST && m->config.no_shutdown) {
+        machine_stop(m);
+        __atomic_store_n(&m->shutdown_requested, SHUTDOWN_NONE, __ATOMIC_RELEASE);
+    }
+    if (shutdown_cause(m) != SHUTDOWN_NONE) {
+        return false;
+    }
+    if (!__atomic_exchange_n(&m->reset_requested, 0, __ATOMIC_ACQ_REL)) {
+        return true;
+    }
+    if (m->config.no_reboot) {
+        machine_request_shutdown(m, SHUTDOWN_GUEST_RESET, 0);
+        return false;
+    }
+    if (!reset_now(m, &m->error)) {
+        machine_request_shutdown(m, SHUTDOWN_HOST_ERROR, 1);
+        return false;
+    }
+    return true;
+}
+
+int machine_run(Machine *m) {
+    if (!m->config.start_stopped && !machine_cont(m, &m->error)) {
+        m->shutdown = SHUTDOWN_HOST_ERROR;
+        return 1;
+    }
+    do {
+        loop_run(m->loop);
+    } while (carry_out_requests(m));
+    machine_stop(m);
+    cpu_group_quit(m->cpus);
+    m->shutdown = shutdown_cause(m);
+    return __atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) >> 8;
+}

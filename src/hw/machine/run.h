@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Run: parts of machine_run() that machine_new() and machine_free() need. Inside src/hw/machine. */
+#ifndef VITRINE_HW_MACHINE_RUN_H
+#define VITRINE_HW_MACHINE_RUN_H
+
+#include "hw/machine/machine.h"
+
+void run_init(Machine *m); /* hooks requests into the main loop */
+void run_exit(Machine *m);
+/* Resets devices and vCPUs and reloads the boot state. The vCPUs are parked. */
+bool run_reset_locked(Machine *m, Error **errp);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Main: from the command line to the exit status. The one place that prints and exits.
+ *
+ *   parse -> [fork] -> log, signals -> machine_new -> pidfile -> machine_run -> exit status
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "cli/options.h"
+#include "cli/signals.h"
+#include "hw/machine/machine.h"
+
+/* What the signal thread and the Ctrl-A keys need to know. */
+typedef struct Session {
+    const char *program;
+    pthread_mutex_t lock;
+    Machine *machine; /* lock; NULL: not built yet, or gone */
+    int signals_seen; /* that ask for the end; signal thread only */
+    bool has_terminal;
+    struct termios terminal; /* as it was at start */
+} Session;
+
+static const char *program_name(const char *argv0) {
+    const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+    return slash ? slash + 1 : argv0 ? argv0 : "vitrine";
+}
+
+static int fail(const Session *s, Error *err) {
+    fprintf(stderr, "%s: %s\n", s->program, err ? error_message(err) : "failed");
+    error_free(err);
+    return EXIT_FAILURE;
+}
+
+/* --- keys and signals ----------------------------------------------------------------------------- */
+
+static void quit_key(void *opaque) {
+    Session *s = opaque;
+    machine_request_shutdown(s->machine, SHUTDOWN_USER, EXIT_SUCCESS);
+}
+
+static void monitor_key(void *opaque) {
+    (void)opaque;
+    fprintf(stderr, "\r\n(there is no monitor yet; Ctrl-A x ends the machine)\r\n");
+}
+
+static void each_terminal(Machine *m, void (*change)(const Chardev *chr)) {
+    for (unsigned i = 0; i < m->chardev_count; i++) {
+        change(m->chardevs[i]);
+    }
+    for (unsigned i = 0; i < m->serial_count; i++) {
+        if (m->serials[i]) {
+            change(m->serials[i]);
+        }
+    }
+}
+
+/* Ends the process at once: nothing is built yet, or a first request was not heard. */
+static void end_now(const Session *s, int number) {
+    if (s->has_terminal) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &s->terminal);
+    }
+    _exit(128 + number);
+}
+
+static void handle_signal_locked(Session *s, int number) {
+    Machine *m = s->machine;
+    if (number == SIGTSTP) {
+        if (m) {
+            each_terminal(m, chardev_restore_terminal);
+        }
+        raise(SIGSTOP); /* the process; SIGCONT follows */
+    } else if (number == SIGCONT) {
+        if (m) {
+            each_terminal(m, chardev_raw_terminal);
+        }
+    } else if (!m || s->signals_seen++ > 0) {
+        end_now(s, number);
+    } else {
+        machine_request_shutdown(m, SHUTDOWN_SIGNAL, EXIT_SUCCESS);
+    }
+}
+
+static void handle_signal(void *opaque, int number) {
+    Session *s = opaque;
+    pthread_mutex_lock(&s->lock);
+    handle_signal_locked(s, number);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void set_machine(Session *s, Machine *m) {
+    pthread_mutex_lock(&s->lock);
+    s->machine = m;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* --- the run -------------------------------------------------------------------------------------- */
+
+static bool open_log(Log *log, const CommandLine *cl, Error **errp) {
+    return (!cl->log_filter || log_set_filter(log, cl->log_filter, errp)) &&
+           (!cl->log_file || log_set_file(log, cl->log_file, errp)) &&
+           (!cl->log_items || log_set_mask(log, cl->log_items, errp));
+}
+
+/* Where a pty or a server was put: a machine in the background cannot say so later. */
+static void show_places(Machine *m) {
+    for (unsigned i = 0; i < m->serial_count; i++) {
+        const char *where = m->serials[i] ? chardev_where(m->serials[i]) : NULL;
+        if (where) {
+            fprintf(stderr, "serial %u is at %s\n", i, where);
+        }
+    }
+}
+
+static int run_machine(Session *s, Machine *m) {
+    int status = machine_run(m);
+    int cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
+    Error *err = m->error;
+    m->error = NULL;
+    set_machine(s, NULL);
+    machine_free(m); /* the terminal is the user's again before anything is printed */
+    if (err) {
+        return fail(s, err);
+    }
+    if (cause == SHUTDOWN_SIGNAL) {
+        fprintf(stderr, "%s: ended by a signal\n", s->program);
+    }
+    return status;
+}
+
+/* From here on `ready_fd` is the daemon's, or -1. */
+static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_fd) {
+    const CharEscapes escapes = {quit_key, monitor_key, s};
+    Error *err = NULL;
+    int pid_fd = -1, status = EXIT_FAILURE;
+    Machine *m = machine_new(&cl->config, log, &escapes, &err);
+    if (!m) {
+        return fail(s, err);
+    }
+    if (cl->config.dump_dtb) {
+        fprintf(stderr, "%s: wrote the device tree to %s\n", s->program, cl->config.dump_dtb);
+        machine_free(m);
+        return EXIT_SUCCESS;
+    }
+    show_places(m);
+    if ((cl->pidfile && !pidfile_create(cl->pidfile, &pid_fd, &err)) ||
+        (ready_fd >= 0 && !daemon_ready(ready_fd, &err))) {
+        machine_free(m);
+        status = fail(s, err);
+    } else {
+        set_machine(s, m);
+        status = run_machine(s, m);
+    }
+    if (pid_fd >= 0) {
+        pidfile_remove(cl->pidfile, pid_fd);
+    }
+    return status;
+}
+
+static int run(Session *s, const CommandLine *cl) {
+    Error *err = NULL;
+    int ready_fd = -1, status = EXIT_FAILURE;
+    if (cl->daemonize) {
+        switch (daemon_fork(&ready_fd, &status, &err)) {
+        case DAEMON_FAILED: return fail(s, err);
+        case DAEMON_PARENT: return status;
+        case DAEMON_CHILD: break;
+        }
+    }
+    Log log;
+    SignalThread signals;
+    log_init(&log);
+    s->has_terminal = tcgetattr(STDIN_FILENO, &s->terminal) == 0;
+    if (!open_log(&log, cl, &err) || !signals_start(&signals, handle_signal, s, &err)) {
+        status = fail(s, err);
+    } else {
+        status = build_and_run(s, cl, &log, ready_fd);
+        signals_stop(&signals);
+    }
+    log_destroy(&log);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    Session session = {.program = program_name(argv[0]), .lock = PTHREAD_MUTEX_INITIALIZER};
+    CommandLine cl;
+    Error *err = NULL;
+    int status = EXIT_SUCCESS;
+    if (!command_line_parse(&cl, argc, argv, &err)) {
+        status = fail(&session, err);
+    } else if (cl.action == CLI_RUN) {
+        status = run(&session, &cl);
+    } else if (!command_line_show(&cl, stdout)) {
+        status = EXIT_FAILURE;
+    }
+    command_line_destroy(&cl);
+    return status;
+}

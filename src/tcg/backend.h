@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Backend: how IR becomes something that runs. x86_64 makes host code, interp interprets the ops.
+ *
+ * Life: init() once a machine (fixed code such as the prologue goes to the head of the code buffer),
+ * generate() for each block, enter() from the run loop, link()/unlink()/kill() as blocks come and go.
+ */
+#ifndef VITRINE_TCG_BACKEND_H
+#define VITRINE_TCG_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tcg/ir.h"
+#include "tcg/tcg.h"
+#include "util/error.h"
+
+/* Code memory, mapped twice: written through rw, run through rx = rw + (rx_base - rw_base). No page is
+ * writable and executable in one mapping. */
+typedef struct CodeBuffer {
+    uint8_t *rw_base;
+    const uint8_t *rx_base;
+    size_t size;
+} CodeBuffer;
+
+bool code_buffer_init(CodeBuffer *cb, size_t size, Error **errp);
+void code_buffer_destroy(CodeBuffer *cb);
+static inline uint8_t *code_rw(const CodeBuffer *cb, const void *rx) {
+    return cb->rw_base + ((const uint8_t *)rx - cb->rx_base);
+}
+
+/* What a back end needs to know of the machine, and where it keeps what it made at init. */
+typedef struct BackendState {
+    CodeBuffer code;
+    size_t fixed_size;      /* bytes at the head of `code` taken by init(): prologue, thunks */
+    int32_t pc_offset;      /* of the guest pc in env */
+    const IrContext *globals; /* a context whose globals are declared; the same in all contexts */
+    void *priv;             /* the back end's own, from init */
+} BackendState;
+
+/* Explain: which host bytes an op became, and where temps lived. */
+typedef struct OpRange {
+    uint16_t op;           /* index in ctx->ops */
+    uint32_t begin, end;   /* bytes from tb->code */
+    bool out_of_line;      /* slow path or exit stub */
+} OpRange;
+
+typedef struct Backend {
+    const char *name;
+    /* Makes the fixed code; sets fixed_size and priv. */
+    bool (*init)(BackendState *bs, Error **errp);
+    void (*destroy)(BackendState *bs);
+    /* Translates ctx (optimized, with liveness) into at most `space` bytes at rx address `at`. Fills
+     * tb->code, code_fast, code_size and jump[].{used,patch_offset,reset_offset}. Returns false if it
+     * did not fit (nothing is lost: the caller makes room and calls again). `ranges` (may be NULL)
+     * receives up to *range_count entries. */
+    bool (*generate)(BackendState *bs, IrContext *ctx, TranslationBlock *tb, const uint8_t *at,
+                     size_t space, OpRange *ranges, unsigned *range_count);
+    /* Runs from `code` until generated code returns: a TbExit, with the TB for SLOT0/1 in the high
+     * bits. env must be complete, and is on return. Swaps the host's FP environment. */
+    uintptr_t (*enter)(BackendState *bs, TcgCpu *cpu, const void *code);
+    /* Patches exit `slot` of `from` to go to `to`, or back to the run loop. Atomic. */
+    void (*link)(BackendState *bs, TranslationBlock *from, unsigned slot, const TranslationBlock *to);
+    void (*unlink)(BackendState *bs, TranslationBlock *from, unsigned slot);
+    /* Makes the checked entry return TB_EXIT_LOOKUP with env pc = tb->pc. Atomic. */
+    void (*kill)(BackendState *bs, TranslationBlock *tb);
+    /* The guest's dynamic rounding mode and sticky flags in cpu->fp, between fp_save and fp_load or
+     * outside generated code. Flags in RISC-V fflags order. */
+    unsigned (*fp_get_flags)(const FpEnv *fp);
+    void (*fp_set_flags)(FpEnv *fp, unsigned flags);
+    void (*fp_set_round)(FpEnv *fp, unsigned mode); /* FP_MODE_RNE .. FP_MODE_RUP */
+    /* One host instruction at p as text; returns its length. NULL: no host instructions. */
+    unsigned (*disassemble)(const uint8_t *p, const uint8_t *end, uint64_t address, char *text,
+                            size_t text_size);
+    bool needs_code_buffer; /* executable memory; interp keeps its ops in plain memory */
+} Backend;
+
+extern const Backend backend_x86_64;
+extern const Backend backend_interp;
+
+/* "x86_64" or "interp"; NULL: unknown or not in this build. */
+const Backend *tcg_backend_find(const char *name);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/* TbCache: the hash, the code pages, chaining and eviction; see cache.h and tb.h for the pictures. */
+#include "tcg/cache.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PAGE_L2_BITS = 12,
+    PAGE_L2_SIZE = 1 << PAGE_L2_BITS,
+    PAGE_L1_SIZE = 1 << 16, /* 2^(16 + 12 + 12) = 1 TiB of RAM */
+    TB_CHUNK = 128,         /* block structs per allocation */
+    REGION_RESERVE = 64,    /* bytes kept free at the end of a region */
+};
+#define DEFAULT_CODE_SIZE (16ull << 20)
+#define MINIMUM_CODE_SIZE (4ull << 20)
+
+/* --- code pages -------------------------------------------------------------------------------- */
+
+static CodePage *page_find(const TbCache *tc, ram_addr addr) {
+    uint64_t page = addr >> PAGE_BITS;
+    CodePage **l2 = tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)];
+    return l2 ? l2[page & (PAGE_L2_SIZE - 1)] : NULL;
+}
+
+static CodePage *page_get(TbCache *tc, ram_addr addr) {
+    uint64_t page = addr >> PAGE_BITS;
+    CodePage ***l1 = &tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)];
+    if (!*l1) {
+        *l1 = calloc(PAGE_L2_SIZE, sizeof(**l1));
+        assert(*l1);
+    }
+    CodePage **slot = &(*l1)[page & (PAGE_L2_SIZE - 1)];
+    if (!*slot) {
+        *slot = calloc(1, sizeof(**slot));
+        assert(*slot);
+    }
+    return *slot;
+}
+
+uint32_t tb_cache_page_sequence_locked(TbCache *tc, ram_addr page) {
+    return page_get(tc, page)->sequence;
+}
+
+uint32_t tb_cache_page_sequence(TbCache *tc, ram_addr page) {
+    pthread_mutex_lock(&tc->lock);
+    uint32_t sequence = tb_cache_page_sequence_locked(tc, page);
+    pthread_mutex_unlock(&tc->lock);
+    return sequence;
+}
+
+/* The part of tb in its page n (0 or 1), as offsets in that page. */
+static void tb_extent(const TranslationBlock *tb, unsigned n, unsigned *first,
+                      unsigned *last) {
+    unsigned start = (unsigned)(tb->phys & PAGE_OFFSET_MASK);
+    unsigned end = start + (tb->size ? tb->size : 1) - 1;
+    if (n == 0) {
+        *first = start;
+        *last = end < PAGE_SIZE ? end : PAGE_SIZE - 1;
+    } else {
+        *first = 0;
+        *last = end - PAGE_SIZE;
+    }
+}
+
+static ram_addr tb_page(const TranslationBlock *tb, unsigned n) {
+    return n == 0 ? tb->phys & PAGE_MASK : tb->phys2;
+}
+
+static unsigned tb_page_count(const TranslationBlock *tb) {
+    return tb->phys2 == RAM_ADDR_INVALID ? 1 : 2;
+}
+
+static TranslationBlock *tag_pointer(TranslationBlock *tb, unsigned n) {
+    return (TranslationBlock *)((uintptr_t)tb | n);
+}
+static TranslationBlock *untag_pointer(TranslationBlock *tagged, unsigned *n) {
+    *n = (unsigned)((uintptr_t)tagged & 1);
+    return (TranslationBlock *)((uintptr_t)tagged & ~(uintptr_t)1);
+}
+
+static void page_link(TbCache *tc, TranslationBlock *tb, unsigned n) {
+    CodePage *page = page_get(tc, tb_page(tb, n));
+    unsigned first, last;
+    tb_extent(tb, n, &first, &last);
+    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+        page->covered[g]++;
+    }
+    tb->page_next[n] = page->first;
+    page->first = tag_pointer(tb, n);
+}
+
+static void page_unlink(TbCache *tc, TranslationBlock *tb, unsigned n) {
+    CodePage *page = page_find(tc, tb_page(tb, n));
+    unsigned first, last;
+    tb_extent(tb, n, &first, &last);
+    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+        page->covered[g]--;
+    }
+    TranslationBlock **link = &page->first;
+    for (;;) {
+        unsigned i;
+        TranslationBlock *other = untag_pointer(*link, &i);
+        if (other == tb && i == n) {
+            *link = tb->page_next[n];
+            return;
+        }
+        link = &other->page_next[i];
+    }
+}
+
+/* --- hash -------------------------------------------------------------------------------------- */
+
+static unsigned hash_index(ram_addr phys, vaddr pc, uint32_t flags) {
+    uint64_t h = (phys >> 1) ^ (pc >> 13) * 0x9e3779b97f4a7c15ull ^ (uint64_t)flags << 7;
+    return (unsigned)((h ^ h >> TB_HASH_BITS) & ((1u << TB_HASH_BITS) - 1));
+}
+
+TranslationBlock *tb_cache_find_locked(TbCache *tc, ram_addr phys, vaddr pc,
+                                       uint32_t flags) {
+    TranslationBlock *tb = tc->hash[hash_index(phys, pc, flags)];
+    while (tb && !(tb->phys == phys && tb->pc == pc && tb->flags == flags)) {
+        tb = tb->hash_next;
+    }
+    return tb;
+}
+
+static void hash_unlink(TbCache *tc, TranslationBlock *tb) {
+    TranslationBlock **link = &tc->hash[hash_index(tb->phys, tb->pc, tb->flags)];
+    while (*link != tb) {
+        link = &(*link)->hash_next;
+    }
+    *link = tb->hash_next;
+}
+
+/* --- chaining ---------------------------------------------------------------------------------- */
+
+void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot,
+                           TranslationBlock *to) {
+    TbJump *jump = &from->jump[slot];
+    if (from->death || to->death || to->one_shot || jump->to || !jump->used) {
+        return;
+    }
+    jump->to = to;
+    jump->next = to->incoming;
+    jump->next_slot = to->incoming_slot;
+    to->incoming = from;
+    to->incoming_slot = (uint8_t)slot;
+    tc->backend->link(&tc->bs, from, slot, to);
+    tc->stats.chained++;
+}
+
+/* Takes exit `slot` of `from` out of its target's incoming list. */
+static void incoming_remove(TranslationBlock *from, unsigned slot) {
+    TranslationBlock *to = from->jump[slot].to;
+    TranslationBlock **tb = &to->incoming;
+    uint8_t *tb_slot = &to->incoming_slot;
+    while (!(*tb == from && *tb_slot == slot)) {
+        TbJump *jump = &(*tb)->jump[*tb_slot];
+        tb = &jump->next;
+        tb_slot = &jump->next_slot;
+    }
+    *tb = from->jump[slot].next;
+    *tb_slot = from->jump[slot].next_slot;
+    from->jump[slot].to = NULL;
+}
+
+static void unchain(TbCache *tc, TranslationBlock *tb) {
+    for (unsigned slot = 0; slot < TB_MAX_SLOTS; slot++) {
+        if (tb->jump[slot].to) {
+            incoming_remove(tb, slot);
+        }
+    }
+    while (tb->incoming) {
+        TranslationBlock *from = tb->incoming;
+        unsigned slot = tb->incoming_slot;
+        tc->backend->unlink(&tc->bs, from, slot);
+        incoming_remove(from, slot);
+    }
+}
+
+/* --- death ------------------------------------------------------------------------------------- */
+
+static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
+    hash_unlink(tc, tb);
+    for (unsigned n = 0; n < tb_page_count(tb); n++) {
+        page_unlink(tc, tb, n);
+    }
+    unchain(tc, tb);
+    tb->death = (uint8_t)cause;
+    tc->stats.invalidated[cause]++;
+    if (cause != TB_DEATH_EVICT) {
+        tc->backend->kill(&tc->bs, tb);
+    }
+}
+
+/* Kills what overlaps offsets [first, last] of one page. True if no code is left on it. */
+static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
+                               unsigned last, TbDeath cause,
+                               const TranslationBlock *running, bool *hit_running) {
+    CodePage *page = page_find(tc, page_addr);
+    if (!page) {
+        return true;
+    }
+    page->sequence++;
+    unsigned covered = 0;
+    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+        covered |= page->covered[g];
+    }
+    if (!covered) {
+        return !page->first;
+    }
+    TranslationBlock *tagged = page->first;
+    while (tagged) {
+        unsigned n, begin, end;
+        TranslationBlock *tb = untag_pointer(tagged, &n);
+        tagged = tb->page_next[n];
+        tb_extent(tb, n, &begin, &end);
+        if (begin <= last && end >= first) {
+            if (tb == running && hit_running) {
+                *hit_running = true;
+            }
+            /* A block of two pages is in this list once only unless both pages are the same RAM
+             * page; its other membership is undone by tb_die. */
+            unsigned n2;
+            if (tagged && untag_pointer(tagged, &n2) == tb) {
+                tagged = tb->page_next[n2];
+            }
+            tb_die(tc, tb, cause);
+        }
+    }
+    return !page->first;
+}
+
+bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
+                                const TranslationBlock *running, bool *hit_running) {
+    bool empty = true;
+    ram_addr end = start + len;
+    while (start < end) {
+        ram_addr page = start & PAGE_MASK;
+        ram_addr page_end = page + PAGE_SIZE;
+        unsigned last = (unsigned)((end < page_end ? end : page_end) - page - 1);
+        empty &= invalidate_in_page(tc, page, (unsigned)(start - page), last, cause, running,
+                                    hit_running);
+        start = page_end;
+    }
+    return empty;
+}
+
+void tb_cache_invalidate_range(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause) {
+    pthread_mutex_lock(&tc->lock);
+    tb_cache_invalidate_locked(tc, start, len, cause, NULL, NULL);
+    pthread_mutex_unlock(&tc->lock);
+}
+
+void tb_cache_flush(TbCache *tc, TbDeath cause) {
+    pthread_mutex_lock(&tc->lock);
+    for (unsigned i = 0; i < TB_REGIONS; i++) {
+        for (TranslationBlock *tb = tc->region[i].first; tb; tb = tb->region_next) {
+            if (!tb->death) {
+                tb_die(tc, tb, cause);
+            }
+        }
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* --- regions and blocks ------------------------------------------------------------------------ */
+
+bool tb_cache_next_is_empty_locked(const TbCache *tc) {
+    return !tc->region[(tc->current + 1) % TB_REGIONS].first;
+}
+
+bool tb_cache_next_region_locked(TbCache *tc) {
+    tc->current = (tc->current + 1) % TB_REGIONS;
+    CodeRegion *region = &tc->region[tc->current];
+    bool evicted = region->first != NULL;
+    while (region->first) {
+        TranslationBlock *tb = region->first;
+        region->first = tb->region_next;
+        if (!tb->death) {
+            tb_die(tc, tb, TB_DEATH_EVICT);
+        }
+        tb->born = 0; /* no stale pointer takes it for the block it was */
+        tb->region_next = tc->spare;
+        tc->spare = tb;
+    }
+    region->next = region->start;
+    region->tb_count = 0;
+    tc->stats.evictions += evicted;
+    return evicted;
+}
+
+TranslationBlock *tb_cache_alloc_locked(TbCache *tc) {
+    if (!tc->spare) {
+        TranslationBlock *chunk = calloc(TB_CHUNK, sizeof(*chunk));
+        assert(chunk);
+        chunk[0].region_next = tc->chunks; /* element 0 links the allocations */
+        tc->chunks = chunk;
+        for (unsigned i = TB_CHUNK - 1; i > 0; i--) {
+            chunk[i].region_next = tc->spare;
+            tc->spare = &chunk[i];
+        }
+    }
+    TranslationBlock *tb = tc->spare;
+    tc->spare = tb->region_next;
+    memset(tb, 0, sizeof(*tb));
+    tb->phys2 = RAM_ADDR_INVALID;
+    return tb;
+}
+
+void tb_cache_discard_locked(TbCache *tc, TranslationBlock *tb) {
+    tb->region_next = tc->spare;
+    tc->spare = tb;
+}
+
+bool tb_cache_generate_locked(TbCache *tc, IrContext *ctx, TranslationBlock *tb) {
+    CodeRegion *region = &tc->region[tc->current];
+    size_t space = (size_t)(region->end - region->next);
+    if (space < REGION_RESERVE ||
+        !tc->backend->generate(&tc->bs, ctx, tb, region->next, space - REGION_RESERVE, NULL,
+                               NULL)) {
+        return false;
+    }
+    region->next = (const uint8_t *)(((uintptr_t)tb->code + tb->code_size + 15) &
+                                     ~(uintptr_t)15);
+    tb->region = (uint8_t)tc->current;
+    tb->region_next = region->first;
+    region->first = tb;
+    region->tb_count++;
+    tb->born = ++tc->stats.translated;
+    tc->stats.guest_bytes += tb->size;
+    tc->stats.guest_insns += tb->insns;
+    tc->stats.host_bytes += tb->code_size;
+    return true;
+}
+
+void tb_cache_insert_locked(TbCache *tc, TranslationBlock *tb) {
+    unsigned h = hash_index(tb->phys, tb->pc, tb->flags);
+    tb->hash_next = tc->hash[h];
+    tc->hash[h] = tb;
+    for (unsigned n = 0; n < tb_page_count(tb); n++) {
+        page_link(tc, tb, n);
+    }
+}
+
+TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code) {
+    for (unsigned i = 0; i < TB_REGIONS; i++) {
+        const CodeRegion *r = &tc->region[i];
+        if ((const uint8_t *)code < r->start || (const uint8_t *)code >= r->end) {
+            continue;
+        }
+        for (TranslationBlock *tb = r->first; tb; tb = tb->region_next) {
+            if ((const uint8_t *)code >= tb->code &&
+                (const uint8_t *)code < tb->code + tb->code_size) {
+                return tb;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_offset,
+                      const IrContext *globals, Error **errp) {
+    TbCache *tc = calloc(1, sizeof(*tc));
+    assert(tc);
+    pthread_mutex_init(&tc->lock, NULL);
+    tc->backend = backend;
+    tc->bs.pc_offset = pc_offset;
+    tc->bs.globals = globals;
+    tc->pages = calloc(PAGE_L1_SIZE, sizeof(*tc->pages));
+    assert(tc->pages);
+    if (code_size == 0) {
+        code_size = DEFAULT_CODE_SIZE;
+    }
+    if (code_size < MINIMUM_CODE_SIZE) {
+        code_size = MINIMUM_CODE_SIZE;
+    }
+    if (!code_buffer_init(&tc->bs.code, code_size, errp)) {
+        goto out_free;
+    }
+    if (!backend->init(&tc->bs, errp)) {
+        goto out_buffer;
+    }
+    const uint8_t *at = tc->bs.code.rx_base + ((tc->bs.fixed_size + 63) & ~(size_t)63);
+    size_t each = (size_t)(tc->bs.code.rx_base + tc->bs.code.size - at) / TB_REGIONS &
+                  ~(size_t)63;
+    for (unsigned i = 0; i < TB_REGIONS; i++) {
+        CodeRegion *r = &tc->region[i];
+        r->start = r->next = at + i * each;
+        r->end = r->start + each;
+    }
+    return tc;
+
+out_buffer:
+    code_buffer_destroy(&tc->bs.code);
+out_free:
+    free(tc->pages);
+    pthread_mutex_destroy(&tc->lock);
+    free(tc);
+    return NULL;
+}
+
+void tb_cache_free(TbCache *tc) {
+    if (!tc) {
+        return;
+    }
+    tc->backend->destroy(&tc->bs);
+    code_buffer_destroy(&tc->bs.code);
+    while (tc->chunks) {
+        TranslationBlock *chunk = tc->chunks;
+        tc->chunks = chunk[0].region_next;
+        free(chunk);
+    }
+    for (unsigned i = 0; i < PAGE_L1_SIZE; i++) {
+        if (tc->pages[i]) {
+            for (unsigned j = 0; j < PAGE_L2_SIZE; j++) {
+                free(tc->pages[i][j]);
+            }
+            free(tc->pages[i]);
+        }
+    }
+    free(tc->pages);
+    pthread_mutex_destroy(&tc->lock);
+    free(tc);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TbCache: finds, keeps, chains, invalidates and evicts translation blocks.
+ *
+ *   hash of (phys, pc, flags) ----> TranslationBlock       page table: RAM page -> its blocks,
+ *                                                           and per 64 bytes how many blocks cover it
+ *
+ * Locks: `lock` (tb_lock) guards all of it. Callers of tb_cache_evict_oldest() also have every
+ * other vCPU outside generated code.
+ */
+#ifndef VITRINE_TCG_CACHE_H
+#define VITRINE_TCG_CACHE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tcg/backend.h"
+#include "tcg/tb.h"
+#include "tcg/tcg.h"
+#include "util/error.h"
+
+enum {
+    TB_REGIONS = 16,
+    TB_HASH_BITS = 15,
+    TB_GRANULE_BITS = 6, /* code coverage is counted per 64 bytes */
+    TB_GRANULES = PAGE_SIZE >> TB_GRANULE_BITS,
+};
+
+/* What is known of a RAM page that holds, or held, code. */
+typedef struct CodePage {
+    TranslationBlock *first; /* low bit: which of the block's two pages this is */
+    uint32_t sequence;       /* +1 at each write to the page: a translation made meanwhile is stale */
+    uint16_t covered[TB_GRANULES]; /* live blocks that cover the granule */
+} CodePage;
+
+typedef struct CodeRegion {
+    const uint8_t *start, *end, *next; /* rx addresses */
+    TranslationBlock *first;           /* its blocks, newest first */
+    unsigned tb_count;
+} CodeRegion;
+
+typedef struct TbStats {
+    uint64_t translated, guest_bytes, host_bytes, guest_insns;
+    uint64_t chained, evictions, invalidated[TB_DEATH_DEBUG + 1];
+} TbStats;
+
+typedef struct TbCache {
+    pthread_mutex_t lock;
+    const Backend *backend;
+    BackendState bs;
+    TranslationBlock *hash[1 << TB_HASH_BITS];
+    CodePage ***pages; /* two levels: [page >> 12][page & 4095] */
+    CodeRegion region[TB_REGIONS];
+    unsigned current; /* region being filled */
+    TranslationBlock *spare; /* free TB structs */
+    TranslationBlock *chunks; /* all allocations, for free() */
+    TbStats stats;
+} TbCache;
+
+/* `globals`: a context with the ISA's globals declared. Errors: no memory for the code buffer. */
+TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_offset,
+                      const IrContext *globals, Error **errp);
+void tb_cache_free(TbCache *tc);
+
+/* The live block for the key, or NULL. Locks: lock held. */
+TranslationBlock *tb_cache_find_locked(TbCache *tc, ram_addr phys, vaddr pc, uint32_t flags);
+
+/* The write sequence of a page, to be passed to tb_cache_add_locked(). Locks: takes lock. */
+uint32_t tb_cache_page_sequence(TbCache *tc, ram_addr page);
+
+uint32_t tb_cache_page_sequence_locked(TbCache *tc, ram_addr page);
+
+/* A blank block struct. Locks: lock held. */
+TranslationBlock *tb_cache_alloc_locked(TbCache *tc);
+void tb_cache_discard_locked(TbCache *tc, TranslationBlock *tb);
+
+/* Generates host code for tb from ctx in the current region. False: the region is full (call
+ * tb_cache_next_region). */
+bool tb_cache_generate_locked(TbCache *tc, IrContext *ctx, TranslationBlock *tb);
+/* Enters a generated block under its key and pages. */
+void tb_cache_insert_locked(TbCache *tc, TranslationBlock *tb);
+
+/* Moves to the next region, evicting what is there. True if it evicted blocks: every vCPU's jump
+ * cache must be flushed. Locks: lock held and no vCPU in generated code. */
+bool tb_cache_next_region_locked(TbCache *tc);
+/* True if the next region is empty, so that moving there needs no exclusion. */
+bool tb_cache_next_is_empty_locked(const TbCache *tc);
+
+/* Chains exit `slot` of `from` to `to`, if both are alive. */
+void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot, TranslationBlock *to);
+
+/* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any
+ * more. `running`: set *hit_running if that block died. */
+bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
+                                const TranslationBlock *running, bool *hit_running);
+/* The same with the lock taken, for DMA and loaders. */
+void tb_cache_invalidate_range(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause);
+/* Kills everything. Locks: takes lock. */
+void tb_cache_flush(TbCache *tc, TbDeath cause);
+/* The live or dead block whose code holds the host address, or NULL. */
+TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code);
+
+#endif

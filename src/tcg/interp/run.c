@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interpreter's loop: takes one InterpOp after the other until a block leaves to the run loop.
+ *
+ *   enter --> block --op, op, op--> goto_* --> next block ...  or  exit_tb --> return
+ *                          |
+ *                  guest access: first-level TLB --hit--> host memory
+ *                                                --miss-> cpu->ops (env pc set first) --fault--> lookup
+ *
+ * Deviates: a guest_rmw or guest_cas that changes the running block's own code does not stop the
+ * block after its instruction as a store does; the change is seen at the next block entry.
+ */
+#include <string.h>
+
+#include "tcg/eval.h"
+#include "tcg/interp/interp.h"
+#include "tcg/softfloat.h"
+
+typedef struct Interp {
+    TcgCpu *cpu;
+    char *base[BASE_COUNT]; /* of operands */
+    uint64_t *pc;           /* env's */
+    const InterpBlock *block;
+    const void *next;       /* code to go on with */
+} Interp;
+
+/* What a block's run returns when `next` is set; else it is the value for the run loop. */
+#define GO_ON UINTPTR_MAX
+
+static inline uint64_t *slot(const Interp *s, InterpOperand o) {
+    return (uint64_t *)(s->base[o & ((1 << BASE_SHIFT) - 1)] + (o >> BASE_SHIFT));
+}
+
+static inline uint64_t get(const Interp *s, InterpOperand o) {
+    return *slot(s, o);
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+static uintptr_t go_to(Interp *s, const void *code) {
+    s->next = code;
+    return GO_ON;
+}
+
+/* Goes on at env's pc, by way of the TBs that exist. */
+static uintptr_t go_lookup(Interp *s) {
+    const void *code = s->cpu->ops->lookup(s->cpu);
+    return code ? go_to(s, code) : TB_EXIT_LOOKUP;
+}
+
+static uintptr_t go_pc(Interp *s, vaddr pc) {
+    const JumpCacheEntry *e = &s->cpu->jump_cache[jump_cache_index(pc)];
+    if (e->pc == pc && e->tag == s->cpu->jump_tag.word && e->code) {
+        return go_to(s, e->code);
+    }
+    *s->pc = pc;
+    return go_lookup(s);
+}
+
+static uintptr_t go_slot(Interp *s, unsigned exit_slot, vaddr pc) {
+    const void *code = __atomic_load_n(&s->block->jump[exit_slot], __ATOMIC_ACQUIRE);
+    if (code) {
+        return go_to(s, code);
+    }
+    *s->pc = pc;
+    return (uintptr_t)s->block->tb | exit_slot;
+}
+
+/* --- guest memory ----------------------------------------------------------------------------- */
+
+/* Before anything that may deliver a guest exception. */
+static void prepare_slow(Interp *s, const InterpOp *op) {
+    *s->pc = s->block->pcs[op->insn];
+    s->cpu->current_tb = s->block->tb;
+}
+
+/* Host address of a guest access if the first level allows it, else NULL. A tag is compared with the
+ * page of the last byte, and with the low bits that must be zero if alignment is asked for, so an
+ * access that crosses a page or is misaligned never matches. */
+static inline void *tlb_host(Interp *s, vaddr addr, unsigned aux, bool store) {
+    unsigned memop = ir_aux_memop((uint16_t)aux);
+    unsigned size = MO_BYTES(memop);
+    const TlbEntry *e = tlb_entry(&s->cpu->tlb, ir_aux_mmu_idx((uint16_t)aux), addr);
+    uint64_t tag = __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
+    uint64_t want = memop & MO_ALIGN ? addr & (PAGE_MASK | (size - 1)) : (addr + size - 1) & PAGE_MASK;
+    return tag == want ? (void *)(uintptr_t)(addr + e->addend) : NULL;
+}
+
+/* Aligned accesses are single ones: another vCPU sees all of them or nothing. */
+static inline uint64_t host_load(const void *p, unsigned memop) {
+    bool aligned = ((uintptr_t)p & (MO_BYTES(memop) - 1)) == 0;
+    uint64_t v = 0;
+    if (!aligned) {
+        memcpy(&v, p, MO_BYTES(memop));
+    } else if ((memop & MO_SIZE) == MO_8) {
+        v = __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED);
+    } else if ((memop & MO_SIZE) == MO_16) {
+        v = __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED);
+    } else if ((memop & MO_SIZE) == MO_32) {
+        v = __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
+    } else {
+        v = __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+    }
+    unsigned bits = 8 * MO_BYTES(memop);
+    if (memop & MO_BE) {
+        v = __builtin_bswap64(v) >> (64 - bits);
+    }
+    return memop & MO_SIGN ? eval_sext(v, bits) : v;
+}
+
+static inline void host_store(void *p, unsigned memop, uint64_t v) {
+    bool aligned = ((uintptr_t)p & (MO_BYTES(memop) - 1)) == 0;
+    if (memop & MO_BE) {
+        v = __builtin_bswap64(v) >> (64 - 8 * MO_BYTES(memop));
+    }
+    if (!aligned) {
+        memcpy(p, &v, MO_BYTES(memop));
+    } else if ((memop & MO_SIZE) == MO_8) {
+        __atomic_store_n((uint8_t *)p, (uint8_t)v, __ATOMIC_RELAXED);
+    } else if ((memop & MO_SIZE) == MO_16) {
+        __atomic_store_n((uint16_t *)p, (uint16_t)v, __ATOMIC_RELAXED);
+    } else if ((memop & MO_SIZE) == MO_32) {
+        __atomic_store_n((uint32_t *)p, (uint32_t)v, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED);
+    }
+}
+
+/* False: an exception was delivered. `host` NULL: not known to be plain memory. */
+static inline bool guest_load(Interp *s, const InterpOp *op, void *host) {
+    vaddr addr = get(s, op->in[0]) + op->imm;
+    uint64_t value;
+    if (!host) {
+        host = tlb_host(s, addr, op->aux, false);
+    }
+    if (host) {
+        value = host_load(host, op->aux);
+    } else {
+        prepare_slow(s, op);
+        if (!s->cpu->ops->load(s->cpu, addr, op->aux, &value)) {
+            return false;
+        }
+    }
+    *slot(s, op->out) = value;
+    return true;
+}
+
+static inline bool guest_store(Interp *s, const InterpOp *op, void *host) {
+    vaddr addr = get(s, op->in[0]) + op->imm;
+    uint64_t value = get(s, op->in[1]);
+    if (!host) {
+        host = tlb_host(s, addr, op->aux, true);
+    }
+    if (host) {
+        host_store(host, op->aux, value);
+        return true;
+    }
+    prepare_slow(s, op);
+    return s->cpu->ops->store(s->cpu, addr, op->aux, value);
+}
+
+/* After a store: was the running block's own code changed, with instructions of it still to come? */
+static inline bool must_stop(Interp *s, const InterpOp *op) {
+    if (!s->cpu->stop_after) {
+        return false;
+    }
+    s->cpu->stop_after = 0;
+    if (op->insn + 1u >= s->block->insn_count) {
+        return false; /* what is left ends the block */
+    }
+    *s->pc = s->block->pcs[op->insn + 1];
+    return true;
+}
+
+static uint64_t guest_probe(Interp *s, const InterpOp *op) {
+    vaddr a = get(s, op->in[0]);
+    vaddr first = a + (uint64_t)(int64_t)ir_probe_lo(op->imm);
+    vaddr last = first + ir_probe_len(op->imm) - 1;
+    bool store = ir_aux_memop(op->aux) & MO_STORE;
+    if ((first ^ last) & PAGE_MASK) {
+        return 0;
+    }
+    const TlbEntry *e = tlb_entry(&s->cpu->tlb, ir_aux_mmu_idx(op->aux), first);
+    uint64_t tag = __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
+    if (tag == (first & PAGE_MASK)) {
+        return a + e->addend;
+    }
+    uint64_t host = (uintptr_t)s->cpu->ops->probe(s->cpu, first, op->aux);
+    return host ? host + (a - first) : 0;
+}
+
+static uint64_t rmw_apply(IrRmw rmw, unsigned memop, uint64_t old, uint64_t value) {
+    unsigned bits = 8 * MO_BYTES(memop);
+    uint64_t a = eval_zext(old, bits), b = eval_zext(value, bits);
+    int64_t sa = (int64_t)eval_sext(old, bits), sb = (int64_t)eval_sext(value, bits);
+    switch (rmw) {
+    case RMW_XCHG:
+        return b;
+    case RMW_ADD:
+        return a + b;
+    case RMW_AND:
+        return a & b;
+    case RMW_OR:
+        return a | b;
+    case RMW_XOR:
+        return a ^ b;
+    case RMW_MIN:
+        return sa < sb ? a : b;
+    case RMW_MAX:
+        return sa > sb ? a : b;
+    case RMW_MINU:
+        return a < b ? a : b;
+    case RMW_MAXU:
+        return a > b ? a : b;
+    case RMW_COUNT:
+        break;
+    }
+    return b;
+}
+
+/* Sets *p to desired if it is *expected, else *expected to what it is; all zero-extended, in the
+ * guest's byte order. p is aligned. */
+static bool host_cas(void *p, unsigned memop, uint64_t *expected, uint64_t desired) {
+    unsigned shift = memop & MO_BE ? 64 - 8 * MO_BYTES(memop) : 0;
+    uint64_t old = memop & MO_BE ? __builtin_bswap64(*expected) >> shift : *expected;
+    uint64_t new = memop & MO_BE ? __builtin_bswap64(desired) >> shift : desired;
+    bool done = false;
+#define CAS_CASE(mo, type)                                                                         \
+    case mo: {                                                                                     \
+        type e = (type)old;                                                                        \
+        done = __atomic_compare_exchange_n((type *)p, &e, (type)new, false, __ATOMIC_SEQ_CST,      \
+                                           __ATOMIC_SEQ_CST);                                      \
+        old = e;                                                                                   \
+        break;                                                                                     \
+    }
+    switch (memop & MO_SIZE) {
+        CAS_CASE(MO_8, uint8_t)
+        CAS_CASE(MO_16, uint16_t)
+        CAS_CASE(MO_32, uint32_t)
+        CAS_CASE(MO_64, uint64_t)
+    }
+#undef CAS_CASE
+    *expected = memop & MO_BE ? __builtin_bswap64(old) >> shift : old;
+    return done;
+}
+
+static bool guest_rmw(Interp *s, const InterpOp *op) {
+    vaddr addr = get(s, op->in[0]) + op->imm;
+    uint64_t value = get(s, op->in[1]), old;
+    unsigned memop = ir_aux_memop(op->aux) | MO_ALIGN;
+    unsigned bits = 8 * MO_BYTES(memop);
+    void *host = tlb_host(s, addr, op->aux | MO_ALIGN, true);
+    if (host) {
+        old = host_load(host, memop & ~(unsigned)MO_SIGN);
+        while (!host_cas(host, memop, &old, rmw_apply((IrRmw)op->cond, memop, old, value))) {
+        }
+        old = memop & MO_SIGN ? eval_sext(old, bits) : old;
+    } else {
+        prepare_slow(s, op);
+        if (!s->cpu->ops->rmw(s->cpu, addr, op->aux, (IrRmw)op->cond, value, &old)) {
+            return false;
+        }
+    }
+    *slot(s, op->out) = old;
+    return true;
+}
+
+static bool guest_cas(Interp *s, const InterpOp *op) {
+    vaddr addr = get(s, op->in[0]) + op->imm;
+    uint64_t expected = get(s, op->in[1]), desired = get(s, op->in[2]), old;
+    unsigned memop = ir_aux_memop(op->aux) | MO_ALIGN;
+    unsigned bits = 8 * MO_BYTES(memop);
+    void *host = tlb_host(s, addr, op->aux | MO_ALIGN, true);
+    if (host) {
+        old = eval_zext(expected, bits);
+        host_cas(host, memop, &old, eval_zext(desired, bits));
+        old = memop & MO_SIGN ? eval_sext(old, bits) : old;
+    } else {
+        prepare_slow(s, op);
+        if (!s->cpu->ops->cas(s->cpu, addr, op->aux, expected, desired, &old)) {
+            return false;
+        }
+    }
+    *slot(s, op->out) = old;
+    return true;
+}
+
+/* --- the CPU's own state ---------------------------------------------------------------------- */
+
+static inline uint64_t env_load(const Interp *s, const InterpOp *op) {
+    return host_load(s->base[BASE_ENV] + (int64_t)op->imm, op->aux);
+}
+
+static inline void env_store(Interp *s, const InterpOp *op) {
+    host_store(s->base[BASE_ENV] + (int64_t)op->imm, op->aux, get(s, op->in[0]));
+}
+
+typedef uint64_t PureFn(uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+typedef uint64_t HelperFn(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+/* False: the helper delivered an exception. */
+static bool call_helper(Interp *s, const InterpOp *op) {
+    const HelperInfo *helper = (const HelperInfo *)(uintptr_t)op->imm;
+    uint64_t arg[4], result;
+    for (unsigned i = 0; i < 4; i++) {
+        arg[i] = i < helper->nargs ? get(s, op->in[i]) : 0;
+    }
+    if (helper->flags & HELPER_PURE) {
+        result = ((PureFn *)(uintptr_t)helper->fn)(arg[0], arg[1], arg[2], arg[3]);
+    } else {
+        if (helper->flags & HELPER_FAULTS) {
+            prepare_slow(s, op);
+        }
+        result = ((HelperFn *)(uintptr_t)helper->fn)(s->base[BASE_ENV], arg[0], arg[1], arg[2],
+                                                     arg[3]);
+        if (helper->flags & HELPER_FAULTS && s->cpu->fault_taken) {
+            s->cpu->fault_taken = 0;
+            return false;
+        }
+    }
+    if (!(helper->flags & HELPER_NO_RETURN_VALUE)) {
+        *slot(s, op->out) = result;
+    }
+    return true;
+}
+
+/* --- floating point --------------------------------------------------------------------------- */
+
+static uint64_t fp_compare(FpState *fp, bool wide, IrFcond cond, uint64_t a, uint64_t b) {
+    uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
+    switch (cond) {
+    case FCOND_EQ:
+        return wide ? f64_eq(fp, a, b) : f32_eq(fp, a32, b32);
+    case FCOND_LT:
+        return wide ? f64_lt(fp, a, b) : f32_lt(fp, a32, b32);
+    case FCOND_LE:
+        return wide ? f64_le(fp, a, b) : f32_le(fp, a32, b32);
+    case FCOND_LT_Q:
+        return wide ? f64_lt_quiet(fp, a, b) : f32_lt_quiet(fp, a32, b32);
+    case FCOND_LE_Q:
+        return wide ? f64_le_quiet(fp, a, b) : f32_le_quiet(fp, a32, b32);
+    case FCOND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static uint64_t fp_to_int(FpState *fp, bool wide, unsigned kind, uint64_t a) {
+    uint32_t a32 = (uint32_t)a;
+    switch (kind) {
+    case FCVT_I32:
+        return (uint32_t)(wide ? f64_to_i32(fp, a) : f32_to_i32(fp, a32));
+    case FCVT_U32:
+        return wide ? f64_to_u32(fp, a) : f32_to_u32(fp, a32);
+    case FCVT_I64:
+        return (uint64_t)(wide ? f64_to_i64(fp, a) : f32_to_i64(fp, a32));
+    default:
+        return wide ? f64_to_u64(fp, a) : f32_to_u64(fp, a32);
+    }
+}
+
+static uint64_t fp_from_int(FpState *fp, bool wide, unsigned kind, uint64_t a) {
+    switch (kind) {
+    case FCVT_I32:
+        return wide ? i32_to_f64(fp, (int32_t)a) : i32_to_f32(fp, (int32_t)a);
+    case FCVT_U32:
+        return wide ? u32_to_f64(fp, (uint32_t)a) : u32_to_f32(fp, (uint32_t)a);
+    case FCVT_I64:
+        return wide ? i64_to_f64(fp, (int64_t)a) : i64_to_f32(fp, (int64_t)a);
+    default:
+        return wide ? u64_to_f64(fp, a) : u64_to_f32(fp, a);
+    }
+}
+
+static uint64_t fp_muladd(FpState *fp, bool wide, uint64_t a, uint64_t b, uint64_t c, uint64_t imm) {
+    uint64_t sign = wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
+    a ^= imm & 1 ? sign : 0;
+    c ^= imm & 2 ? sign : 0;
+    return wide ? f64_muladd(fp, a, b, c) : f32_muladd(fp, (uint32_t)a, (uint32_t)b, (uint32_t)c);
+}
+
+static uint64_t fp_arith(Interp *s, const InterpOp *op) {
+    unsigned rm = op->aux == FP_MODE_DYN ? s->cpu->fp.round : op->aux;
+    FpState fp = {.round = (uint8_t)rm, .flags = s->cpu->fp.flags};
+    bool wide = op->type == IR_F64;
+    bool two = ir_op_defs[op->opcode].ins >= 2;
+    uint64_t a = get(s, op->in[0]), b = two ? get(s, op->in[1]) : 0, r = 0;
+    uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
+    switch (op->opcode) {
+    case IR_fadd:
+        r = wide ? f64_add(&fp, a, b) : f32_add(&fp, a32, b32);
+        break;
+    case IR_fsub:
+        r = wide ? f64_sub(&fp, a, b) : f32_sub(&fp, a32, b32);
+        break;
+    case IR_fmul:
+        r = wide ? f64_mul(&fp, a, b) : f32_mul(&fp, a32, b32);
+        break;
+    case IR_fdiv:
+        r = wide ? f64_div(&fp, a, b) : f32_div(&fp, a32, b32);
+        break;
+    case IR_fsqrt:
+        r = wide ? f64_sqrt(&fp, a) : f32_sqrt(&fp, a32);
+        break;
+    case IR_fmadd:
+        r = fp_muladd(&fp, wide, a, b, get(s, op->in[2]), op->imm);
+        break;
+    case IR_fmin:
+        r = wide ? f64_min(&fp, a, b) : f32_min(&fp, a32, b32);
+        break;
+    case IR_fmax:
+        r = wide ? f64_max(&fp, a, b) : f32_max(&fp, a32, b32);
+        break;
+    case IR_fcmp:
+        r = fp_compare(&fp, wide, (IrFcond)op->cond, a, b);
+        break;
+    case IR_fcvt_f2i:
+        r = fp_to_int(&fp, wide, (unsigned)op->imm, a);
+        break;
+    case IR_fcvt_i2f:
+        r = fp_from_int(&fp, wide, (unsigned)op->imm, a);
+        break;
+    case IR_fcvt_f2f:
+        r = wide ? f32_to_f64(&fp, a32) : f64_to_f32(&fp, a);
+        break;
+    }
+    s->cpu->fp.flags = fp.flags;
+    return r;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static uintptr_t run_block(Interp *s) {
+    const InterpOp *op = s->block->ops;
+    s->base[BASE_BLOCK] = (char *)s->block;
+    for (;; op++) {
+        bool wide = op->type == IR_I64;
+#define IN(i) get(s, op->in[i])
+#define OUT(value) (*slot(s, op->out) = (value))
+#define UNARY(id)                                                                                  \
+    case id:                                                                                       \
+        OUT(eval_unary(id, wide, IN(0), op->imm));                                                 \
+        break;
+#define BINARY(id)                                                                                 \
+    case id:                                                                                       \
+        OUT(eval_binary(id, wide, IN(0), IN(1), op->imm));                                         \
+        break;
+        switch ((IrOpcode)op->opcode) {
+            UNARY(IR_mov)
+            UNARY(IR_ext_s8)
+            UNARY(IR_ext_s16)
+            UNARY(IR_ext_s32)
+            UNARY(IR_ext_u8)
+            UNARY(IR_ext_u16)
+            UNARY(IR_ext_u32)
+            BINARY(IR_add)
+            BINARY(IR_sub)
+            BINARY(IR_mul)
+            BINARY(IR_mulhs)
+            BINARY(IR_mulhu)
+            BINARY(IR_mulhsu)
+            BINARY(IR_divs)
+            BINARY(IR_divu)
+            BINARY(IR_rems)
+            BINARY(IR_remu)
+            BINARY(IR_and)
+            BINARY(IR_or)
+            BINARY(IR_xor)
+            BINARY(IR_andc)
+            BINARY(IR_orc)
+            BINARY(IR_eqv)
+            BINARY(IR_shl)
+            BINARY(IR_shr)
+            BINARY(IR_sar)
+            BINARY(IR_rotl)
+            BINARY(IR_rotr)
+            UNARY(IR_clz)
+            UNARY(IR_ctz)
+            UNARY(IR_popcnt)
+            UNARY(IR_bswap)
+            UNARY(IR_extract)
+            UNARY(IR_sextract)
+            BINARY(IR_deposit)
+        case IR_setcond:
+            OUT(ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1)));
+            break;
+        case IR_movcond:
+            OUT(ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1)) ? IN(2) : IN(3));
+            break;
+        case IR_label:
+        case IR_insn_start:
+            break;
+        case IR_br:
+            op = s->block->ops + op->imm - 1;
+            break;
+        case IR_brcond:
+            if (ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1))) {
+                op = s->block->ops + op->imm - 1;
+            }
+            break;
+        case IR_env_ld:
+            OUT(env_load(s, op));
+            break;
+        case IR_env_st:
+            env_store(s, op);
+            break;
+        case IR_guest_ld:
+        case IR_guest_ld_at: {
+            uint64_t h = op->opcode == IR_guest_ld_at ? IN(1) : 0;
+            if (!guest_load(s, op, h ? (void *)(uintptr_t)(h + op->imm) : NULL)) {
+                return go_lookup(s);
+            }
+            break;
+        }
+        case IR_guest_st:
+        case IR_guest_st_at: {
+            uint64_t h = op->opcode == IR_guest_st_at ? IN(2) : 0;
+            if (!guest_store(s, op, h ? (void *)(uintptr_t)(h + op->imm) : NULL)) {
+                return go_lookup(s);
+            }
+            if (must_stop(s, op)) {
+                return TB_EXIT_LOOKUP;
+            }
+            break;
+        }
+        case IR_guest_probe:
+            OUT(guest_probe(s, op));
+            break;
+        case IR_guest_rmw:
+            if (!guest_rmw(s, op)) {
+                return go_lookup(s);
+            }
+            break;
+        case IR_guest_cas:
+            if (!guest_cas(s, op)) {
+                return go_lookup(s);
+            }
+            break;
+        case IR_fence:
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+            break;
+        case IR_fmov_i2f:
+        case IR_fmov_f2i:
+            OUT(IN(0));
+            break;
+        case IR_fbox:
+            OUT(UINT64_C(0xffffffff00000000) | (uint32_t)IN(0));
+            break;
+        case IR_funbox:
+            OUT(IN(0) >> 32 == UINT32_MAX ? (uint32_t)IN(0) : F32_CANONICAL_NAN);
+            break;
+        case IR_fadd:
+        case IR_fsub:
+        case IR_fmul:
+        case IR_fdiv:
+        case IR_fsqrt:
+        case IR_fmadd:
+        case IR_fmin:
+        case IR_fmax:
+        case IR_fcmp:
+        case IR_fcvt_f2i:
+        case IR_fcvt_i2f:
+        case IR_fcvt_f2f:
+            OUT(fp_arith(s, op));
+            break;
+        case IR_fp_save:
+        case IR_fp_load:
+            break; /* cpu->fp is the live state */
+        case IR_call:
+            if (!call_helper(s, op)) {
+                return go_lookup(s);
+            }
+            break;
+        case IR_goto_tb:
+            return go_slot(s, op->aux, op->imm);
+        case IR_goto_pc:
+            return go_pc(s, op->imm);
+        case IR_goto_ptr:
+            return go_pc(s, IN(0));
+        case IR_exit_tb:
+            return op->aux;
+        case IR_OPCODE_COUNT:
+            break;
+        }
+#undef IN
+#undef OUT
+#undef UNARY
+#undef BINARY
+    }
+}
+
+/* The checked entry: the value to return, or GO_ON. */
+static uintptr_t check_entry(Interp *s) {
+    uintptr_t why = GO_ON;
+    if (__atomic_load_n(&s->block->dead, __ATOMIC_ACQUIRE)) {
+        why = TB_EXIT_LOOKUP;
+    } else if (__atomic_load_n(&s->cpu->exit_request, __ATOMIC_ACQUIRE)) {
+        why = TB_EXIT_REQUEST;
+    }
+    if (why != GO_ON) {
+        *s->pc = s->block->tb->pc;
+    }
+    return why;
+}
+
+uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
+    uint64_t frame[FRAME_SLOTS]; /* not initialized: a block writes its locals before it reads */
+    Interp s = {.cpu = cpu, .next = code};
+    s.base[BASE_FRAME] = (char *)frame;
+    s.base[BASE_ENV] = tcg_cpu_env(cpu);
+    s.pc = (uint64_t *)(s.base[BASE_ENV] + bs->pc_offset);
+    for (;;) {
+        bool fast = (uintptr_t)s.next & INTERP_FAST;
+        s.block = (const InterpBlock *)((uintptr_t)s.next & ~(uintptr_t)INTERP_FAST);
+        uintptr_t result = fast ? GO_ON : check_entry(&s);
+        if (result == GO_ON) {
+            result = run_block(&s);
+        }
+        if (result != GO_ON) {
+            return result;
+        }
+    }
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The optimizer: one walk from the first op to the last.
+ *
+ *   for each op:  inputs --copies--> what they are copies of
+ *                 rules of its kind, until none applies        (optimize_int.c, optimize_mem.c)
+ *                 what is known of its result from now on      (optimize_facts.c)
+ *   at the end:   shared TLB checks are put in                  (optimize_mem.c)
+ *
+ * Ops are changed in place or marked as removed, never moved, so that the inspector can show the
+ * block before and after side by side. What became useless is left to liveness.
+ *
+ * Cost: linear, a few ns an op; no memory is taken or cleared per block.
+ */
+#include "tcg/optimize.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+IrOptimizer *ir_optimizer_new(void) {
+    IrOptimizer *o = calloc(1, sizeof(*o));
+    if (!o) {
+        abort();
+    }
+    return o;
+}
+
+void ir_optimizer_free(IrOptimizer *o) {
+    free(o);
+}
+
+/* --- facts ------------------------------------------------------------------------------------ */
+
+static unsigned equal_top_bits(uint64_t v) {
+    return (unsigned)__builtin_clrsbll((long long)v) + 1;
+}
+
+static void fact_reset(IrOptimizer *o, Fact *f, uint16_t def) {
+    f->known = f->value = 0;
+    f->addend = 0;
+    f->stamp = o->stamp;
+    f->def = def;
+    f->base = TEMP_NONE;
+    f->base_def = 0;
+    f->sign = 1;
+}
+
+void opt_fact_init(IrOptimizer *o, TempId t, Fact *f) {
+    const IrTemp *temp = &o->ctx->temps[t];
+    fact_reset(o, f, temp->kind == TEMP_CONST ? 0 : o->start_def);
+    if (temp->kind == TEMP_CONST) {
+        f->known = opt_width_mask((IrType)temp->type);
+        f->value = temp->value;
+        f->sign = temp->type == IR_I64 ? (uint8_t)equal_top_bits(temp->value) : 1;
+    }
+}
+
+/* A stretch begins here: what ran before is not known. */
+static void forget_all(IrOptimizer *o, uint16_t def) {
+    if (++o->stamp == 0) {
+        memset(o->fact, 0, sizeof(o->fact));
+        o->stamp = 1;
+    }
+    o->start_def = def;
+    o->previous = -1;
+    opt_env_forget(o);
+    opt_groups_end(o);
+}
+
+static void forget_globals(IrOptimizer *o, uint16_t def) {
+    for (unsigned t = 0; t < o->ctx->global_count; t++) {
+        fact_reset(o, &o->fact[t], def);
+    }
+}
+
+/* --- changing ops ------------------------------------------------------------------------------ */
+
+bool opt_remove(IrOp *op, IrRuleId rule) {
+    op->removed = 1;
+    return opt_mark(op, rule);
+}
+
+bool opt_to_op1(IrOp *op, IrOpcode opcode, TempId t, uint64_t imm, IrRuleId rule) {
+    op->opcode = (uint8_t)opcode;
+    op->in[0] = t;
+    op->in[1] = op->in[2] = op->in[3] = TEMP_NONE;
+    op->cond = 0;
+    op->aux = 0;
+    op->imm = imm;
+    return opt_mark(op, rule);
+}
+
+bool opt_to_mov(IrOptimizer *o, IrOp *op, TempId t, IrRuleId rule) {
+    (void)o;
+    return opt_to_op1(op, IR_mov, t, 0, rule);
+}
+
+bool opt_to_const(IrOptimizer *o, IrOp *op, uint64_t value, IrRuleId rule) {
+    if (op->type == IR_I32) {
+        value = (uint32_t)value;
+    }
+    op->type = o->ctx->temps[op->out].type;
+    return opt_to_mov(o, op, ir_const(o->ctx, (IrType)op->type, value), rule);
+}
+
+bool opt_to_op2i(IrOptimizer *o, IrOp *op, IrOpcode opcode, uint64_t value, IrRuleId rule) {
+    op->opcode = (uint8_t)opcode;
+    op->in[1] = ir_const(o->ctx, (IrType)op->type, value);
+    op->imm = 0;
+    return opt_mark(op, rule);
+}
+
+IrOp *opt_source(IrOptimizer *o, const IrOp *op, TempId t) {
+    const Fact *f = opt_fact(o, t);
+    if (f->def <= o->start_def) {
+        return NULL;
+    }
+    unsigned at = f->def - 1u;
+    IrOp *source = &o->ctx->ops[at];
+    if (source->removed || source->out != t) {
+        return NULL;
+    }
+    unsigned first = 0;
+    if ((int)at == o->previous && op->out == t) {
+        first = 1; /* nothing stands between them and op overwrites t: in[0] may have been t */
+    }
+    for (unsigned i = first; i < 4 && source->in[i] != TEMP_NONE; i++) {
+        if (opt_fact(o, source->in[i])->def > at) {
+            return NULL;
+        }
+    }
+    return source;
+}
+
+void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule) {
+    if (source->out == op->out && (unsigned)(source - o->ctx->ops) == (unsigned)o->previous) {
+        opt_remove(source, rule);
+        o->previous = -1;
+        Fact *f = opt_fact(o, op->out);
+        fact_reset(o, f, f->def);
+    }
+}
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+static bool is_full_width(const IrOptimizer *o, const IrOp *op) {
+    const IrTemp *temps = o->ctx->temps;
+    return temps[op->out].type == op->type && temps[op->in[0]].type == op->type;
+}
+
+static bool fits_imm32(const IrTemp *constant) {
+    return constant->type == IR_I32 || (int64_t)constant->value == (int32_t)constant->value;
+}
+
+/* What to read instead of t. A wide constant is no better than the guest register that holds it. */
+static TempId best_copy(IrOptimizer *o, TempId t) {
+    const Fact *f = opt_fact(o, t);
+    if (f->base == TEMP_NONE || f->addend != 0 || !opt_base_valid(o, f)) {
+        return t;
+    }
+    const IrTemp *base = &o->ctx->temps[f->base];
+    if (base->kind == TEMP_CONST) {
+        return opt_is_local(o, t) || fits_imm32(base) ? f->base : t;
+    }
+    return opt_prefer(o, f->base, t) ? f->base : t;
+}
+
+static void replace_copies(IrOptimizer *o, IrOp *op) {
+    for (unsigned i = 0; i < 4; i++) {
+        if (op->in[i] != TEMP_NONE) {
+            TempId t = best_copy(o, op->in[i]);
+            if (t != op->in[i]) {
+                op->in[i] = t;
+                op->rule = RULE_copy_propagation;
+            }
+        }
+    }
+}
+
+/* Does `out` hold the value of `t` already? */
+static bool is_same_value(IrOptimizer *o, TempId out, TempId t) {
+    if (out == t) {
+        return true;
+    }
+    const Fact *f = opt_fact(o, out), *g = opt_fact(o, t);
+    return (f->base == t && f->addend == 0 && opt_base_valid(o, f)) ||
+           (g->base == out && g->addend == 0 && opt_base_valid(o, g));
+}
+
+static bool rules_mov(IrOptimizer *o, IrOp *op) {
+    if (is_full_width(o, op) && is_same_value(o, op->out, op->in[0])) {
+        return opt_remove(op, RULE_redundant_mov);
+    }
+    return false;
+}
+
+/* value(out) = value(t) + addend. Sets the base of out's new fact `f`, which is not in place yet. */
+static void record_base(IrOptimizer *o, IrOp *op, Fact *f, int64_t addend) {
+    TempId t = op->in[0];
+    const Fact *g = opt_fact(o, t);
+    if (opt_base_valid(o, g) && g->base != op->out && opt_prefer(o, g->base, t)) {
+        f->base = g->base;
+        f->base_def = g->base_def;
+        f->addend = (int64_t)((uint64_t)g->addend + (uint64_t)addend);
+    } else if (t != op->out && opt_prefer(o, t, op->out)) {
+        f->base = t;
+        f->base_def = g->def;
+        f->addend = addend;
+    }
+}
+
+static void record_mov(IrOptimizer *o, IrOp *op, Fact *f) {
+    TempId t = op->in[0];
+    Fact *g = opt_fact(o, t);
+    f->known = g->known;
+    f->value = g->value;
+    f->sign = g->sign;
+    if (!is_full_width(o, op)) {
+        f->known &= UINT32_MAX; /* of all float moves nothing is known anyway */
+        f->value &= UINT32_MAX;
+        f->sign = 1;
+        return;
+    }
+    record_base(o, op, f, 0);
+    if (opt_is_local(o, t) && !opt_is_local(o, op->out)) {
+        g->base = op->out; /* from now on read the guest register, so that the local can die */
+        g->base_def = f->def;
+        g->addend = 0;
+    }
+}
+
+/* Every bit of the result is known, though not every bit of the inputs. */
+static bool is_known_result(const IrOp *op, const Fact *f) {
+    uint64_t mask = opt_width_mask((IrType)op->type);
+    return (f->known & mask) == mask &&
+           !(ir_op_defs[op->opcode].flags & (OPF_SIDE_EFFECT | OPF_MAY_FAULT));
+}
+
+/* Puts what is known of op's result in place. */
+static void record(IrOptimizer *o, IrOp *op) {
+    Fact f;
+    fact_reset(o, &f, (uint16_t)(o->index + 1));
+    if (op->opcode == IR_mov) {
+        record_mov(o, op, &f);
+    } else {
+        opt_result_bits(o, op, &f);
+        if (is_known_result(op, &f)) {
+            opt_to_const(o, op, f.value, RULE_known_bits);
+            record_mov(o, op, &f);
+        }
+        uint64_t c;
+        if ((op->opcode == IR_add || op->opcode == IR_sub) && is_full_width(o, op) &&
+            opt_const(o, op->in[1], (IrType)op->type, &c)) {
+            record_base(o, op, &f, (int64_t)(op->opcode == IR_add ? c : 0 - c));
+        }
+    }
+    o->fact[op->out] = f;
+}
+
+/* --- the walk --------------------------------------------------------------------------------- */
+
+/* Applies one rule; true if one applied. */
+static bool apply_rules(IrOptimizer *o, IrOp *op) {
+    switch ((IrOpcode)op->opcode) {
+    case IR_mov:
+        return rules_mov(o, op);
+    case IR_ext_s8:
+    case IR_ext_s16:
+    case IR_ext_s32:
+    case IR_ext_u8:
+    case IR_ext_u16:
+    case IR_ext_u32:
+        return opt_rules_ext(o, op);
+    case IR_add:
+    case IR_sub:
+    case IR_mul:
+    case IR_mulhs:
+    case IR_mulhu:
+    case IR_mulhsu:
+    case IR_divs:
+    case IR_divu:
+    case IR_rems:
+    case IR_remu:
+    case IR_and:
+    case IR_or:
+    case IR_xor:
+    case IR_andc:
+    case IR_orc:
+    case IR_eqv:
+    case IR_shl:
+    case IR_shr:
+    case IR_sar:
+    case IR_rotl:
+    case IR_rotr:
+    case IR_deposit:
+        return opt_rules_binary(o, op);
+    case IR_clz:
+    case IR_ctz:
+    case IR_popcnt:
+    case IR_bswap:
+    case IR_extract:
+    case IR_sextract:
+        return opt_rules_unary(o, op);
+    case IR_setcond:
+        return opt_rules_setcond(o, op);
+    case IR_movcond:
+        return opt_rules_movcond(o, op);
+    case IR_brcond:
+        return opt_rules_brcond(o, op);
+    case IR_env_ld:
+        return opt_rules_env_ld(o, op);
+    case IR_env_st:
+        return opt_rules_env_st(o, op);
+    case IR_guest_ld:
+    case IR_guest_st:
+        return opt_rules_guest(o, op);
+    case IR_fmov_i2f:
+    case IR_fmov_f2i:
+    case IR_fbox:
+    case IR_funbox:
+        return opt_rules_float_move(o, op);
+    case IR_label:
+    case IR_br:
+    case IR_guest_probe:
+    case IR_guest_ld_at:
+    case IR_guest_st_at:
+    case IR_guest_rmw:
+    case IR_guest_cas:
+    case IR_fence:
+    case IR_fadd:
+    case IR_fsub:
+    case IR_fmul:
+    case IR_fdiv:
+    case IR_fsqrt:
+    case IR_fmadd:
+    case IR_fmin:
+    case IR_fmax:
+    case IR_fcmp:
+    case IR_fcvt_f2i:
+    case IR_fcvt_i2f:
+    case IR_fcvt_f2f:
+    case IR_fp_save:
+    case IR_fp_load:
+    case IR_call:
+    case IR_insn_start:
+    case IR_goto_tb:
+    case IR_goto_pc:
+    case IR_goto_ptr:
+    case IR_exit_tb:
+    case IR_OPCODE_COUNT:
+        return false;
+    }
+    return false;
+}
+
+/* What an op other than through its result does to what is known. */
+static void record_effects(IrOptimizer *o, const IrOp *op, uint32_t flags) {
+    if (op->opcode == IR_env_st) {
+        opt_env_stored(o, op);
+    } else if (op->opcode == IR_guest_ld || op->opcode == IR_guest_st) {
+        opt_env_forget(o); /* a device may be behind it, and the CPU's state may follow */
+        opt_group_access(o, op);
+    } else if (flags & OPF_LABEL) {
+        forget_all(o, (uint16_t)(o->index + 1));
+    } else if (flags & OPF_CALL) {
+        uint32_t can = ir_call_helper(op)->flags;
+        if (!(can & HELPER_PURE)) {
+            opt_env_forget(o);
+            opt_groups_end(o);
+        }
+        if (can & (HELPER_WRITES_GLOBALS | HELPER_FAULTS)) {
+            forget_globals(o, (uint16_t)(o->index + 1));
+        }
+    } else if (flags & OPF_SIDE_EFFECT && op->opcode != IR_insn_start) {
+        opt_env_forget(o);
+        opt_groups_end(o);
+    }
+}
+
+/* Each rule brings an op nearer to a normal form, in a few steps; the bound is for one that does not. */
+enum { MAX_RULES_AN_OP = 12 };
+
+static void visit(IrOptimizer *o, IrOp *op) {
+    uint32_t flags = ir_op_defs[op->opcode].flags;
+    replace_copies(o, op);
+    for (unsigned n = 0; n < MAX_RULES_AN_OP && apply_rules(o, op) && !op->removed; n++) {
+        replace_copies(o, op);
+    }
+    if (op->removed) {
+        return;
+    }
+    if (op->opcode == IR_env_ld) {
+        record(o, op);
+        opt_env_loaded(o, op);
+    } else {
+        if (flags & (OPF_SIDE_EFFECT | OPF_LABEL)) {
+            record_effects(o, op, flags);
+        }
+        if (op->out != TEMP_NONE) {
+            record(o, op);
+        }
+    }
+    if (op->opcode != IR_insn_start) {
+        o->previous = (int)o->index;
+    }
+}
+
+/* A branch to the label that comes next anyway. */
+static void remove_empty_branch(IrOptimizer *o, const IrOp *label) {
+    if (o->previous >= 0) {
+        IrOp *br = &o->ctx->ops[o->previous];
+        if (ir_op_defs[br->opcode].flags & OPF_BRANCH && br->imm == label->imm) {
+            opt_remove(br, RULE_branch_to_next);
+        }
+    }
+}
+
+void ir_optimize(IrContext *ctx) {
+    IrOptimizer *o = ctx->optimizer;
+    bool reachable = true;
+    o->ctx = ctx;
+    o->open_count = o->open_next = o->shared_count = 0;
+    forget_all(o, 0);
+    for (o->index = 0; o->index < ctx->op_count; o->index++) {
+        IrOp *op = &ctx->ops[o->index];
+        if (op->removed) {
+            continue;
+        }
+        if (op->opcode == IR_label) {
+            remove_empty_branch(o, op);
+            reachable = true;
+        }
+        if (!reachable) {
+            if (op->opcode != IR_insn_start) {
+                opt_remove(op, RULE_unreachable);
+            }
+            continue;
+        }
+        visit(o, op);
+        if (!op->removed && ir_op_defs[op->opcode].flags & OPF_ENDS) {
+            reachable = false;
+        }
+    }
+    opt_groups_end(o);
+    if (o->shared_count) {
+        opt_share_checks(o);
+    }
+    if (ctx->on_pass) {
+        ctx->on_pass(ctx, "optimize", ctx->on_pass_opaque);
+    }
+}

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that are missing, after saying which.
+#
+#   tools/install-deps.sh run|test      (test: for test.sh and make bench; it has those of run too)
+#
+# As root, or through sudo. Nothing missing: nothing is done, and no network is needed.
+set -eu
+
+# Package, and why.
+run_packages="
+gcc                        compiler
+libc6-dev                  C library
+make                       build
+pkg-config                 where libraries are
+libslirp-dev               user networking
+libfdt-dev                 device tree
+libcapstone-dev            disassembly of host code
+opensbi                    firmware of the guest
+cpio                       the guest's initramfs
+xz-utils                   the guest's kernel modules
+zstd                       the guest's kernel modules
+debian-archive-keyring     trust in the guest's packages
+"
+test_packages="
+clang                      second compiler
+clang-format               style
+libclang-rt-14-dev         fuzzing, sanitizers
+libcmocka-dev              unit tests
+python3                    drivers of system tests
+qemu-system-misc           reference
+gcc-riscv64-unknown-elf    guest programs
+binutils-riscv64-linux-gnu reference of the disassembler
+device-tree-compiler       reference of the device tree
+git                        style checks
+"
+
+want=$run_packages
+case ${1:-run} in
+run) ;;
+test) want="$want$test_packages" ;;
+*)
+    echo "usage: $0 run|test" >&2
+    exit 1
+    ;;
+esac
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=$(echo "$want" | while read -r package reason; do
+    if [ -n "$package" ] && ! is_installed "$package"; then
+        echo "$package $reason"
+    fi
+done)
+if [ -z "$missing" ]; then
+    exit 0
+fi
+echo "These Debian packages are missing and will be installed:"
+echo "$missing" | while read -r package reason; do
+    printf '  %-28s %s\n' "$package" "$reason"
+done
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null; then
+    as_root=sudo
+else
+    echo "$0: run it as root, or install sudo" >&2
+    exit 1
+fi
+$as_root apt-get update
+# shellcheck disable=SC2046,SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    $(echo "$missing" | cut -d' ' -f1)
