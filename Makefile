@@ -20,7 +20,7 @@ OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 
 PKG_CFLAGS := $(shell pkg-config --cflags slirp capstone 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs slirp capstone 2>/dev/null) -lfdt
+PKG_LIBS := $(shell pkg-config --libs slirp 2>/dev/null) -lfdt -ldl
 
 CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS := $(PKG_LIBS) -lpthread -lutil -lm

@@ -131,9 +131,20 @@ static inline CPUState *cpu_of_tcg(TcgCpu *tcg) {
 void cpu_set_fetch(CPUState *cpu, vaddr addr, hwaddr phys, RAMBlock *rb, const uint8_t *host,
                    bool partial);
 
+/* The way of cpu_fetch16() out of the page that was fetched from last. */
+bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits);
+
 /* Two bytes of guest code at pc for translate(); crossing into the block's second page is noted in
- * the TB. False: the fetch faulted (nothing delivered unless pc is the block's first instruction). */
-bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits);
+ * the TB. False: the fetch faulted; the exception was delivered if it was for the block's first
+ * instruction. */
+static inline bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
+    const FetchPage *page = &cpu->fetch;
+    if (__builtin_expect((pc & PAGE_MASK) == page->page && page->host && !page->partial, 1)) {
+        __builtin_memcpy(bits, page->host + (pc & PAGE_OFFSET_MASK), sizeof(*bits));
+        return true;
+    }
+    return cpu_fetch16_slow(cpu, tb, pc, bits);
+}
 
 /* Asks the vCPU to leave generated code soon and look for interrupts and work. Threads: any. */
 void cpu_kick(CPUState *cpu);

@@ -54,7 +54,7 @@ static void mark_code(CPUState *cpu, ram_addr page, const uint8_t *host) {
     }
 }
 
-bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
+bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
     if ((pc & PAGE_MASK) != cpu->fetch.page || cpu->fetch.partial) {
         /* The second page, or a page whose permissions hold byte by byte. An exception is
          * delivered only for the block's first instruction. */

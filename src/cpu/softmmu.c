@@ -92,24 +92,25 @@ static RAMBlock *find_ram(CPUState *cpu, const uint8_t *host, hwaddr phys) {
     return rb;
 }
 
-/* A store is about to hit a RAM page some client watches. */
-static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *host,
-                           unsigned size) {
-    hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
-    RAMBlock *rb = find_ram(cpu, host, phys);
-    uint64_t offset = (uint64_t)(host - rb->host);
-    if (!ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
-        TbCache *tc = cpu->group->cache;
-        bool hit_running = false;
-        pthread_mutex_lock(&tc->lock);
-        if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
-                                       cpu->tcg.current_tb, &hit_running)) {
-            ramblock_set_dirty(rb, offset, size, 1u << DIRTY_CODE);
-        }
-        pthread_mutex_unlock(&tc->lock);
-        if (hit_running) {
-            cpu->tcg.stop_after = 1;
-        }
+/* Kills the blocks that a store to [offset, offset + size) of a code page changes. */
+static void invalidate_code_locked(CPUState *cpu, RAMBlock *rb, uint64_t offset,
+                                   unsigned size) {
+    bool hit_running = false;
+    if (tb_cache_invalidate_locked(cpu->group->cache, rb->base + offset, size,
+                                   TB_DEATH_STORE, cpu->tcg.current_tb, &hit_running)) {
+        ramblock_set_dirty(rb, offset, size, 1u << DIRTY_CODE);
+    }
+    if (hit_running) {
+        cpu->tcg.stop_after = 1;
+    }
+}
+
+/* After a watched page was written: tells the dirty clients; if nobody watches the page any more, its
+ * next store takes the fast path. */
+static void note_written(TlbEntry *e, RAMBlock *rb, uint64_t offset, unsigned size) {
+    if (__atomic_load_n(&rb->active_clients, __ATOMIC_RELAXED) == 1u << DIRTY_CODE &&
+        !ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
+        return; /* still a code page, and nobody else asks */
     }
     ramblock_set_dirty(rb, offset, size, ~(1u << DIRTY_CODE));
     if (!ramblock_clean_clients(rb, offset)) {
@@ -118,6 +119,42 @@ static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *host
             __atomic_or_fetch(&e->tag_store, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
         }
     }
+}
+
+/* A store to a RAM page some client watches. A store that leaves the bytes as they are changes no
+ * code; looking and storing are one step under tb_lock, so that two stores cannot mislead each
+ * other. */
+static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint64_t value,
+                           unsigned size) {
+    uint8_t *host = (uint8_t *)(uintptr_t)(addr + e->addend);
+    RAMBlock *rb = find_ram(cpu, host, e->phys | (addr & PAGE_OFFSET_MASK));
+    uint64_t offset = (uint64_t)(host - rb->host);
+    if (ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
+        host_store(host, value, size);
+    } else {
+        TbCache *tc = cpu->group->cache;
+        pthread_mutex_lock(&tc->lock);
+        if (host_load(host, size) != (value & UINT64_MAX >> (64 - 8 * size))) {
+            invalidate_code_locked(cpu, rb, offset, size);
+            host_store(host, value, size);
+        }
+        pthread_mutex_unlock(&tc->lock);
+    }
+    note_written(e, rb, offset, size);
+}
+
+/* An atomic access is about to change a RAM page some client watches. */
+static void notdirty_atomic(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *host,
+                            unsigned size) {
+    RAMBlock *rb = find_ram(cpu, host, e->phys | (addr & PAGE_OFFSET_MASK));
+    uint64_t offset = (uint64_t)(host - rb->host);
+    if (!ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
+        TbCache *tc = cpu->group->cache;
+        pthread_mutex_lock(&tc->lock);
+        invalidate_code_locked(cpu, rb, offset, size);
+        pthread_mutex_unlock(&tc->lock);
+    }
+    note_written(e, rb, offset, size);
 }
 
 /* One page's part of a load; false: exception. */
@@ -161,11 +198,11 @@ static bool store_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_id
         }
         return true;
     }
-    uint8_t *host = (uint8_t *)(uintptr_t)(addr + e->addend);
     if (tag & TLB_NOTDIRTY) {
-        notdirty_store(cpu, e, addr, host, size);
+        notdirty_store(cpu, e, addr, value, size);
+    } else {
+        host_store((void *)(uintptr_t)(addr + e->addend), value, size);
     }
-    host_store(host, value, size);
     return true;
 }
 
@@ -299,7 +336,7 @@ static bool atomic_translate(CPUState *cpu, vaddr addr, unsigned aux, uint8_t **
     }
     *host = (uint8_t *)(uintptr_t)(addr + e->addend);
     if (tag & TLB_NOTDIRTY) {
-        notdirty_store(cpu, e, addr, *host, size);
+        notdirty_atomic(cpu, e, addr, *host, size);
     }
     return true;
 }

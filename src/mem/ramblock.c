@@ -270,7 +270,9 @@ bool ramblock_any_clean(const RAMBlock *rb, uint64_t offset, uint64_t len,
 uint32_t ramblock_clean_clients(const RAMBlock *rb, uint64_t offset) {
     assert(offset < rb->size);
     uint32_t clients = 0;
-    for (unsigned c = 0; c < DIRTY_CLIENT_COUNT; c++) {
+    uint32_t active = __atomic_load_n(&rb->active_clients, __ATOMIC_ACQUIRE);
+    for (; active; active &= active - 1) {
+        unsigned c = (unsigned)__builtin_ctz(active);
         if (ramblock_page_clean(rb, offset >> PAGE_BITS, c)) {
             clients |= 1u << c;
         }

@@ -13,7 +13,9 @@ enum {
     TB_CHUNK = 128,         /* block structs per allocation */
     REGION_RESERVE = 64,    /* bytes kept free at the end of a region */
 };
-#define DEFAULT_CODE_SIZE (16ull << 20)
+/* The kernel, busybox and what they need while booting fit without evicting what is hot; a larger
+ * buffer boots no faster. -accel tcg,tb-size= is for guests that run more. */
+#define DEFAULT_CODE_SIZE (8ull << 20)
 #define MINIMUM_CODE_SIZE (4ull << 20)
 
 /* --- code pages -------------------------------------------------------------------------------- */
@@ -84,21 +86,32 @@ static void page_link(TbCache *tc, TranslationBlock *tb, unsigned n) {
     CodePage *page = page_get(tc, tb_page(tb, n));
     unsigned first, last;
     tb_extent(tb, n, &first, &last);
-    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+    first >>= TB_GRANULE_BITS;
+    last >>= TB_GRANULE_BITS;
+    for (unsigned g = first; g <= last; g++) {
         page->covered[g]++;
     }
-    tb->page_next[n] = page->first;
-    page->first = tag_pointer(tb, n);
+    if (last - first > page->reach) {
+        page->reach = (uint8_t)(last - first);
+    }
+    page->count++;
+    tb->page_next[n] = page->first[first];
+    page->first[first] = tag_pointer(tb, n);
 }
 
 static void page_unlink(TbCache *tc, TranslationBlock *tb, unsigned n) {
     CodePage *page = page_find(tc, tb_page(tb, n));
     unsigned first, last;
     tb_extent(tb, n, &first, &last);
-    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+    first >>= TB_GRANULE_BITS;
+    last >>= TB_GRANULE_BITS;
+    for (unsigned g = first; g <= last; g++) {
         page->covered[g]--;
     }
-    TranslationBlock **link = &page->first;
+    if (--page->count == 0) {
+        page->reach = 0;
+    }
+    TranslationBlock **link = &page->first[first];
     for (;;) {
         unsigned i;
         TranslationBlock *other = untag_pointer(*link, &i);
@@ -195,6 +208,22 @@ static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
     }
 }
 
+/* A block on the page that begins in granule g and overlaps offsets [first, last], or NULL. */
+static TranslationBlock *find_overlap(const CodePage *page, unsigned g, unsigned first,
+                                      unsigned last) {
+    TranslationBlock *tagged = page->first[g];
+    while (tagged) {
+        unsigned n, begin, end;
+        TranslationBlock *tb = untag_pointer(tagged, &n);
+        tb_extent(tb, n, &begin, &end);
+        if (begin <= last && end >= first) {
+            return tb;
+        }
+        tagged = tb->page_next[n];
+    }
+    return NULL;
+}
+
 /* Kills what overlaps offsets [first, last] of one page. True if no code is left on it. */
 static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
                                unsigned last, TbDeath cause,
@@ -204,33 +233,24 @@ static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
         return true;
     }
     page->sequence++;
+    unsigned low = first >> TB_GRANULE_BITS, high = last >> TB_GRANULE_BITS;
     unsigned covered = 0;
-    for (unsigned g = first >> TB_GRANULE_BITS; g <= last >> TB_GRANULE_BITS; g++) {
+    for (unsigned g = low; g <= high; g++) {
         covered |= page->covered[g];
     }
-    if (!covered) {
-        return !page->first;
-    }
-    TranslationBlock *tagged = page->first;
-    while (tagged) {
-        unsigned n, begin, end;
-        TranslationBlock *tb = untag_pointer(tagged, &n);
-        tagged = tb->page_next[n];
-        tb_extent(tb, n, &begin, &end);
-        if (begin <= last && end >= first) {
-            if (tb == running && hit_running) {
-                *hit_running = true;
+    if (covered) {
+        low = low > page->reach ? low - page->reach : 0;
+        for (unsigned g = low; g <= high; g++) {
+            TranslationBlock *tb;
+            while ((tb = find_overlap(page, g, first, last)) != NULL) {
+                if (tb == running && hit_running) {
+                    *hit_running = true;
+                }
+                tb_die(tc, tb, cause);
             }
-            /* A block of two pages is in this list once only unless both pages are the same RAM
-             * page; its other membership is undone by tb_die. */
-            unsigned n2;
-            if (tagged && untag_pointer(tagged, &n2) == tb) {
-                tagged = tb->page_next[n2];
-            }
-            tb_die(tc, tb, cause);
         }
     }
-    return !page->first;
+    return page->count == 0;
 }
 
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
@@ -273,6 +293,10 @@ bool tb_cache_next_is_empty_locked(const TbCache *tc) {
 }
 
 bool tb_cache_next_region_locked(TbCache *tc) {
+    if (tc->backend->needs_code_buffer) {
+        /* All of it: chaining has touched the older regions, too. */
+        code_buffer_settle(&tc->bs.code, tc->bs.code.rx_base, tc->bs.code.size);
+    }
     tc->current = (tc->current + 1) % TB_REGIONS;
     CodeRegion *region = &tc->region[tc->current];
     bool evicted = region->first != NULL;

@@ -29,9 +29,13 @@ enum {
 
 /* What is known of a RAM page that holds, or held, code. */
 typedef struct CodePage {
-    TranslationBlock *first; /* low bit: which of the block's two pages this is */
-    uint32_t sequence;       /* +1 at each write to the page: a translation made meanwhile is stale */
+    /* Blocks by the granule where their part of this page begins; low bit of the pointers: which of
+     * the block's two pages this is. */
+    TranslationBlock *first[TB_GRANULES];
+    uint32_t sequence; /* +1 at each write to the page: a translation made meanwhile is stale */
+    uint32_t count;    /* live blocks on the page */
     uint16_t covered[TB_GRANULES]; /* live blocks that cover the granule */
+    uint8_t reach; /* a block that covers granule g begins at g - reach or later */
 } CodePage;
 
 typedef struct CodeRegion {

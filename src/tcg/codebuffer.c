@@ -8,6 +8,7 @@
  * Both mappings are made with their final protection; none is ever changed.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,6 +42,17 @@ bool code_buffer_init(CodeBuffer *cb, size_t size, Error **errp) {
 out_close:
     close(fd);
     return false;
+}
+
+void code_buffer_settle(const CodeBuffer *cb, const uint8_t *rx, size_t size) {
+    uint8_t *rw = code_rw(cb, rx);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)rw + page - 1) & -page;
+    uintptr_t end = ((uintptr_t)rw + size) & -page;
+    if (end > start) {
+        /* A shared mapping: the contents stay in the memory file. */
+        madvise((void *)start, end - start, MADV_DONTNEED);
+    }
 }
 
 void code_buffer_destroy(CodeBuffer *cb) {

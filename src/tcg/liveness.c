@@ -127,7 +127,7 @@ void ir_liveness(IrContext *ctx) {
     memset(l.live, 1, ctx->global_count);
     memset(l.live + ctx->global_count, 0, ctx->temp_count - ctx->global_count);
     for (unsigned i = ctx->op_count; i-- > 0;) {
-        if (!ctx->ops[i].removed) {
+        if (!ctx->ops[i].removed && ctx->ops[i].opcode != IR_insn_start) {
             visit(&l, i);
         }
     }

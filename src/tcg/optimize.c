@@ -153,23 +153,25 @@ static bool fits_imm32(const IrTemp *constant) {
     return constant->type == IR_I32 || (int64_t)constant->value == (int32_t)constant->value;
 }
 
-/* What to read instead of t. A wide constant is no better than the guest register that holds it. */
-static TempId best_copy(IrOptimizer *o, TempId t) {
+/* What to read instead of t. A constant that is no immediate operand is no better than the guest
+ * register that holds it; an address never is one. */
+static TempId best_copy(IrOptimizer *o, TempId t, bool is_address) {
     const Fact *f = opt_fact(o, t);
     if (f->base == TEMP_NONE || f->addend != 0 || !opt_base_valid(o, f)) {
         return t;
     }
     const IrTemp *base = &o->ctx->temps[f->base];
     if (base->kind == TEMP_CONST) {
-        return opt_is_local(o, t) || fits_imm32(base) ? f->base : t;
+        return opt_is_local(o, t) || (!is_address && fits_imm32(base)) ? f->base : t;
     }
     return opt_prefer(o, f->base, t) ? f->base : t;
 }
 
 static void replace_copies(IrOptimizer *o, IrOp *op) {
+    bool is_access = ir_op_defs[op->opcode].flags & OPF_MAY_FAULT;
     for (unsigned i = 0; i < 4; i++) {
         if (op->in[i] != TEMP_NONE) {
-            TempId t = best_copy(o, op->in[i]);
+            TempId t = best_copy(o, op->in[i], is_access && i == 0);
             if (t != op->in[i]) {
                 op->in[i] = t;
                 op->rule = RULE_copy_propagation;
@@ -372,7 +374,7 @@ static void record_effects(IrOptimizer *o, const IrOp *op, uint32_t flags) {
         if (can & (HELPER_WRITES_GLOBALS | HELPER_FAULTS)) {
             forget_globals(o, (uint16_t)(o->index + 1));
         }
-    } else if (flags & OPF_SIDE_EFFECT && op->opcode != IR_insn_start) {
+    } else if (flags & OPF_SIDE_EFFECT) {
         opt_env_forget(o);
         opt_groups_end(o);
     }
@@ -401,9 +403,7 @@ static void visit(IrOptimizer *o, IrOp *op) {
             record(o, op);
         }
     }
-    if (op->opcode != IR_insn_start) {
-        o->previous = (int)o->index;
-    }
+    o->previous = (int)o->index;
 }
 
 /* A branch to the label that comes next anyway. */
@@ -424,7 +424,7 @@ void ir_optimize(IrContext *ctx) {
     forget_all(o, 0);
     for (o->index = 0; o->index < ctx->op_count; o->index++) {
         IrOp *op = &ctx->ops[o->index];
-        if (op->removed) {
+        if (op->removed || op->opcode == IR_insn_start) {
             continue;
         }
         if (op->opcode == IR_label) {
@@ -432,9 +432,7 @@ void ir_optimize(IrContext *ctx) {
             reachable = true;
         }
         if (!reachable) {
-            if (op->opcode != IR_insn_start) {
-                opt_remove(op, RULE_unreachable);
-            }
+            opt_remove(op, RULE_unreachable);
             continue;
         }
         visit(o, op);

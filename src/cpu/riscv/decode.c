@@ -198,9 +198,7 @@ static void build_class(Builder *b, unsigned class) {
 RiscvDecoder *riscv_decoder_new(const struct RiscvConfig *cfg) {
     Builder *b = calloc(1, sizeof(*b));
     RiscvDecoder *decoder = calloc(1, sizeof(*decoder));
-    if (!b || !decoder) {
-        abort();
-    }
+    assert(b && decoder);
     b->decoder = decoder;
     collect_rows(b, cfg);
     for (unsigned class = 0; class < CLASSES; class ++) {

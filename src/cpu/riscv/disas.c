@@ -5,7 +5,8 @@
  *   riscv_decode() -> row -> its form, or that of the first alias that holds (alias.def)
  *                  -> the form's letters replaced by operands: "xori d,s,j" "not\ta0,a1"
  *
- * A tab follows the mnemonic. Branch and jump targets are absolute addresses ("0x80000000").
+ * A tab follows the mnemonic. Branch and jump targets are absolute addresses
+ * ("0x80000000").
  *
  * Not modelled: objdump's comments ("# 0x1000" after lui and addi), which follow register
  * values over several instructions, and symbols.

@@ -6,7 +6,8 @@
  *   address --the lowest-numbered entry that matches decides--> rights, and the interval around the
  *             address in which the answer is the same; the interval is remembered
  *
- * An access that leaves its interval fails: past the end some entry matches a part of it and not all.
+ * An access that leaves its interval fails: past the end some entry matches a part of it and not all,
+ * which fails "irrespective of the L, R, W, and X bits", so in M mode too.
  *
  * Invariants: env->pmp_first/last are those of pmpcfg and pmpaddr; a change flushes the TLB.
  * Spec: Privileged Architecture 20240411, 3.7. An S or U access that no entry matches fails.
@@ -78,8 +79,7 @@ static void pmp_search(RiscvCPU *cpu, hwaddr addr, bool machine) {
     const RiscvEnv *env = &cpu->env;
     hwaddr low = 0, high = UINT64_MAX;
     unsigned prot = machine ? PROT_R | PROT_W | PROT_X : 0; /* if no entry matches */
-    unsigned count = machine && !env->pmp_locked ? 0 : RISCV_PMP_COUNT;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < RISCV_PMP_COUNT; i++) {
         hwaddr first = env->pmp_first[i], last = env->pmp_last[i];
         if (first > last) {
             continue;

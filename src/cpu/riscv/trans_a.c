@@ -3,14 +3,14 @@
  * A: load-reserved and store-conditional, atomic memory operations.
  *
  *   lr   value = guest[addr]; reservation = (addr, value)
- *   sc   addr is reserved and cas(addr, value, new) == value ? 0 : 1; no reservation after
+ *   sc   addr is reserved and cas(addr, value, new) == value ? 0 : 1; forgets it
  *
  * Deviates: a reservation compares the value instead of watching stores, so an sc
  * succeeds where the word was changed and changed back in between (as in QEMU), and where
  * the same address was mapped to another page.
  *
- * Each AMO is one host atomic, which is a full barrier on the hosts we make code for: aq and
- * rl ask for nothing more.
+ * Each AMO is one host atomic, which is a full barrier on the hosts we make code for: aq
+ * and rl ask for nothing more.
  *
  * Spec: RISC-V Unprivileged ISA 20240411, chapter "A".
  */

@@ -9,8 +9,8 @@
  *     page end, max_insns        goto_tb to the next instruction
  *
  * A branch to a place a little further on does not end it: the code between is
- * translated, too, and the branch goes to a label in the block, or to an exit behind it if
- * the block ends before it gets there:
+ * translated, too, and the branch goes to a label in the block, or to an exit behind it
+ * if the block ends before it gets there:
  *
  *     brcond L; then part; L: rest; goto_tb        brcond L; rest; goto_tb; L: goto_tb
  *
@@ -21,8 +21,6 @@
  * Spec: RISC-V Unprivileged ISA 20240411.
  */
 #include "cpu/riscv/translate.h"
-
-#include "util/log.h"
 
 enum {
     /* more than any instruction makes, with the exits behind the block */

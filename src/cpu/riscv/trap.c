@@ -60,8 +60,10 @@ static uint32_t flags_of_priv(const RiscvCPU *cpu, unsigned priv) {
     flags |= cpu->cfg.misaligned ? 0 : TBF_ALIGN;
     flags |= cpu->parent.single_step ? TBF_STEP : 0;
     flags |= env->triggers_armed & 1u << ACCESS_FETCH ? TBF_TRIGGERS : 0;
+    /* Rights to run the next page may be withdrawn by PMP as well as by page tables. */
+    bool checked = priv == PRV_M ? env->pmp_locked : paging_on(cpu) || env->pmp_active;
+    flags |= checked ? TBF_PAGED : 0;
     if (priv < PRV_M) {
-        flags |= paging_on(cpu) ? TBF_PAGED : 0;
         flags |= env->mstatus & MSTATUS_TW ? TBF_TW : 0;
     }
     if (priv == PRV_S) {

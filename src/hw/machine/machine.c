@@ -123,6 +123,36 @@ static void invalidate_code(void *opaque, RAMBlock *rb, uint64_t offset, uint64_
     pthread_mutex_unlock(&tc->lock);
 }
 
+/* The view changed: what the vCPUs remember of the old one must go, at the latest at their next
+ * block; then the old view itself. */
+static void flush_tlb(CPUState *cpu, void *arg) {
+    (void)arg;
+    cpu_tlb_flush(cpu);
+}
+
+static void reclaim_views(void *opaque) {
+    Machine *m = opaque;
+    unsigned depth = run_release_lock(m);
+    cpu_group_exclusive_begin(m->cpus);
+    machine_lock(m);
+    m->reclaim_pending = false;
+    address_space_reclaim(&m->as);
+    machine_unlock(m);
+    cpu_group_exclusive_end(m->cpus);
+    run_retake_lock(m, depth);
+}
+
+static void view_changed(MemoryListener *l) {
+    Machine *m = (Machine *)((char *)l - offsetof(Machine, memory_listener));
+    for (unsigned i = 0; m->cpus && m->cpus->started && i < m->cpus->count; i++) {
+        cpu_queue_work(m->cpus->cpu[i], flush_tlb, NULL);
+    }
+    if (m->cpus && m->cpus->started && !m->reclaim_pending) {
+        m->reclaim_pending = true;
+        loop_call(m->loop, reclaim_views, m);
+    }
+}
+
 static void init_lock(Machine *m) {
     pthread_mutexattr_t attr;
     pthread_mutexattr_init(&attr);
@@ -140,6 +170,8 @@ static void init_memory(Machine *m) {
     m->as.lock_opaque = m;
     m->as.ram_written = invalidate_code;
     m->as.ram_written_opaque = m;
+    m->memory_listener.commit = view_changed;
+    address_space_add_listener(&m->as, &m->memory_listener);
 }
 
 static bool make_cpu_group(Machine *m, Error **errp) {
@@ -164,9 +196,14 @@ static bool build(Machine *m, Error **errp) {
         return false;
     }
     run_init(m);
-    return backends_open(m, errp) && make_cpu_group(m, errp) && m->cls->init(m, errp) &&
-           backends_add_devices(m, errp) && cpu_group_realize(m->cpus, errp) &&
-           m->cls->boot(m, errp);
+    if (!backends_open(m, errp) || !make_cpu_group(m, errp)) {
+        return false;
+    }
+    address_space_begin(&m->as);
+    bool ok = m->cls->init(m, errp) && backends_add_devices(m, errp);
+    address_space_commit(&m->as);
+    address_space_reclaim(&m->as);
+    return ok && cpu_group_realize(m->cpus, errp) && m->cls->boot(m, errp);
 }
 
 Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *escapes,
@@ -226,6 +263,7 @@ void machine_free(Machine *m) {
     if (m->cpus) {
         cpu_group_free(m->cpus);
     }
+    address_space_remove_listener(&m->as, &m->memory_listener);
     address_space_destroy(&m->as);
     memory_region_destroy(&m->system_memory);
     ram_list_destroy(&m->ram_list);

@@ -104,6 +104,8 @@ struct Machine {
     RamList ram_list;
     MemoryRegion system_memory; /* root container */
     AddressSpace as;
+    MemoryListener memory_listener; /* flushes TLBs when the view of `as` changes */
+    bool reclaim_pending;           /* old views wait to be freed */
     CpuGroup *cpus;
     Device *first_device, **last_device;
     MachineDrive drives[MACHINE_MAX_LIST];

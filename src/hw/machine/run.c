@@ -32,8 +32,7 @@ void machine_unlock(Machine *m) {
     pthread_mutex_unlock(&m->lock);
 }
 
-/* Gives up the lock however often this thread holds it; returns how often. */
-static unsigned release_lock(Machine *m) {
+unsigned run_release_lock(Machine *m) {
     unsigned depth = 0;
     pthread_mutex_lock(&m->lock);
     if (m->lock_depth && pthread_equal(m->lock_owner, pthread_self())) {
@@ -46,7 +45,7 @@ static unsigned release_lock(Machine *m) {
     return depth;
 }
 
-static void retake_lock(Machine *m, unsigned depth) {
+void run_retake_lock(Machine *m, unsigned depth) {
     for (unsigned i = 0; i < depth; i++) {
         machine_lock(m);
     }
@@ -104,9 +103,9 @@ void machine_stop(Machine *m) {
     if (!m->running) {
         return;
     }
-    unsigned depth = release_lock(m);
+    unsigned depth = run_release_lock(m);
     cpu_group_stop(m->cpus);
-    retake_lock(m, depth);
+    run_retake_lock(m, depth);
     clock_stop(&m->clock);
     m->running = false;
 }

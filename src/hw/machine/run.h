@@ -7,6 +7,9 @@
 
 void run_init(Machine *m); /* hooks requests into the main loop */
 void run_exit(Machine *m);
+/* Gives up the machine lock however often this thread holds it; returns how often. */
+unsigned run_release_lock(Machine *m);
+void run_retake_lock(Machine *m, unsigned depth);
 /* Resets devices and vCPUs and reloads the boot state. The vCPUs are parked. */
 bool run_reset_locked(Machine *m, Error **errp);
 

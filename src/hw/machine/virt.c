@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/block/pflash.h"
 #include "hw/intc/aclint.h"
 #include "hw/intc/plic.h"
 #include "util/keyval.h"
@@ -213,16 +214,42 @@ static void prepare_virtio_slot(Device *dev, unsigned i) {
     dev->bus_name = strdup(name);
 }
 
+static void prepare_flash(Device *dev, unsigned i) {
+    char name[32];
+    snprintf(name, sizeof(name), "virt.flash%u", i);
+    device_set_property(dev, "name", name, NULL);
+    BlockBackend *blk = machine_take_drive(dev->machine, "pflash", (int)i);
+    if (blk) {
+        device_set_reference(dev, "drive", blk);
+    }
+}
+
+/* The machine begins in the first bank if that has contents. */
+static bool make_flashes(Machine *m, VirtBoard *v, Error **errp) {
+    const VirtPart *p = &virt_memmap[VIRT_FLASH];
+    for (unsigned i = 0; i < p->count; i++) {
+        Device *flash = make_part(m, NULL, VIRT_FLASH, i, "cfi.pflash01", prepare_flash, errp);
+        if (!flash) {
+            error_prepend(errp, "-drive if=pflash,unit=%u: ", i);
+            return false;
+        }
+        if (i == 0 && pflash_has_drive(flash)) {
+            v->boot.flash_start = p->base;
+        }
+    }
+    return true;
+}
+
 static bool make_devices(Machine *m, VirtBoard *v, Error **errp) {
-    (void)v;
     Device *plic = make_aclint(m, errp) ? make_plic(m, errp) : NULL;
     if (!plic || !make_part(m, plic, VIRT_TEST, 0, "riscv.sifive.test", NULL, errp) ||
         !make_part(m, plic, VIRT_UART0, 0, "serial-mm", prepare_uart, errp) ||
-        !make_part(m, plic, VIRT_RTC, 0, "goldfish_rtc", NULL, errp)) {
+        !make_part(m, plic, VIRT_RTC, 0, "goldfish_rtc", NULL, errp) ||
+        !make_part(m, plic, VIRT_FW_CFG, 0, "fw_cfg_mmio", NULL, errp) ||
+        !make_flashes(m, v, errp)) {
         return false;
     }
-    for (unsigned i = 0; i < virt_memmap[VIRT_VIRTIO].count && device_class_find("virtio-mmio");
-         i++) {
+    for (unsigned i = 0; i < virt_memmap[VIRT_VIRTIO].count; i++) {
         if (!make_part(m, plic, VIRT_VIRTIO, i, "virtio-mmio", prepare_virtio_slot, errp)) {
             return false;
         }

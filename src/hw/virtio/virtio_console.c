@@ -75,6 +75,7 @@ static void serial_config_write(VirtIODevice *vdev, unsigned offset, uint64_t va
 
 /* --- host to guest ------------------------------------------------------------------------------- */
 
+/* The room in the chain that is next. */
 static unsigned console_can_receive(void *opaque) {
     VirtConsole *port = opaque;
     VirtIOSerial *s = (VirtIOSerial *)port->dev.parent;
@@ -82,9 +83,13 @@ static unsigned console_can_receive(void *opaque) {
     if (!virtio_is_running(&s->vdev) || !virtqueue_begin(vq)) {
         return 0;
     }
-    bool empty = virtqueue_is_empty(vq);
+    uint64_t room = 0;
+    if (virtqueue_pop(vq, s->rx_element)) {
+        room = s->rx_element->in_len;
+        virtqueue_rewind(vq, 1);
+    }
     virtqueue_end(vq);
-    return empty ? 0 : CONSOLE_RX_MAX;
+    return room < CONSOLE_RX_MAX ? (unsigned)room : CONSOLE_RX_MAX;
 }
 
 static void console_receive(void *opaque, const uint8_t *buf, unsigned len) {
@@ -95,11 +100,9 @@ static void console_receive(void *opaque, const uint8_t *buf, unsigned len) {
     if (!virtio_is_running(&s->vdev) || !virtqueue_begin(vq)) {
         return;
     }
-    while (len > 0 && virtqueue_pop(vq, e)) {
+    if (virtqueue_pop(vq, e)) {
         size_t n = iov_from_buf(e->in, e->in_count, 0, buf, len);
         virtqueue_push(vq, e, (uint32_t)n);
-        buf += n;
-        len -= (unsigned)n;
     }
     virtqueue_end(vq);
 }

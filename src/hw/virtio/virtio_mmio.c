@@ -132,19 +132,6 @@ static uint64_t mmio_read(void *opaque, hwaddr offset, unsigned size) {
 
 /* --- writes ----------------------------------------------------------------------------------------- */
 
-static void mmio_reset_device(VirtIOMmio *s) {
-    s->device_features_sel = s->driver_features_sel = 0;
-    s->queue_sel = 0;
-    s->guest_page_shift = 0;
-    for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++) {
-        s->queue_align[i] = PAGE_SIZE;
-    }
-    VirtIODevice *vdev = mmio_device(s);
-    if (vdev != NULL) {
-        virtio_reset(vdev);
-    }
-}
-
 static void write_features(VirtIOMmio *s, uint32_t value) {
     VirtIODevice *vdev = mmio_device(s);
     uint64_t low = UINT32_MAX;
@@ -177,6 +164,7 @@ static void write_queue_num(VirtIOMmio *s, uint32_t value) {
 }
 
 static void write_legacy(VirtIOMmio *s, hwaddr offset, uint32_t value) {
+    VirtIODevice *vdev = mmio_device(s);
     VirtQueue *vq = mmio_queue(s);
     switch (offset) {
     case VIRTIO_MMIO_GUEST_PAGE_SIZE:
@@ -189,7 +177,7 @@ static void write_legacy(VirtIOMmio *s, hwaddr offset, uint32_t value) {
         break;
     case VIRTIO_MMIO_QUEUE_PFN:
         if (value == 0) { /* how old drivers let go of a device */
-            mmio_reset_device(s);
+            virtio_reset(vdev);
         } else if (vq != NULL) {
             virtio_queue_place_legacy(vq, (uint64_t)value << s->guest_page_shift,
                                       s->queue_align[s->queue_sel]);
@@ -281,7 +269,7 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value64, unsigned s
         break;
     case VIRTIO_MMIO_STATUS:
         if (value == 0) {
-            mmio_reset_device(s);
+            virtio_reset(vdev);
         } else {
             virtio_set_status(vdev, (uint8_t)value);
         }
@@ -309,16 +297,24 @@ static const MemoryRegionOps mmio_ops = {
     .impl_max = 4,
 };
 
+/* A reset of the machine. The driver's own (Status = 0) leaves the transport's registers alone: old
+ * drivers write GuestPageSize before it. */
+static void mmio_reset(Device *dev) {
+    VirtIOMmio *s = (VirtIOMmio *)dev;
+    s->device_features_sel = s->driver_features_sel = 0;
+    s->queue_sel = 0;
+    s->guest_page_shift = 0;
+    for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++) {
+        s->queue_align[i] = PAGE_SIZE;
+    }
+}
+
 static bool mmio_realize(Device *dev, Error **errp) {
     (void)errp;
     VirtIOMmio *s = (VirtIOMmio *)dev;
     memory_region_init_io(&dev->mmio, &mmio_ops, s, "virtio-mmio", VIRTIO_MMIO_SIZE);
-    mmio_reset_device(s);
+    mmio_reset(dev);
     return true;
-}
-
-static void mmio_reset(Device *dev) {
-    mmio_reset_device((VirtIOMmio *)dev);
 }
 
 static void mmio_post_load(Device *dev) {

@@ -26,15 +26,8 @@ Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump) {
 }
 
 static void gen_op(X86Gen *g, const IrOp *op) {
-    /* What is read next, as of behind this op. */
-    const NextUse *n = &g->next[g->op_index];
-    unsigned ins = op_in_count[op->opcode];
-    for (unsigned i = 0; i < ins; i++) {
-        if (op->in[i] != TEMP_NONE) {
-            g->ts[op->in[i]].next = n->in[i];
-        }
-    }
     bool done;
+    ra_op_begin(g, op, g->op_index);
     if (op->opcode < IR_label) {
         done = gen_int_op(g, op) || gen_div_op(g, op);
     } else {
@@ -104,6 +97,12 @@ static bool gen_block(X86Gen *g, Ranges *ranges) {
             return false;
         }
         g->op_index = i;
+        unsigned last = gen_fused(g, i);
+        if (last) {
+            note_range(ranges, g, i, begin, false);
+            i = last;
+            continue;
+        }
         gen_op(g, op);
         note_range(ranges, g, i, begin, false);
     }
@@ -135,6 +134,8 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     g.temps = ctx->temps;
     g.tb = tb;
     g.failed = g.stop_check = false;
+    g.in_place = true;
+    g.flags_end = NULL;
     g.op_index = 0;
     g.cold_count = g.cold_data_used = g.fixup_count = 0;
     g.skip_from = UINT32_MAX;

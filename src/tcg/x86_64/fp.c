@@ -50,34 +50,33 @@ static Opnd fp_operand(X86Gen *g, TempId t) {
 }
 
 /* --- out of line ------------------------------------------------------------------------------ */
-/* The op by soft floats; reached by `jump`. Inputs must be in registers. */
-static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out) {
+/* The op by soft floats; reached by `jump`. Its inputs are in the registers in[], which must have been
+ * filled before the jump (a constant asked for again would be loaded behind it). */
+static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out, const unsigned *in) {
     SlowDesc d;
     memset(&d, 0, offsetof(SlowDesc, dirty));
-    uint8_t in[3] = {REG_NONE, REG_NONE, REG_NONE};
-    for (unsigned i = 0; i < op_in_count[op->opcode]; i++) {
-        in[i] = (uint8_t)ra_use(g, op->in[i]);
-    }
+    unsigned count = op_in_count[op->opcode];
     d.kind = SLOW_FP;
     d.opcode = op->opcode;
     d.type = op->type;
     d.aux = op->aux;
     d.cond = op->cond;
     d.value = (int32_t)op->imm;
-    d.value_reg = in[0];
-    d.value2_reg = in[1];
-    d.value3_reg = in[2];
+    d.value_reg = (uint8_t)in[0];
+    d.value2_reg = (uint8_t)(count > 1 ? in[1] : REG_NONE);
+    d.value3_reg = (uint8_t)(count > 2 ? in[2] : REG_NONE);
     d.out_reg = (uint8_t)out;
     return slow_cold_new(g, &d, jump);
 }
 
 /* The whole op out of line. */
 static void gen_soft(X86Gen *g, const IrOp *op) {
+    unsigned in[3];
     for (unsigned i = 0; i < op_in_count[op->opcode]; i++) {
-        ra_use(g, op->in[i]);
+        in[i] = ra_use(g, op->in[i]);
     }
     unsigned out = ra_out(g, op, 0);
-    Cold *c = soft_new(g, op, emit_jmp_later(&g->e), out);
+    Cold *c = soft_new(g, op, emit_jmp_later(&g->e), out, in);
     c->back = g->e.p;
     ra_set_out(g, op, out);
 }
@@ -199,7 +198,7 @@ static void gen_fmadd(X86Gen *g, const IrOp *op) {
     emit_vex_rr(e, opcodes[op->imm & 3] | X_0F38 | X_66 | (op->type == IR_F64 ? X_W : 0), dst, b, c);
     /* inf * 0 + quiet NaN is invalid for the guest and not for the host */
     emit_rr(e, ucomi(op->type, SSE_UCOMI), dst, dst);
-    Cold *cold = soft_new(g, op, emit_jcc_later(e, CC_P), dst);
+    Cold *cold = soft_new(g, op, emit_jcc_later(e, CC_P), dst, (unsigned[]){a, b, c});
     cold->back = e->p;
     ra_set_out(g, op, dst);
 }
@@ -211,7 +210,7 @@ static void gen_min_max(X86Gen *g, const IrOp *op, uint32_t sse) {
     unsigned a = ra_use(g, op->in[0]), b = ra_use(g, op->in[1]);
     unsigned dst = ra_out(g, op, bit(a) | bit(b));
     emit_rr(e, ucomi(op->type, SSE_UCOMI), a, b);
-    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_E), dst);
+    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_E), dst, (unsigned[]){a, b});
     emit_movaps(e, dst, a);
     emit_rr(e, scalar(op->type, sse), dst, b);
     c->back = e->p;
@@ -259,7 +258,7 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
     if (op->imm == FCVT_I32 || op->imm == FCVT_I64) {
         emit_rr(e, opc | w, dst, a);
         emit_alu_imm(e, w, ALU_CMP, dst, 1); /* overflows for 0x80... only: out of range */
-        Cold *c = soft_new(g, op, emit_jcc_later(e, CC_O), dst);
+        Cold *c = soft_new(g, op, emit_jcc_later(e, CC_O), dst, &a);
         c->back = e->p;
         ra_set_out(g, op, dst);
         return;
@@ -267,10 +266,10 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
     unsigned t = ra_alloc(g, (uint32_t)XMM_TEMPS);
     emit_clear(e, t);
     emit_rr(e, ucomi(op->type, SSE_UCOMI), a, t);
-    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_B), dst);
+    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_B), dst, &a);
     FpConstant limit = op->imm == FCVT_U32 ? FP_CONST_U32_MAX : FP_CONST_2_63;
     emit_rip(e, ucomi(op->type, SSE_UCOMI), a, constant(g, limit, op->type));
-    Cold *high = soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE), dst);
+    Cold *high = soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE), dst, &a);
     emit_rr(e, opc | X_W, dst, a);
     c->back = high->back = e->p;
     ra_set_out(g, op, dst);
@@ -287,7 +286,7 @@ static void gen_i2f(X86Gen *g, const IrOp *op) {
     Cold *c = NULL;
     if (op->imm == FCVT_U64) {
         emit_rr(e, X_TEST | X_W, a, a);
-        c = soft_new(g, op, emit_jcc_later(e, CC_S), dst);
+        c = soft_new(g, op, emit_jcc_later(e, CC_S), dst, &a);
     } else if (op->imm == FCVT_U32) {
         unsigned t = ra_alloc(g, GPR_TEMPS);
         emit_mov(e, 0, t, a);
@@ -313,14 +312,18 @@ static void gen_f2f(X86Gen *g, const IrOp *op) {
 }
 
 /* --- moves ------------------------------------------------------------------------------------ */
+static uint32_t float_w(const X86Gen *g, TempId t) {
+    return g->temps[t].type == IR_F64 ? X_W : 0;
+}
+
 static void gen_fmov_i2f(X86Gen *g, const IrOp *op) {
     unsigned a = ra_use(g, op->in[0]), dst = ra_out(g, op, 0);
-    emit_rr(&g->e, 0x6e | X_66 | X_0F | (op->type == IR_F64 ? X_W : 0), dst, a);
+    emit_rr(&g->e, 0x6e | X_66 | X_0F | float_w(g, op->out), dst, a);
     ra_set_out(g, op, dst);
 }
 
 static void gen_fmov_f2i(X86Gen *g, const IrOp *op) {
-    uint32_t w = op->type == IR_F64 ? X_W : 0;
+    uint32_t w = float_w(g, op->in[0]);
     Opnd a = fp_operand(g, op->in[0]);
     unsigned dst = ra_out(g, op, 0);
     if (a.kind == OPND_MEM) {

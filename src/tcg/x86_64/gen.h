@@ -128,6 +128,10 @@ typedef struct X86Gen {
     uint32_t host;
     bool failed;
     bool stop_check; /* at the next instruction: leave if stop_after */
+    bool in_place;   /* outputs may be changed in memory (not while two ops are fused) */
+    /* The instruction that ended at flags_end set ZF and SF by flags_reg. */
+    const uint8_t *flags_end;
+    uint8_t flags_reg, flags_type;
     /* registers, as bit sets */
     uint32_t used;   /* temp registers that hold a temp */
     uint32_t dirty;  /* ... whose home is older */
@@ -208,6 +212,15 @@ unsigned ra_out(X86Gen *g, const IrOp *op, uint32_t avoid);
 /* The same, holding a copy of in[0]. */
 unsigned ra_out_copy(X86Gen *g, const IrOp *op, uint32_t avoid);
 void ra_set_out(X86Gen *g, const IrOp *op, unsigned reg);
+/* Notes for each input of op `i` what reads it next. */
+static inline void ra_op_begin(X86Gen *g, const IrOp *op, unsigned index) {
+    const NextUse *n = &g->next[index];
+    for (unsigned i = 0, ins = op_in_count[op->opcode]; i < ins; i++) {
+        if (op->in[i] != TEMP_NONE) {
+            g->ts[op->in[i]].next = n->in[i];
+        }
+    }
+}
 /* Frees what dies at this op. */
 void ra_op_end(X86Gen *g, const IrOp *op);
 /* Stores what env does not have yet; registers stay valid. Flags are kept. */
@@ -223,6 +236,10 @@ void gen_mov(X86Gen *g, uint32_t w, unsigned dst, Opnd o);
 /* Compares two temps; returns the condition to test (operands may have been swapped). */
 HostCond gen_compare(X86Gen *g, const IrOp *op);
 bool gen_int_op(X86Gen *g, const IrOp *op); /* false: not an op of int.c */
+
+/* Emits op `i` together with the next one if that makes better code; returns the index of the last
+ * op done, or 0. */
+unsigned gen_fused(X86Gen *g, unsigned i);
 
 /* --- the others ------------------------------------------------------------------------------- */
 bool gen_div_op(X86Gen *g, const IrOp *op);

@@ -17,8 +17,16 @@ void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o) {
     }
 }
 
+static void note_flags(X86Gen *g, uint32_t w, unsigned reg) {
+    g->flags_end = g->e.p;
+    g->flags_reg = (uint8_t)reg;
+    g->flags_type = w ? IR_I64 : IR_I32;
+}
+
 void gen_alu(X86Gen *g, uint32_t w, AluOp alu, unsigned dst, Opnd o) {
-    if (o.kind == OPND_IMM) {
+    if (o.kind == OPND_IMM && o.val == -1 && alu == ALU_XOR) {
+        emit_rr(&g->e, X_GRP3 | w, 2, dst); /* not */
+    } else if (o.kind == OPND_IMM) {
         emit_alu_imm(&g->e, w, alu, dst, o.val);
     } else {
         gen_rm(g, (unsigned)alu << 3 | 3 | w, dst, o);
@@ -40,7 +48,7 @@ static uint32_t opnd_bits(Opnd o) {
 /* True if the op's output is an unpinned global whose only copy is in memory and that is not read
  * again in this block: then it may be changed in place. */
 static bool out_in_memory(const X86Gen *g, const IrOp *op) {
-    return g->temps[op->out].kind == TEMP_GLOBAL && ra_reg(g, op->out) == REG_NONE &&
+    return g->in_place && g->temps[op->out].kind == TEMP_GLOBAL && ra_reg(g, op->out) == REG_NONE &&
            g->next[g->op_index].out == NEXT_NEVER;
 }
 
@@ -150,10 +158,13 @@ static void gen_binary(X86Gen *g, const IrOp *op0, AluOp alu) {
                 } else {
                     emit_rx(&g->e, X_LEA | w, dst, a_reg, b.reg, 0, 0);
                 }
-            } else if (dst == a_reg) {
-                gen_alu(g, w, alu, dst, b);
             } else {
-                emit_alu_rr(&g->e, w, alu, dst, a_reg);
+                if (dst == a_reg) {
+                    gen_alu(g, w, alu, dst, b);
+                } else {
+                    emit_alu_rr(&g->e, w, alu, dst, a_reg);
+                }
+                note_flags(g, w, dst);
             }
             ra_set_out(g, op, dst);
             return;
@@ -170,6 +181,9 @@ static void gen_binary(X86Gen *g, const IrOp *op0, AluOp alu) {
     }
     unsigned dst = ra_out_copy(g, op, op->in[0] == op->in[1] ? 0 : opnd_bits(b));
     gen_alu(g, w, alu, dst, b);
+    if (alu != ALU_XOR) { /* which may have become a not */
+        note_flags(g, w, dst);
+    }
     ra_set_out(g, op, dst);
 }
 
@@ -298,6 +312,9 @@ static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
         unsigned dst = ra_out_copy(g, op, 0);
         if (count) {
             emit_shift_imm(&g->e, w, shift, dst, count);
+            if (shift != SHIFT_ROR) {
+                note_flags(g, w, dst);
+            }
         }
         ra_set_out(g, op, dst);
         return;
@@ -485,6 +502,9 @@ HostCond gen_compare(X86Gen *g, const IrOp *op) {
         Opnd oa = ra_operand(g, a, op->type);
         if (oa.kind == OPND_MEM) {
             emit_alu_mem_imm(&g->e, w, ALU_CMP, oa.reg, oa.val, ob.val);
+        } else if (ob.val == 0 && g->flags_end == g->e.p && g->flags_reg == oa.reg &&
+                   g->flags_type == op->type && (op->cond == COND_EQ || op->cond == COND_NE)) {
+            /* the last instruction said it */
         } else if (ob.val == 0) {
             emit_rr(&g->e, X_TEST | w, oa.reg, oa.reg);
         } else {

@@ -173,13 +173,15 @@ static inline uint64_t drv_features(Drv *d) {
 /* --- initialization (3.1.1) ----------------------------------------------------------------------- */
 
 static inline void drv_negotiate(Drv *d, uint64_t features) {
+    if (d->legacy) {
+        drv_write(d, VIRTIO_MMIO_GUEST_PAGE_SIZE, 4096); /* before the reset, as Linux does */
+    }
     drv_write(d, VIRTIO_MMIO_STATUS, 0);
     drv_write(d, VIRTIO_MMIO_STATUS, 1);
     drv_write(d, VIRTIO_MMIO_STATUS, 3);
     drv_write(d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
     drv_write(d, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)features);
     if (d->legacy) {
-        drv_write(d, VIRTIO_MMIO_GUEST_PAGE_SIZE, 4096);
         return;
     }
     drv_write(d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);

@@ -3,7 +3,8 @@
  * A small machine to run IR on, for the tests of passes and back ends.
  *
  *   env:     pc | r0..r7 (i64) | f0..f3 (f64) | w0 w1 (i32) | s0 s1 (f32) | 64 bytes of fields
- *   memory:  RAM_BASE   4 pages of RAM, in the TLB from the first access on
+ *   memory:  RAM_BASE   4 pages of RAM, in the TLB from the first access on; to mmu index 1 each two
+ *                       neighbours are swapped
  *            SLOW_BASE  1 page of RAM that never enters the TLB
  *            IO_BASE    1 page where a load gives a count and adds one to the first field of env,
  *                       and a store is remembered
@@ -104,22 +105,44 @@ static inline void machine_declare_globals(IrContext *ctx) {
 
 /* --- slow paths ------------------------------------------------------------------------------- */
 
-/* The host bytes of a guest access that lies in RAM or the slow page, else NULL. */
-static inline uint8_t *machine_host(IrMachine *m, vaddr addr, unsigned size) {
-    if (addr >= RAM_BASE && addr + size <= RAM_BASE + RAM_SIZE) {
-        return m->ram + (addr - RAM_BASE);
+/* The host byte of a guest address in RAM or the slow page, else NULL. */
+static inline uint8_t *machine_byte(IrMachine *m, vaddr addr, unsigned mmu_idx) {
+    if (addr >= RAM_BASE && addr < RAM_BASE + RAM_SIZE) {
+        return m->ram + ((addr - RAM_BASE) ^ (mmu_idx == 1 ? PAGE_SIZE : 0));
     }
-    if (addr >= SLOW_BASE && addr + size <= SLOW_BASE + PAGE_SIZE) {
+    if (addr >= SLOW_BASE && addr < SLOW_BASE + PAGE_SIZE) {
         return m->ram + RAM_SIZE + (addr - SLOW_BASE);
     }
     return NULL;
+}
+
+/* Copies between *value and guest memory; false if some byte of it is not there. */
+static inline bool machine_copy(IrMachine *m, vaddr addr, unsigned size, unsigned mmu_idx,
+                                uint64_t *value, bool store) {
+    uint8_t bytes[8] = {0};
+    if (!machine_byte(m, addr, mmu_idx) || !machine_byte(m, addr + size - 1, mmu_idx)) {
+        return false;
+    }
+    memcpy(bytes, value, sizeof(bytes));
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t *host = machine_byte(m, addr + i, mmu_idx);
+        if (store) {
+            *host = bytes[i];
+        } else {
+            bytes[i] = *host;
+        }
+    }
+    if (!store) {
+        memcpy(value, bytes, sizeof(bytes));
+    }
+    return true;
 }
 
 static inline void machine_tlb_fill(IrMachine *m, vaddr addr, unsigned mmu_idx) {
     if (addr >= RAM_BASE && addr < RAM_BASE + RAM_SIZE) {
         TlbEntry *e = tlb_entry(&m->cpu->tcg.tlb, mmu_idx, addr);
         e->tag_load = e->tag_store = addr & PAGE_MASK;
-        e->addend = (uint64_t)(uintptr_t)m->ram - RAM_BASE;
+        e->addend = (uint64_t)(uintptr_t)machine_byte(m, addr, mmu_idx) - addr;
     }
 }
 
@@ -151,13 +174,11 @@ static inline bool machine_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t 
         *value = machine_extend(0x8081828384858687u + m->io_loads++, memop);
         return true;
     }
-    uint8_t *host = machine_host(m, addr, size);
-    if (!host) {
+    uint64_t v = 0;
+    if (!machine_copy(m, addr, size, ir_aux_mmu_idx((uint16_t)aux), &v, false)) {
         return machine_fault(m);
     }
     machine_tlb_fill(m, addr, ir_aux_mmu_idx((uint16_t)aux));
-    uint64_t v = 0;
-    memcpy(&v, host, size);
     *value = machine_extend(machine_swap(v, memop), memop);
     return true;
 }
@@ -177,13 +198,11 @@ static inline bool machine_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t
         m->io_stores++;
         return true;
     }
-    uint8_t *host = machine_host(m, addr, size);
-    if (!host) {
+    value = machine_swap(value, memop);
+    if (!machine_copy(m, addr, size, ir_aux_mmu_idx((uint16_t)aux), &value, true)) {
         return machine_fault(m);
     }
     machine_tlb_fill(m, addr, ir_aux_mmu_idx((uint16_t)aux));
-    value = machine_swap(value, memop);
-    memcpy(host, &value, size);
     return true;
 }
 
@@ -229,7 +248,7 @@ static inline void *machine_probe(TcgCpu *tcg, vaddr addr, unsigned aux) {
         return NULL;
     }
     machine_tlb_fill(m, addr, ir_aux_mmu_idx((uint16_t)aux));
-    return m->ram + (addr - RAM_BASE);
+    return machine_byte(m, addr, ir_aux_mmu_idx((uint16_t)aux));
 }
 
 static inline const void *machine_lookup(TcgCpu *tcg) {

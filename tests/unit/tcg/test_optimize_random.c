@@ -117,6 +117,16 @@ static TempId unknown64(IrRandom *r) {
     return t;
 }
 
+/* A local with value v, of which the optimizer knows nothing. */
+static TempId hidden(IrRandom *r, uint64_t v) {
+    TempId a = rnd(r, 2) ? r_global(r) : fresh(r);
+    TempId zero = kc(r, IR_I64, 0);
+    ir_env_st(r->ctx, kc(r, IR_I64, v), FIELD_OFFSET + 8, MO_64);
+    ir_call(r->ctx, &info_note, fresh(r), &zero);
+    ir_env_ld(r->ctx, IR_I64, a, FIELD_OFFSET + 8, MO_64);
+    return a;
+}
+
 static void s_copy_propagation(IrRandom *r) {
     TempId x = unknown64(r), t = fresh(r);
     ir_mov(r->ctx, IR_I64, t, x);
@@ -284,14 +294,19 @@ static void s_extended_already(IrRandom *r) {
     unsigned size = rnd(r, 3);
     bool sign = rnd(r, 2);
     ir_guest_ld(r->ctx, IR_I64, x, a, (int32_t)rnd(r, 64), size | (sign ? MO_SIGN : 0), 0);
-    static const uint8_t ext[2][3] = {{IR_ext_u8, IR_ext_u16, IR_ext_u32},
+    static const IrOpcode ext[2][3] = {{IR_ext_u8, IR_ext_u16, IR_ext_u32},
                                       {IR_ext_s8, IR_ext_s16, IR_ext_s32}};
-    ir_op1(r->ctx, (IrOpcode)ext[sign][size + rnd(r, 3 - size)], IR_I64, r_global(r), x);
-    TempId y = unknown64(r), z = fresh(r);
-    ir_op2i(r->ctx, IR_sar, IR_I64, z, y, rnd(r, 64));
-    ir_op1(r->ctx, IR_ext_s32, IR_I64, z, z);
-    ir_op2i(r->ctx, IR_add, IR_I64, z, z, rnd_value(r));
-    ir_op1(r->ctx, (IrOpcode)ext[rnd(r, 2)][rnd(r, 3)], IR_I64, r_global(r), z);
+    ir_op1(r->ctx, ext[sign][size + rnd(r, 3 - size)], IR_I64, r_global(r), x);
+    /* Just enough equal bits at the top, or one too few. */
+    unsigned bits = 8u << rnd(r, 3);
+    TempId z = fresh(r);
+    ir_op2i(r->ctx, IR_sar, IR_I64, z, hidden(r, rnd_value(r)), 64 - bits - rnd(r, 2));
+    ir_op1(r->ctx, ext[1][rnd(r, 3)], IR_I64, r_global(r), z);
+    ir_op1(r->ctx, ext[1][rnd(r, 3)], IR_I64, z, hidden(r, rnd_value(r)));
+    ir_op2i(r->ctx, IR_add, IR_I64, z, z, rnd(r, 2) ? 1 : 0x7f);
+    ir_op1(r->ctx, ext[1][rnd(r, 3)], IR_I64, r_global(r), z);
+    ir_sextract(r->ctx, IR_I64, z, hidden(r, rnd_value(r)), rnd(r, 3), bits - rnd(r, 2));
+    ir_op1(r->ctx, ext[1][rnd(r, 3)], IR_I64, r_global(r), z);
 }
 
 static void s_low_bits(IrRandom *r) {
@@ -392,6 +407,8 @@ static void s_env_forward(IrRandom *r) {
     }
     if (rnd(r, 2)) {
         ir_env_st(r->ctx, in64(r), at + (int64_t)rnd(r, 8), rnd(r, 2));
+    } else if (!rnd(r, 3)) { /* counts in the first field */
+        ir_guest_ld(r->ctx, IR_I64, fresh(r), kc(r, IR_I64, IO_BASE), 0, MO_64, 0);
     }
     ir_env_ld(r->ctx, IR_I64, r_global(r), at, (memop & MO_SIZE) | (rnd(r, 2) ? MO_SIGN : 0));
 }
@@ -407,9 +424,9 @@ static void s_env_same(IrRandom *r) {
 }
 
 static void s_displacement(IrRandom *r) {
-    TempId a = unknown64(r), t = rnd(r, 2) ? fresh(r) : r_global(r);
-    ir_op2i(r->ctx, IR_and, IR_I64, a, a, 0x3ff0);
-    ir_op2i(r->ctx, IR_add, IR_I64, t, a, RAM_BASE);
+    uint64_t c = rnd(r, 2) ? rnd(r, 5000) - 2500u : rnd_value(r);
+    TempId a = hidden(r, rnd_address(r) - c), t = rnd(r, 3) ? fresh(r) : r_global(r);
+    ir_op2i(r->ctx, IR_add, IR_I64, t, a, c);
     if (rnd(r, 2)) {
         ir_guest_ld(r->ctx, IR_I64, r_global(r), t, -8, MO_32, 0);
     } else {
@@ -417,18 +434,8 @@ static void s_displacement(IrRandom *r) {
     }
 }
 
-/* An address that the optimizer does not see through, but which is a good one most of the time. */
-static TempId hidden_address(IrRandom *r) {
-    TempId a = rnd(r, 2) ? r_global(r) : fresh(r);
-    ir_env_st(r->ctx, kc(r, IR_I64, rnd_address(r)), FIELD_OFFSET + 8, MO_64);
-    TempId zero = kc(r, IR_I64, 0);
-    ir_call(r->ctx, &info_note, fresh(r), &zero);
-    ir_env_ld(r->ctx, IR_I64, a, FIELD_OFFSET + 8, MO_64);
-    return a;
-}
-
 static void s_share_check(IrRandom *r) {
-    TempId a = hidden_address(r);
+    TempId a = hidden(r, rnd_address(r));
     for (unsigned i = 2 + rnd(r, 5); i; i--) {
         int32_t disp = 8 * (int32_t)rnd(r, 40) - 100;
         unsigned memop = rnd(r, 4);
@@ -436,7 +443,7 @@ static void s_share_check(IrRandom *r) {
             ir_guest_st(r->ctx, IR_I64, in64(r), a, disp, memop, 0);
         } else {
             TempId out = rnd(r, 6) ? (TempId)(a == 7 ? 6 : 7) : r_global(r);
-            ir_guest_ld(r->ctx, IR_I64, out, a, disp, memop, 0);
+            ir_guest_ld(r->ctx, IR_I64, out, a, disp, memop, rnd(r, 4) == 0);
         }
         if (!rnd(r, 4)) {
             next_insn(r);

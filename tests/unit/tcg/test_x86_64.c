@@ -300,6 +300,87 @@ static void brcond_goes_where_the_condition_says(void **state) {
     rig_free(r);
 }
 
+static void branches_on_a_result_see_its_flags(void **state) {
+    (void)state;
+    static const uint8_t ops[] = {IR_add, IR_sub, IR_and, IR_or, IR_xor, IR_shl, IR_shr, IR_sar, IR_rotr};
+    Rig *r = rig_new(~0u);
+    r->seed = seed_of_today();
+    for (unsigned n = 0; n < 20000; n++) {
+        uint64_t dice = rig_random(r);
+        IrContext *ctx = rig_begin(r, RIG_PC);
+        IrType type = dice & 1 ? IR_I32 : IR_I64, seen = dice >> 1 & 1 ? IR_I32 : IR_I64;
+        unsigned ia = (unsigned)(dice >> 8) % RIG_X, ib = (unsigned)(dice >> 16) % RIG_X,
+                 out = (unsigned)(dice >> 24) % RIG_X, cond = (unsigned)(dice >> 32) % COND_COUNT;
+        uint64_t in[4] = {0};
+        r->env->x[ia] = in[0] = rig_random_value(r) & 15;
+        r->env->x[ib] = in[1] = dice >> 40 & 1 ? in[0] : rig_random_value(r) & 15;
+        in[0] = r->env->x[ia];
+        TempId b = r->x[ib];
+        if (dice >> 41 & 1) {
+            b = ir_const(ctx, type, in[1]);
+        }
+        IrOp *op = ir_emit(ctx, (IrOpcode)ops[(dice >> 48) % sizeof(ops)], type);
+        op->out = r->x[out];
+        op->in[0] = r->x[ia];
+        op->in[1] = b;
+        IrOp copy = *op;
+        uint64_t result = eval(&copy, in);
+        if (type == IR_I32) {
+            bool sign = dice >> 42 & 1;
+            ir_op1(ctx, sign ? IR_ext_s32 : IR_ext_u32, IR_I64, r->x[out], r->x[out]);
+            result = sign ? (uint64_t)(int32_t)result : (uint32_t)result;
+        }
+        unsigned label = ir_label_new(ctx);
+        ir_brcond(ctx, seen, (IrCond)cond, r->x[out], ir_const(ctx, seen, 0), label);
+        ir_goto_tb(ctx, 0, 0x2000);
+        ir_label(ctx, label);
+        ir_goto_tb(ctx, 1, 0x3000);
+        TranslationBlock *tb = rig_generate(r);
+        uintptr_t exit = rig_enter(r, tb);
+        assert_int_equal(r->env->x[out], result);
+        assert_int_equal(exit, (uintptr_t)tb | cond_holds(cond, seen, result, 0));
+        rig_reset(r);
+    }
+    rig_free(r);
+}
+
+static void shifts_fused_with_adds_are_right(void **state) {
+    (void)state;
+    Rig *r = rig_new(~0u);
+    r->seed = seed_of_today();
+    for (unsigned n = 0; n < 20000; n++) {
+        uint64_t dice = rig_random(r);
+        IrContext *ctx = rig_begin(r, RIG_PC);
+        unsigned a = (unsigned)dice % RIG_X, b = (unsigned)(dice >> 8) % RIG_X,
+                 x = (unsigned)(dice >> 16) % RIG_X, out = (unsigned)(dice >> 24) % RIG_X;
+        out = dice >> 32 & 1 ? x : out;
+        uint64_t want[RIG_X], count = dice >> 40 & 3;
+        for (unsigned i = 0; i < RIG_X; i++) {
+            want[i] = r->env->x[i] = rig_random_value(r);
+        }
+        if (dice >> 33 & 1) { /* all of them in registers, newer than env */
+            ir_op2i(ctx, IR_add, IR_I64, r->x[a], r->x[a], 7);
+            want[a] += 7;
+            ir_op2i(ctx, IR_add, IR_I64, r->x[x], r->x[x], 9);
+            want[x] += 9;
+        }
+        ir_op2i(ctx, IR_shl, IR_I64, r->x[x], r->x[a], count);
+        want[x] = want[a] << count;
+        ir_insn_start(ctx, RIG_PC + 4);
+        TempId p = r->x[x], q = r->x[b];
+        ir_op2(ctx, IR_add, IR_I64, r->x[out], dice >> 34 & 1 ? p : q, dice >> 34 & 1 ? q : p);
+        want[out] = want[x] + want[b];
+        if (dice >> 35 & 1) { /* the shift's own result is not needed */
+            ir_mov(ctx, IR_I64, r->x[x], ir_const_i64(ctx, 5));
+            want[x] = 5;
+        }
+        ir_exit_tb(ctx, TB_EXIT_HALT);
+        rig_run(r);
+        assert_memory_equal(r->env->x, want, sizeof(want));
+    }
+    rig_free(r);
+}
+
 static void a_loop_inside_a_block_counts(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
@@ -545,6 +626,8 @@ int main(void) {
         cmocka_unit_test(programs_do_what_ops_def_says),
         cmocka_unit_test(programs_run_without_host_extensions),
         cmocka_unit_test(brcond_goes_where_the_condition_says),
+        cmocka_unit_test(branches_on_a_result_see_its_flags),
+        cmocka_unit_test(shifts_fused_with_adds_are_right),
         cmocka_unit_test(a_loop_inside_a_block_counts),
         cmocka_unit_test(chained_blocks_run_until_unlinked_or_killed),
         cmocka_unit_test(a_backward_chain_sees_exit_request),

@@ -124,7 +124,7 @@ static uint64_t eval64(FpState *st, const IrOp *op, const uint64_t in[3]) {
 }
 
 /* --- random programs -------------------------------------------------------------------------------- */
-enum { POOL = 6, STEPS = 8 };
+enum { POOL = 28, STEPS = 60 };
 
 static uint32_t unboxed(uint64_t v) {
     return v >> 32 == 0xffffffff ? (uint32_t)v : F32_CANONICAL_NAN;

@@ -103,6 +103,7 @@ class Generator:
         self.amo = [row for row in plain if row.id.startswith("amo")]
         self.fp = [row for row in plain if self.is_fp(row) and row not in self.mem]
         self.branch = [row for row in plain if row.form.endswith(",a") and row.has("s")]
+        self.csr = [self.by_id["csrrwi"], self.by_id["csrrs"], self.by_id["csrrci"]]
         self.alu = [row for row in plain if self.is_alu(row)]
         self.data = []
 
@@ -347,15 +348,24 @@ class Generator:
 
     def steps(self, ins, kind, count):
         rng = ins.rng
-        weights = {"alu": (1, 0, 0, 0), "mem": (3, 6, 0, 1), "fp": (1, 1, 6, 0),
-                   "mix": (4, 3, 3, 0.3), "branch": (4, 2, 2, 0), "loop": (4, 3, 2, 0.2),
-                   "long": (4, 3, 3, 0.2), "rvc": (4, 2, 0.5, 0)}[kind]
+        weights = {"alu": (1, 0, 0, 0, 0), "mem": (3, 6, 0, 1, 0), "fp": (1, 1, 6, 0, 1),
+                   "mix": (4, 3, 3, 0.3, 0.3), "branch": (4, 2, 2, 0, 0),
+                   "loop": (4, 3, 2, 0.2, 0.1), "long": (4, 3, 3, 0.2, 0.1),
+                   "rvc": (4, 2, 0.5, 0, 0)}[kind]
         for _ in range(count):
-            family = rng.choices((self.alu, self.mem, self.fp, self.amo), weights)[0]
+            family = rng.choices((self.alu, self.mem, self.fp, self.amo, self.csr), weights)[0]
             if kind == "rvc" and rng.random() < 0.7:
                 family = [row for row in family if row.size == 2] or family
             row = rng.choice(family)
-            if family is self.amo:
+            if family is self.csr:  # flags and rounding mode change between operations
+                fields = self.seq_fields(ins, row)
+                fields["c"] = rng.choice([1, 1, 3, 2])
+                if row.id != "csrrwi":
+                    fields["s"] = 0
+                elif fields["c"] == 2:
+                    fields["s"] = rng.randrange(5)
+                ins.emit(row, **fields)
+            elif family is self.amo:
                 fields = self.seq_fields(ins, row)
                 fields["s"] = self.seq["amo"]
                 ins.emit(row, **fields)
