@@ -172,7 +172,8 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         }
         code_leave(cpu);
         if (why == TB_EXIT_HALT) {
-            cpu->halted = true;
+            /* Asked here too: the budget may end now, and nobody kicks for what is pending. */
+            cpu->halted = !cpu->cls->has_work(cpu);
         } else if (why == TB_EXIT_DEBUG) {
             cpu->debug_stop = true;
             return;

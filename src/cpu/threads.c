@@ -32,7 +32,8 @@ static bool wait_for_work(CPUState *cpu) {
                 cpu->stopped = true;
                 pthread_cond_broadcast(&g->changed);
             }
-        } else if (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) || !cpu->halted) {
+        } else if (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) ||
+                   !cpu->halted || cpu->cls->has_work(cpu)) {
             cpu->stopped = false;
             break;
         }
@@ -56,7 +57,8 @@ static void *vcpu_thread(void *arg) {
 static bool anyone_can_run(const CpuGroup *g) {
     for (unsigned i = 0; i < g->count; i++) {
         const CPUState *cpu = g->cpu[i];
-        if (!cpu->halted || __atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST)) {
+        if (!cpu->halted || cpu->cls->has_work(cpu) ||
+            __atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST)) {
             return true;
         }
     }

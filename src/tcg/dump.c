@@ -235,7 +235,7 @@ static void dump_remark(const IrContext *ctx, const IrOp *op, FILE *out) {
     fprintf(out, "  ; %s", ir_rule_name((IrRuleId)op->rule));
     const char *sep = op->rule ? " last:" : "last:";
     for (unsigned i = 0; i < 4; i++) {
-        if (op->dead_in & 1u << i) {
+        if (op->dead_in & 1u << i && !ir_is_const(ctx, op->in[i])) {
             fprintf(out, "%s ", sep);
             dump_temp(ctx, op->in[i], out);
             sep = "";

@@ -32,8 +32,18 @@ static void all_globals_live(Liveness *l) {
     l->killed_count = 0;
 }
 
+/* The list may name a global twice, after it was killed, read and killed again: made anew if full. */
 static void kill(Liveness *l, TempId t) {
-    if (t < l->ctx->global_count && l->live[t]) {
+    unsigned globals = l->ctx->global_count;
+    if (t < globals && l->live[t]) {
+        if (l->killed_count == IR_MAX_GLOBALS) {
+            l->killed_count = 0;
+            for (unsigned g = 0; g < globals; g++) {
+                if (!l->live[g]) {
+                    l->killed[l->killed_count++] = (TempId)g;
+                }
+            }
+        }
         l->killed[l->killed_count++] = t;
     }
     l->live[t] = 0;

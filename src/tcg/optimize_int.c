@@ -94,8 +94,30 @@ static bool ext_source(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_low_bits);
 }
 
+/* A 32-bit right shift, extended: the field of 32 - n bits at n. Of x that is an extended word anyway,
+ * the signed one is the 64-bit shift. */
+static bool ext_word_shift(IrOptimizer *o, IrOp *op) {
+    IrOp *source;
+    uint64_t n;
+    if (op->type != IR_I64 || ext_bits((IrOpcode)op->opcode) != 32 ||
+        !(source = opt_source(o, op, op->in[0])) || source->type != IR_I32 ||
+        (source->opcode != IR_shr && source->opcode != IR_sar) ||
+        o->ctx->temps[source->in[0]].type != IR_I64 ||
+        !opt_const(o, source->in[1], IR_I32, &n) || (n &= 31) == 0) {
+        return false;
+    }
+    bool is_signed = source->opcode == IR_sar;
+    if (is_signed && op->opcode != IR_ext_s32) {
+        return false;
+    }
+    opt_to_op1(op, is_signed ? IR_sextract : IR_extract, source->in[0],
+               ir_field((unsigned)n, 32 - (unsigned)n), RULE_word_shift);
+    opt_absorb(o, op, source, RULE_word_shift);
+    return true;
+}
+
 bool opt_rules_ext(IrOptimizer *o, IrOp *op) {
-    return fold1(o, op) || ext_known(o, op) || ext_source(o, op);
+    return fold1(o, op) || ext_known(o, op) || ext_source(o, op) || ext_word_shift(o, op);
 }
 
 /* --- one input --------------------------------------------------------------------------------- */
@@ -120,12 +142,26 @@ static bool extract_is_ext(IrOptimizer *o, IrOp *op) {
     }
 }
 
+/* A field whose upper neighbours are as the extension makes them, up to the top: a right shift. */
+static bool extract_is_shift(IrOptimizer *o, IrOp *op) {
+    unsigned pos = ir_field_pos(op->imm), end = pos + ir_field_len(op->imm);
+    unsigned w = op->type == IR_I64 ? 64 : 32;
+    const Fact *x = opt_fact(o, op->in[0]);
+    uint64_t upper = end == w ? 0 : opt_width_mask((IrType)op->type) << end;
+    upper &= opt_width_mask((IrType)op->type);
+    if (op->opcode == IR_extract ? (x->known & ~x->value & upper) != upper
+                                 : opt_sign_bits(o, op->in[0], (IrType)op->type) + end <= w) {
+        return false;
+    }
+    return opt_to_op2i(o, op, op->opcode == IR_extract ? IR_shr : IR_sar, pos, RULE_field_is_shift);
+}
+
 bool opt_rules_unary(IrOptimizer *o, IrOp *op) {
     if (fold1(o, op)) {
         return true;
     }
     if (op->opcode == IR_extract || op->opcode == IR_sextract) {
-        return extract_is_ext(o, op);
+        return extract_is_ext(o, op) || extract_is_shift(o, op);
     }
     return false;
 }
@@ -305,6 +341,28 @@ static bool binary_const(IrOptimizer *o, IrOp *op, uint64_t k) {
 
 /* --- two inputs -------------------------------------------------------------------------------- */
 
+/* Is the next op the one that extends op's result to the same guest register that t is? Then t's old
+ * value is not needed any more. */
+static bool is_word_chain(const IrOptimizer *o, const IrOp *op, TempId t) {
+    const IrOp *next = op + 1;
+    return o->index + 1 < o->ctx->op_count && next->out == t && next->in[0] == op->out &&
+           ext_bits((IrOpcode)next->opcode) == 32 && !next->removed;
+}
+
+/* i32 ops do not see what an extension made of the upper half. Only where the extended value is about
+ * to be overwritten, else two temps would live where one did. */
+static bool word_chain(IrOptimizer *o, IrOp *op) {
+    for (unsigned i = 0; i < 2; i++) {
+        IrOp *source = op->in[i] != op->out ? opt_source(o, op, op->in[i]) : NULL;
+        if (source && ext_bits((IrOpcode)source->opcode) == 32 &&
+            (opt_is_local(o, op->in[i]) || is_word_chain(o, op, op->in[i]))) {
+            op->in[i] = source->in[0];
+            return opt_mark(op, RULE_low_bits);
+        }
+    }
+    return false;
+}
+
 /* x - x = x ^ x = x & ~x = 0; x & x = x | x = x; x | ~x = ~(x ^ x) = -1 */
 static bool same_operands(IrOptimizer *o, IrOp *op) {
     switch (op->opcode) {
@@ -356,6 +414,9 @@ static bool zero_first(IrOptimizer *o, IrOp *op) {
 
 bool opt_rules_binary(IrOptimizer *o, IrOp *op) {
     uint64_t k;
+    if (op->type == IR_I32 && word_chain(o, op)) {
+        return true;
+    }
     if (opt_const(o, op->in[1], (IrType)op->type, &k)) {
         return binary_const(o, op, k);
     }

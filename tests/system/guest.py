@@ -106,7 +106,7 @@ class Guest:
         """Runs a shell command; returns (status, output)."""
         # The line is echoed with breaks anywhere: what marks the output must not stand in it.
         self.send(f"echo be''gin; {command}; echo done=$?=\n")
-        start = self.expect(rb"begin\r?\n", patience).end()
+        start = self.expect(rb"begin\r*\n", patience).end()
         match = self.expect(rb"done=(\d+)=", patience)
         text = self.output[start:match.start()].decode(errors="replace").replace("\r", "")
         self.wait_shell(patience)

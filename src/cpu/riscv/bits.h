@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bits of the RISC-V control and status registers, named as in the privileged manual. */
+/* The bits of the control and status registers, named as in the privileged manual. */
 #ifndef VITRINE_CPU_RISCV_BITS_H
 #define VITRINE_CPU_RISCV_BITS_H
 

@@ -4,7 +4,8 @@
  *
  *   model's defaults --> properties in order --> what an extension needs --> RiscvConfig
  *
- * An extension whose base is off goes off with it; if it was asked for by name that is an error.
+ * An extension whose base is off goes off with it; if it was asked for by name that is an
+ * error.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,14 +25,15 @@ typedef struct Modes {
 typedef struct Property {
     const char *name;
     const char *help;
-    bool is_mode;    /* offset is in Modes, else in RiscvConfig */
-    uint8_t xlen;    /* 32, 64; 0: both */
+    bool is_mode; /* offset is in Modes, else in RiscvConfig */
+    uint8_t xlen; /* 32, 64; 0: both */
     bool dflt;
     uint16_t offset;
 } Property;
 
 static const Property properties[] = {
-#define RISCV_EXT(id, text, on) {text, "extension", false, 0, on, offsetof(RiscvConfig, id)},
+#define RISCV_EXT(id, text, on)                                                          \
+    {text, "extension", false, 0, on, offsetof(RiscvConfig, id)},
 #include "cpu/riscv/ext.def"
 #undef RISCV_EXT
     {"mmu", "address translation (with s)", true, 0, true, offsetof(Modes, mmu)},
@@ -43,17 +45,18 @@ static const Property properties[] = {
      offsetof(Modes, misaligned)},
 };
 enum { PROPERTY_COUNT = sizeof(properties) / sizeof(properties[0]) };
-_Static_assert(sizeof(properties) / sizeof(properties[0]) <= 64, "a bit each in ConfigParser.asked");
+_Static_assert(sizeof(properties) / sizeof(properties[0]) <= 64,
+               "a bit each in ConfigParser.asked");
 
 /* ext needs base. */
 #define EXT(id) offsetof(RiscvConfig, id)
 static const struct {
     uint16_t ext, base;
 } needs[] = {
-    {EXT(f), EXT(zicsr)},   {EXT(d), EXT(f)},       {EXT(zfa), EXT(f)},
+    {EXT(f), EXT(zicsr)},      {EXT(d), EXT(f)},          {EXT(zfa), EXT(f)},
     {EXT(zicntr), EXT(zicsr)}, {EXT(zihpm), EXT(zicntr)}, {EXT(s), EXT(u)},
-    {EXT(sstc), EXT(s)},    {EXT(svadu), EXT(s)},   {EXT(svinval), EXT(s)},
-    {EXT(svnapot), EXT(s)}, {EXT(svpbmt), EXT(s)},  {EXT(sdtrig), EXT(zicsr)},
+    {EXT(sstc), EXT(s)},       {EXT(svadu), EXT(s)},      {EXT(svinval), EXT(s)},
+    {EXT(svnapot), EXT(s)},    {EXT(svpbmt), EXT(s)},     {EXT(sdtrig), EXT(zicsr)},
 };
 #undef EXT
 
@@ -78,7 +81,7 @@ static bool *property_value(ConfigParser *cp, const Property *p) {
                       : (bool *)((char *)cp->cfg + p->offset);
 }
 
-/* --- names ------------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------- */
 /* How many letters must be changed, added or removed to make b of a, case aside. */
 static unsigned edit_distance(const char *a, const char *b) {
     unsigned row[NAME_MAX_BYTES + 1];
@@ -119,15 +122,17 @@ static void error_unknown_property(unsigned xlen, const char *name, Error **errp
         }
     }
     if (best) {
-        error_set(errp, "-cpu: property '%s' is unknown; did you mean '%s'?", name, best->name);
+        error_set(errp, "-cpu: property '%s' is unknown; did you mean '%s'?", name,
+                  best->name);
     } else {
         error_set(errp, "-cpu: property '%s' is unknown; -cpu help lists them", name);
     }
 }
 
-/* --- parsing ---------------------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------------------ */
 static bool parse_switch(const char *text, bool *value) {
-    static const char *const on[] = {"on", "true", "yes"}, *const off[] = {"off", "false", "no"};
+    static const char *const on[] = {"on", "true", "yes"}, *const off[] = {"off", "false",
+                                                                           "no"};
     for (unsigned i = 0; i < sizeof(on) / sizeof(on[0]); i++) {
         if (!strcasecmp(text, on[i]) || !strcasecmp(text, off[i])) {
             *value = !strcasecmp(text, on[i]);
@@ -151,7 +156,8 @@ static bool parse_property(ConfigParser *cp, char *item, Error **errp) {
     }
     bool value;
     if (!parse_switch(text, &value)) {
-        error_set(errp, "-cpu: '%s' is no value for property '%s'; use on or off", text, item);
+        error_set(errp, "-cpu: '%s' is no value for property '%s'; use on or off", text,
+                  item);
         return false;
     }
     *property_value(cp, p) = value;
@@ -217,8 +223,9 @@ static const char *model_name(unsigned xlen) {
 
 static bool parse_model(ConfigParser *cp, const char *name, Error **errp) {
     if (strcasecmp(name, model_name(cp->xlen)) && strcasecmp(name, "max")) {
-        error_set(errp, "-cpu: model '%s' is unknown; use %s or max (-cpu help lists both)", name,
-                  model_name(cp->xlen));
+        error_set(errp,
+                  "-cpu: model '%s' is unknown; use %s or max (-cpu help lists both)",
+                  name, model_name(cp->xlen));
         return false;
     }
     bool all = !strcasecmp(name, "max");
@@ -229,7 +236,8 @@ static bool parse_model(ConfigParser *cp, const char *name, Error **errp) {
     return true;
 }
 
-bool riscv_config_parse(RiscvConfig *cfg, unsigned xlen, const char *model, Error **errp) {
+bool riscv_config_parse(RiscvConfig *cfg, unsigned xlen, const char *model,
+                        Error **errp) {
     *cfg = (RiscvConfig){.xlen = xlen};
     ConfigParser cp = {.cfg = cfg, .xlen = xlen};
     char *copy = strdup(model && *model ? model : model_name(xlen));
@@ -253,18 +261,19 @@ bool riscv_config_parse(RiscvConfig *cfg, unsigned xlen, const char *model, Erro
 }
 
 void riscv_config_help(FILE *out, unsigned xlen) {
-    fprintf(out, "Models of -cpu:\n  %-14s the default\n  %-14s everything that is modelled\n",
+    fprintf(out,
+            "Models of -cpu:\n  %-14s the default\n  %-14s everything that is modelled\n",
             model_name(xlen), "max");
     fprintf(out, "Properties (-cpu %s,NAME=on|off):\n", model_name(xlen));
     for (unsigned i = 0; i < PROPERTY_COUNT; i++) {
         if (applies(&properties[i], xlen)) {
-            fprintf(out, "  %-14s %s; default %s\n", properties[i].name, properties[i].help,
-                    properties[i].dflt ? "on" : "off");
+            fprintf(out, "  %-14s %s; default %s\n", properties[i].name,
+                    properties[i].help, properties[i].dflt ? "on" : "off");
         }
     }
 }
 
-/* --- the ISA string --------------------------------------------------------------------------------- */
+/* --- the ISA string ----------------------------------------------------------------- */
 int riscv_isa_string(const RiscvConfig *cfg, char *text, size_t size) {
     int n = snprintf(text, size, "rv%ui", cfg->xlen);
     for (unsigned i = 0; i < PROPERTY_COUNT; i++) {
@@ -275,7 +284,8 @@ int riscv_isa_string(const RiscvConfig *cfg, char *text, size_t size) {
             continue;
         }
         size_t used = (size_t)n < size ? (size_t)n : size;
-        n += snprintf(size ? text + used : NULL, size - used, "%s%s", letter ? "" : "_", p->name);
+        n += snprintf(size ? text + used : NULL, size - used, "%s%s", letter ? "" : "_",
+                      p->name);
     }
     return n;
 }

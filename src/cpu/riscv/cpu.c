@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A RISC-V hart: its class for the run loop, life, reset and dump. Its configuration is in config.c.
+ * A RISC-V hart: its class for the run loop, life, reset and dump. Its configuration is
+ * in config.c.
  *
- * Reset follows the manual (3.4) where it says something and QEMU elsewhere: menvcfg begins with
- * ADUE and PBMTE on, so that a supervisor without firmware under it finds A and D bits updated by
- * hardware.
+ * Reset follows the manual (3.4) where it says something and QEMU elsewhere: menvcfg
+ * begins with ADUE and PBMTE on, so that a supervisor without firmware under it finds A
+ * and D bits updated by hardware.
  */
 #include "cpu/riscv/cpu.h"
 
@@ -21,7 +22,7 @@
 
 enum { DEFAULT_TIMEBASE_HZ = 10000000 };
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 RiscvCPU *riscv_cpu_new(const RiscvConfig *cfg, uint64_t hartid) {
     RiscvCPU *cpu = hostmem_alloc(sizeof(*cpu)); /* the TLB is most of it */
     assert(cpu);
@@ -47,7 +48,8 @@ static uint64_t misa_of(const RiscvConfig *cfg) {
         char letter;
     } letters[] = {{cfg->a, 'A'}, {cfg->c, 'C'}, {cfg->d, 'D'}, {cfg->f, 'F'},
                    {true, 'I'},   {cfg->m, 'M'}, {cfg->s, 'S'}, {cfg->u, 'U'}};
-    uint64_t misa = cfg->xlen == 32 ? (uint64_t)(int64_t)(int32_t)(UINT32_C(1) << 30) : BIT64(63);
+    uint64_t misa =
+        cfg->xlen == 32 ? (uint64_t)(int64_t)(int32_t)(UINT32_C(1) << 30) : BIT64(63);
     for (unsigned i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
         misa |= letters[i].on ? BIT64(letters[i].letter - 'A') : 0;
     }
@@ -76,7 +78,8 @@ static void riscv_cpu_reset(CPUState *cs) {
     }
     timer_del(&cpu->stimer);
     /* Lines that devices drive keep their level. */
-    uint64_t lines = __atomic_load_n(&env->mip, __ATOMIC_ACQUIRE) & (MIP_MSIP | MIP_MTIP | MIP_MEIP);
+    uint64_t lines =
+        __atomic_load_n(&env->mip, __ATOMIC_ACQUIRE) & (MIP_MSIP | MIP_MTIP | MIP_MEIP);
     uint64_t seip = __atomic_load_n(&env->mip_external_seip, __ATOMIC_ACQUIRE);
     memset(env, 0, sizeof(*env));
     env->mip = lines;
@@ -85,7 +88,8 @@ static void riscv_cpu_reset(CPUState *cs) {
     env->priv = PRV_M;
     env->misa = misa_of(&cpu->cfg);
     reset_mstatus(cpu);
-    env->menvcfg = (cpu->cfg.svadu ? ENVCFG_ADUE : 0) | (cpu->cfg.svpbmt ? ENVCFG_PBMTE : 0);
+    env->menvcfg =
+        (cpu->cfg.svadu ? ENVCFG_ADUE : 0) | (cpu->cfg.svpbmt ? ENVCFG_PBMTE : 0);
     env->stimecmp = UINT64_MAX;
     tcg->reservation_addr = UINT64_MAX;
     tcg->fault_taken = 0;
@@ -98,7 +102,7 @@ static void riscv_cpu_reset(CPUState *cs) {
     riscv_pmp_update(cpu); /* flushes the TLB and computes the flags */
 }
 
-/* --- dump ------------------------------------------------------------------------------------------- */
+/* --- dump --------------------------------------------------------------------------- */
 static void dump_word(const RiscvCPU *cpu, FILE *out, uint64_t value) {
     if (riscv_is_rv32(cpu)) {
         fprintf(out, "%08" PRIx32, (uint32_t)value);
@@ -113,8 +117,8 @@ static void dump_line(const RiscvCPU *cpu, FILE *out, const char *name, uint64_t
     fputc('\n', out);
 }
 
-static void dump_registers(const RiscvCPU *cpu, FILE *out, char letter, const uint64_t *reg,
-                           const char *const *abi) {
+static void dump_registers(const RiscvCPU *cpu, FILE *out, char letter,
+                           const uint64_t *reg, const char *const *abi) {
     for (unsigned i = 0; i < 32; i++) {
         char name[16];
         snprintf(name, sizeof(name), "%c%u/%s", letter, i, abi[i]);
@@ -165,7 +169,7 @@ void riscv_cpu_dump(const CPUState *cs, FILE *out) {
     }
 }
 
-/* --- the class -------------------------------------------------------------------------------------- */
+/* --- the class ---------------------------------------------------------------------- */
 void riscv_declare_globals(const CPUState *cpu, IrContext *ir);
 
 static vaddr riscv_get_pc(const CPUState *cs) {

@@ -2,17 +2,20 @@
 /*
  * CSRs: what reading and writing each row of csr.def does.
  *
- *   csrrw ... --legal? (privilege, read-only, FS, TVM, counter enables)--> row --+-- field & mask
- *                                                                                '-- function here
+ *   csrrw ... --legal? (privilege, read-only, FS, TVM, counter enables)--> row --+--
+ * field & mask
+ *                                                                                '--
+ * function here
  *
- * Values are 64 bits; RV32's are kept and given sign-extended, and registers of 64 bits that RV32
- * sees in two halves are kept whole.
+ * Values are 64 bits; RV32's are kept and given sign-extended, and registers of 64 bits
+ * that RV32 sees in two halves are kept whole.
  *
  * Threads: the hart's own; mip and the SEIP line are atomic.
- * Spec: Privileged Architecture 20240411, chapters "Machine-Level ISA" and "Supervisor-Level ISA".
- * Deviates: cycle and instret count nanoseconds of virtual time (with -icount that is instructions):
- * counting retired instructions would cost every block an addition.
- * Not modelled: events of mhpmcounter3-31; they hold what is written and do not count.
+ * Spec: Privileged Architecture 20240411, chapters "Machine-Level ISA" and
+ * "Supervisor-Level ISA". Deviates: cycle and instret count nanoseconds of virtual time
+ * (with -icount that is instructions): counting retired instructions would cost every
+ * block an addition. Not modelled: events of mhpmcounter3-31; they hold what is written
+ * and do not count.
  */
 #include "cpu/riscv/csr.h"
 
@@ -20,7 +23,7 @@
 #include "cpu/riscv/bits.h"
 #include "tcg/backend.h"
 
-#define LOW32 UINT64_C(0xffffffff)
+#define LOW32      UINT64_C(0xffffffff)
 #define NS_PER_SEC INT64_C(1000000000)
 
 enum { FRM_SHIFT = 5, FFLAGS_MASK = 31, FRM_MASK = 7 };
@@ -62,7 +65,7 @@ static uint64_t csr_read_mhartid(RiscvCPU *cpu, unsigned csr) {
     return cpu->hartid;
 }
 
-/* --- floating point --------------------------------------------------------------------------- */
+/* --- floating point ----------------------------------------------------------------- */
 static void fp_state_written(RiscvCPU *cpu) {
     cpu->env.mstatus |= MSTATUS_FS; /* dirty */
     riscv_switch_flags(cpu);
@@ -88,7 +91,8 @@ static void csr_write_frm(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     (void)csr;
     TcgCpu *tcg = &cpu->parent.tcg;
     cpu->env.frm = value & FRM_MASK;
-    /* RMM and the reserved modes never reach the host's rounding: TBF_FRM_SOFT, TBF_FRM_BAD. */
+    /* RMM and the reserved modes never reach the host's rounding: TBF_FRM_SOFT,
+     * TBF_FRM_BAD. */
     unsigned round = cpu->env.frm <= FP_MODE_RUP ? (unsigned)cpu->env.frm : FP_MODE_RNE;
     tcg->fp.round = (uint8_t)round;
     if (tcg->backend) {
@@ -106,7 +110,7 @@ static void csr_write_fcsr(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     csr_write_frm(cpu, csr, value >> FRM_SHIFT);
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status ------------------------------------------------------------------------- */
 static uint64_t status_view(const RiscvCPU *cpu, uint64_t mask) {
     uint64_t m = cpu->env.mstatus;
     bool dirty = (m & MSTATUS_FS) == MSTATUS_FS;
@@ -118,8 +122,8 @@ static uint64_t status_view(const RiscvCPU *cpu, uint64_t mask) {
 }
 
 uint64_t riscv_sstatus_mask(const RiscvConfig *cfg) {
-    return MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR |
-           (cfg->xlen == 64 ? MSTATUS_UXL : 0);
+    return MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM |
+           MSTATUS_MXR | (cfg->xlen == 64 ? MSTATUS_UXL : 0);
 }
 
 /* Bits that this hart's mstatus has and software may write. */
@@ -190,7 +194,7 @@ static void csr_write_sstatus(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     status_write(cpu, value, riscv_sstatus_mask(&cpu->cfg) & mstatus_writable(&cpu->cfg));
 }
 
-/* --- interrupts ------------------------------------------------------------------------------- */
+/* --- interrupts --------------------------------------------------------------------- */
 uint64_t riscv_mip(const RiscvCPU *cpu) {
     return __atomic_load_n(&cpu->env.mip, __ATOMIC_ACQUIRE) |
            __atomic_load_n(&cpu->env.mip_external_seip, __ATOMIC_ACQUIRE);
@@ -267,7 +271,7 @@ static void csr_write_stvec(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     tvec_write(&cpu->env.stvec, value);
 }
 
-/* --- counters --------------------------------------------------------------------------------- */
+/* --- counters ----------------------------------------------------------------------- */
 static uint64_t counters_mask(const RiscvCPU *cpu) {
     return cpu->cfg.zihpm ? LOW32 : COUNTER_CY | COUNTER_TM | COUNTER_IR;
 }
@@ -363,7 +367,7 @@ static void csr_write_hpmcounterh(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     *hpm_counter(cpu, csr) = with_high(*hpm_counter(cpu, csr), value);
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------- */
 uint64_t riscv_read_time(const RiscvCPU *cpu) {
     if (cpu->read_time) {
         return cpu->read_time(cpu->read_time_opaque);
@@ -381,7 +385,8 @@ static uint64_t csr_read_timeh(RiscvCPU *cpu, unsigned csr) {
     return high_part(riscv_read_time(cpu));
 }
 
-/* Sets STIP if time has come, else arms the timer for when it will. Locks: the machine lock. */
+/* Sets STIP if time has come, else arms the timer for when it will. Locks: the machine
+ * lock. */
 static void stimer_update_locked(RiscvCPU *cpu) {
     if (!(cpu->env.menvcfg & ENVCFG_STCE)) {
         timer_del(&cpu->stimer);
@@ -395,7 +400,8 @@ static void stimer_update_locked(RiscvCPU *cpu) {
     }
     /* Rounded up, so that the tick has come when the timer fires. */
     unsigned __int128 ns =
-        ((unsigned __int128)(at - now) * NS_PER_SEC + cpu->timebase_hz - 1) / cpu->timebase_hz;
+        ((unsigned __int128)(at - now) * NS_PER_SEC + cpu->timebase_hz - 1) /
+        cpu->timebase_hz;
     int64_t start = clock_now_ns(cpu->parent.clock);
     bool never = ns > (unsigned __int128)(INT64_MAX - start);
     timer_mod(&cpu->stimer, never ? INT64_MAX : start + (int64_t)ns);
@@ -435,8 +441,9 @@ static void csr_write_stimecmph(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     stimecmp_set(cpu, with_high(cpu->env.stimecmp, value));
 }
 
-/* --- environment configuration ------------------------------------------------------------------ */
-static uint64_t envcfg_legalize(const RiscvCPU *cpu, uint64_t old, uint64_t value, bool machine) {
+/* --- environment configuration ------------------------------------------------------ */
+static uint64_t envcfg_legalize(const RiscvCPU *cpu, uint64_t old, uint64_t value,
+                                bool machine) {
     const RiscvConfig *cfg = &cpu->cfg;
     uint64_t mask = cfg->s ? ENVCFG_FIOM : 0;
     mask |= cfg->zicbom ? ENVCFG_CBIE | ENVCFG_CBCFE : 0;
@@ -492,7 +499,7 @@ static void csr_write_senvcfg(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     riscv_update_flags(cpu);
 }
 
-/* --- address translation -------------------------------------------------------------------------- */
+/* --- address translation ------------------------------------------------------------ */
 static bool satp_mode_legal(const RiscvConfig *cfg, unsigned mode) {
     if (mode == SATP_BARE) {
         return true;
@@ -505,8 +512,8 @@ static bool satp_mode_legal(const RiscvConfig *cfg, unsigned mode) {
 static void csr_write_satp(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     (void)csr;
     bool rv32 = riscv_is_rv32(cpu);
-    unsigned mode =
-        rv32 ? (unsigned)(value >> SATP32_MODE_SHIFT & 1) : (unsigned)(value >> SATP64_MODE_SHIFT);
+    unsigned mode = rv32 ? (unsigned)(value >> SATP32_MODE_SHIFT & 1)
+                         : (unsigned)(value >> SATP64_MODE_SHIFT);
     uint64_t old = cpu->env.satp;
     if (!satp_mode_legal(&cpu->cfg, mode)) {
         return;
@@ -531,9 +538,9 @@ static void csr_write_trigger(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     riscv_trigger_write(cpu, csr, value);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------- */
 /* The plain ways have no function. */
-#define csr_read_field NULL
+#define csr_read_field  NULL
 #define csr_write_field NULL
 
 static void csr_write_none(RiscvCPU *cpu, unsigned csr, uint64_t value) {
@@ -588,7 +595,7 @@ const CsrDef *riscv_csr_get(const RiscvCPU *cpu, unsigned csr) {
     return rv32_only && !riscv_is_rv32(cpu) ? NULL : def;
 }
 
-/* --- access ------------------------------------------------------------------------------------- */
+/* --- access ------------------------------------------------------------------------- */
 static bool counter_readable(const RiscvCPU *cpu, uint64_t bit) {
     const RiscvEnv *env = &cpu->env;
     if (env->priv < PRV_M && !(env->mcounteren & bit)) {
@@ -634,8 +641,8 @@ uint64_t riscv_csr_modify(RiscvCPU *cpu, const CsrDef *def, unsigned csr, RiscvC
     } else if (!(def->flags & CSRF_ATOMIC)) {
         riscv_csr_store(cpu, def, csr, op == CSR_OP_SET ? old | value : old & ~value);
     } else {
-        /* mip, sip: bits that the operand does not name stay as devices and SEIP's own latch have
-         * them, whatever the read returned. */
+        /* mip, sip: bits that the operand does not name stay as devices and SEIP's own
+         * latch have them, whatever the read returned. */
         value &= def->write == csr_write_mip ? mip_writable(cpu) : sip_writable(cpu);
         if (op == CSR_OP_SET) {
             __atomic_fetch_or(&cpu->env.mip, value, __ATOMIC_SEQ_CST);
@@ -651,7 +658,8 @@ uint64_t riscv_csr_modify(RiscvCPU *cpu, const CsrDef *def, unsigned csr, RiscvC
 static const CsrDef *csr_legal(const RiscvCPU *cpu, unsigned csr, bool write) {
     const RiscvEnv *env = &cpu->env;
     const CsrDef *def = riscv_csr_get(cpu, csr);
-    if (!def || env->priv < riscv_csr_min_priv(csr) || (write && riscv_csr_is_readonly(csr))) {
+    if (!def || env->priv < riscv_csr_min_priv(csr) ||
+        (write && riscv_csr_is_readonly(csr))) {
         return NULL;
     }
     if (def->flags & CSRF_FP && !(env->mstatus & MSTATUS_FS)) {

@@ -26,8 +26,9 @@ typedef struct CsrDef {
     uint16_t field; /* offset in RiscvEnv */
     uint16_t flags; /* CSRF_* */
     uint64_t mask;
-    uint64_t (*read)(RiscvCPU *cpu, unsigned csr);              /* NULL: the field */
-    void (*write)(RiscvCPU *cpu, unsigned csr, uint64_t value); /* NULL: the field's mask bits */
+    uint64_t (*read)(RiscvCPU *cpu, unsigned csr); /* NULL: the field */
+    void (*write)(RiscvCPU *cpu, unsigned csr,
+                  uint64_t value); /* NULL: the field's mask bits */
 } CsrDef;
 
 /* Whether the number says that it cannot be written, and who may use it at all. */
@@ -38,14 +39,16 @@ static inline unsigned riscv_csr_min_priv(unsigned csr) {
     return csr >> 8 & 3;
 }
 
-/* The row of a number, or NULL; the second form: only if this hart has it. Cost: a binary search. */
+/* The row of a number, or NULL; the second form: only if this hart has it. Cost: a binary
+ * search. */
 const CsrDef *riscv_csr_find(unsigned csr);
 const CsrDef *riscv_csr_get(const RiscvCPU *cpu, unsigned csr);
 /* The rows by index, for tests; NULL at the end. */
 const CsrDef *riscv_csr_row(unsigned index);
 unsigned riscv_csr_row_index(const CsrDef *def);
 
-/* The parts of an access: what is left to check when CSRF_CHECK is set; and the access itself. */
+/* The parts of an access: what is left to check when CSRF_CHECK is set; and the access
+ * itself. */
 bool riscv_csr_check(const RiscvCPU *cpu, unsigned csr);
 uint64_t riscv_csr_load(RiscvCPU *cpu, const CsrDef *def, unsigned csr);
 void riscv_csr_store(RiscvCPU *cpu, const CsrDef *def, unsigned csr, uint64_t value);

@@ -2,31 +2,37 @@
 /*
  * MMU: page-table walks and what they put in the TLB.
  *
- *   satp --> table --vpn[2]--> table --vpn[1]--> table --vpn[0]--> leaf PTE: page, R W X U G A D
+ *   satp --> table --vpn[2]--> table --vpn[1]--> table --vpn[0]--> leaf PTE: page, R W X
+ * U G A D
  *                                                                     |
- *   second-level TLB <--- page, rights that this mode has now <--- PMP, PMA (RAM, ROM, device)
+ *   second-level TLB <--- page, rights that this mode has now <--- PMP, PMA (RAM, ROM,
+ * device)
  *
- * PTEs are read through host pointers: the RAM range the last one was found in, and the interval of
- * equal PMP rights, are remembered, so a level costs two compares and a load.
+ * PTEs are read through host pointers: the RAM range the last one was found in, and the
+ * interval of equal PMP rights, are remembered, so a level costs two compares and a load.
  *
  * Second-level entries carry a stamp; one that is not made of the present values misses:
  *
  *   epoch + generation of the ASID's set | MXR | global | paged | ASID
  *
- * so sfence.vma for an address space or for all is one addition, and a change of ASID, MXR or of
- * bare mode is a change of stamp.
+ * so sfence.vma for an address space or for all is one addition, and a change of ASID,
+ * MXR or of bare mode is a change of stamp.
  *
- * Invariants: a TLB entry has W only if the PTE's D is set, so that the first store walks again.
- * Threads: the hart's own; PTEs are read and updated atomically.
- * Spec: Privileged Architecture 20240411, 4.3.2 (the algorithm), 4.4-4.6, chapters "Svnapot",
- * "Svpbmt", "Svinval", "Svadu".
- * Deviates: a write of satp that keeps the ASID but moves the root table also forgets that ASID's
- * translations; the manual leaves it to sfence.vma.
+ * Invariants: a TLB entry has W only if the PTE's D is set, so that the first store walks
+ * again. Threads: the hart's own; PTEs are read and updated atomically. Spec: Privileged
+ * Architecture 20240411, 4.3.2 (the algorithm), 4.4-4.6, chapters "Svnapot", "Svpbmt",
+ * "Svinval", "Svadu". Deviates: a write of satp that keeps the ASID but moves the root
+ * table also forgets that ASID's translations; the manual leaves it to sfence.vma.
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
 
-enum { STAMP_PAGED = 1 << 16, STAMP_GLOBAL = 1 << 17, STAMP_MXR = 1 << 18, STAMP_SHIFT = 20 };
+enum {
+    STAMP_PAGED = 1 << 16,
+    STAMP_GLOBAL = 1 << 17,
+    STAMP_MXR = 1 << 18,
+    STAMP_SHIFT = 20
+};
 enum { NAPOT_64K_BITS = 4 }; /* the only Svnapot size: 16 pages */
 
 /* What a walk may do. */
@@ -47,7 +53,7 @@ static unsigned satp_asid(const RiscvCPU *cpu, uint64_t satp) {
                               : satp >> SATP64_ASID_SHIFT & SATP64_ASID_MASK;
 }
 
-/* --- stamps and flushes --------------------------------------------------------------------------- */
+/* --- stamps and flushes ------------------------------------------------------------- */
 typedef struct Stamps {
     uint64_t own, global;
 } Stamps;
@@ -107,7 +113,8 @@ static void note_superpage(RiscvCPU *cpu, vaddr addr, unsigned page_bits) {
         mmu->large_last[half] = last;
         return;
     }
-    mmu->large_first[half] = first < mmu->large_first[half] ? first : mmu->large_first[half];
+    mmu->large_first[half] =
+        first < mmu->large_first[half] ? first : mmu->large_first[half];
     mmu->large_last[half] = last > mmu->large_last[half] ? last : mmu->large_last[half];
 }
 
@@ -119,15 +126,15 @@ void riscv_satp_changed(RiscvCPU *cpu, uint64_t old) {
     cpu_tlb_switch(&cpu->parent);
 }
 
-/* --- physical memory ------------------------------------------------------------------------------ */
-/* Host pointer to the RAM or ROM at `addr` if its naturally aligned `size` bytes are in one range,
- * else NULL; cpu->mmu tells which block and whether it is ROM. */
+/* --- physical memory ---------------------------------------------------------------- */
+/* Host pointer to the RAM or ROM at `addr` if its naturally aligned `size` bytes are in
+ * one range, else NULL; cpu->mmu tells which block and whether it is ROM. */
 static uint8_t *host_at(RiscvCPU *cpu, hwaddr addr, unsigned size) {
     RiscvMmuCache *mmu = &cpu->mmu;
     const AddressSpace *as = cpu->parent.as;
     const FlatView *view = __atomic_load_n(&as->view, __ATOMIC_ACQUIRE);
-    if (view != mmu->view || mmu->epoch != cpu->parent.tlb_epoch || addr < mmu->ram_first ||
-        addr > mmu->ram_last) {
+    if (view != mmu->view || mmu->epoch != cpu->parent.tlb_epoch ||
+        addr < mmu->ram_first || addr > mmu->ram_last) {
         const FlatRange *fr = address_space_find(as, addr);
         if (!fr || !fr->is_ram) {
             return NULL;
@@ -146,7 +153,7 @@ static uint8_t *host_at(RiscvCPU *cpu, hwaddr addr, unsigned size) {
     return mmu->ram_host + (addr - mmu->ram_first);
 }
 
-/* --- page-table entries --------------------------------------------------------------------------- */
+/* --- page-table entries ------------------------------------------------------------- */
 typedef struct PteRef {
     hwaddr addr;
     uint8_t *host;
@@ -154,8 +161,8 @@ typedef struct PteRef {
     bool wide; /* 8 bytes; Sv32: 4 */
 } PteRef;
 
-/* False: an access fault. Implicit accesses are made with S privilege; page tables in devices are
- * not supported (a PMA of this machine). */
+/* False: an access fault. Implicit accesses are made with S privilege; page tables in
+ * devices are not supported (a PMA of this machine). */
 static bool pte_load(RiscvCPU *cpu, PteRef *pte) {
     unsigned size = pte->wide ? 8 : 4;
     bool whole;
@@ -167,14 +174,21 @@ static bool pte_load(RiscvCPU *cpu, PteRef *pte) {
         return false;
     }
     if (pte->wide) {
-        pte->value = __atomic_load_n((const uint64_t *)(const void *)pte->host, __ATOMIC_ACQUIRE);
+        pte->value =
+            __atomic_load_n((const uint64_t *)(const void *)pte->host, __ATOMIC_ACQUIRE);
     } else {
-        pte->value = __atomic_load_n((const uint32_t *)(const void *)pte->host, __ATOMIC_ACQUIRE);
+        pte->value =
+            __atomic_load_n((const uint32_t *)(const void *)pte->host, __ATOMIC_ACQUIRE);
     }
     return true;
 }
 
-typedef enum PteUpdate { PTE_UPDATED, PTE_CHANGED_MEANWHILE, PTE_NOT_WRITABLE } PteUpdate;
+typedef enum PteUpdate {
+    PTE_UPDATED,
+    PTE_CHANGED_MEANWHILE,
+    PTE_NOT_WRITABLE, /* an access fault */
+    PTE_NOT_ALLOWED,  /* a page fault: software is to do it */
+} PteUpdate;
 
 /* Sets bits of a PTE in memory, if it is still what was read. */
 static PteUpdate pte_set(RiscvCPU *cpu, const PteRef *pte, uint64_t bits) {
@@ -193,15 +207,16 @@ static PteUpdate pte_set(RiscvCPU *cpu, const PteRef *pte, uint64_t bits) {
     } else {
         uint32_t expected = (uint32_t)pte->value;
         done = __atomic_compare_exchange_n((uint32_t *)(void *)pte->host, &expected,
-                                           (uint32_t)(pte->value | bits), false, __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST);
+                                           (uint32_t)(pte->value | bits), false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
     if (!done) {
         return PTE_CHANGED_MEANWHILE;
     }
     uint64_t offset = (uint64_t)(pte->host - cpu->mmu.ram->host);
     if (ramblock_clean_clients(cpu->mmu.ram, offset)) {
-        /* As a device's DMA: tells the dirty clients, and drops code made from the page. */
+        /* As a device's DMA: tells the dirty clients, and drops code made from the page.
+         */
         address_space_unmap(cpu->parent.as, pte->host, size, true);
     }
     return PTE_UPDATED;
@@ -258,7 +273,7 @@ static unsigned prot_needed(AccessKind kind) {
     return needed[kind];
 }
 
-/* --- the walk ------------------------------------------------------------------------------------- */
+/* --- the walk ----------------------------------------------------------------------- */
 static bool walk_page_fault(RiscvWalk *walk, AccessKind kind) {
     static const uint8_t causes[] = {[ACCESS_LOAD] = CAUSE_LOAD_PAGE,
                                      [ACCESS_STORE] = CAUSE_STORE_PAGE,
@@ -315,6 +330,23 @@ static bool leaf_result(const Paging *p, uint64_t pte, unsigned level, vaddr add
     return true;
 }
 
+/* Sees to it that A is set, and D for a store. */
+static PteUpdate leaf_touch(RiscvCPU *cpu, PteRef *pte, AccessKind kind, WalkMode mode) {
+    uint64_t missing = (kind == ACCESS_STORE ? PTE_A | PTE_D : PTE_A) & ~pte->value;
+    if (!missing) {
+        return PTE_UPDATED;
+    }
+    bool hardware = cpu->cfg.svadu && (cpu->env.menvcfg & ENVCFG_ADUE);
+    if (!hardware || mode == WALK_PROBE) {
+        return PTE_NOT_ALLOWED;
+    }
+    PteUpdate update = pte_set(cpu, pte, missing);
+    if (update == PTE_UPDATED) {
+        pte->value |= missing;
+    }
+    return update;
+}
+
 static bool walk_tables(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx,
                         WalkMode mode, RiscvWalk *walk) {
     Paging paging;
@@ -339,7 +371,8 @@ restart:
             return walk_page_fault(walk, kind);
         }
         walk->global |= (pte.value & PTE_G) != 0;
-        uint64_t ppn = pte.value >> PTE_PPN_SHIFT & (pte.wide ? SATP64_PPN_MASK : SATP32_PPN_MASK);
+        uint64_t ppn =
+            pte.value >> PTE_PPN_SHIFT & (pte.wide ? SATP64_PPN_MASK : SATP32_PPN_MASK);
         table = ppn << PAGE_BITS;
     } while (!(pte.value & (PTE_R | PTE_X)) && level);
     if (!(pte.value & (PTE_R | PTE_X))) {
@@ -355,21 +388,15 @@ restart:
     if (!(walk->prot & prot_needed(kind))) {
         return walk_page_fault(walk, kind);
     }
-    uint64_t missing = (kind == ACCESS_STORE ? PTE_A | PTE_D : PTE_A) & ~pte.value;
-    if (missing) {
-        bool hardware = cpu->cfg.svadu && (cpu->env.menvcfg & ENVCFG_ADUE);
-        if (!hardware || mode == WALK_PROBE) {
-            return walk_page_fault(walk, kind);
-        }
-        switch (pte_set(cpu, &pte, missing)) {
-        case PTE_UPDATED:
-            pte.value |= missing;
-            break;
-        case PTE_CHANGED_MEANWHILE:
-            goto restart;
-        case PTE_NOT_WRITABLE:
-            return walk_access_fault(walk, kind);
-        }
+    switch (leaf_touch(cpu, &pte, kind, mode)) {
+    case PTE_UPDATED:
+        break;
+    case PTE_CHANGED_MEANWHILE:
+        goto restart;
+    case PTE_NOT_WRITABLE:
+        return walk_access_fault(walk, kind);
+    case PTE_NOT_ALLOWED:
+        return walk_page_fault(walk, kind);
     }
     if (!(pte.value & PTE_D)) {
         walk->prot &= ~(unsigned)PROT_W;
@@ -408,14 +435,15 @@ unsigned riscv_fetch_mmu_idx(const CPUState *cs) {
 
 bool riscv_debug_translate(CPUState *cs, vaddr addr, hwaddr *phys) {
     RiscvWalk walk;
-    if (!riscv_walk(riscv_cpu(cs), addr, ACCESS_LOAD, riscv_fetch_mmu_idx(cs), true, &walk)) {
+    if (!riscv_walk(riscv_cpu(cs), addr, ACCESS_LOAD, riscv_fetch_mmu_idx(cs), true,
+                    &walk)) {
         return false;
     }
     *phys = walk.phys | (addr & PAGE_OFFSET_MASK);
     return true;
 }
 
-/* --- filling the TLB ------------------------------------------------------------------------------ */
+/* --- filling the TLB ---------------------------------------------------------------- */
 /* What is to be entered for a page. */
 typedef struct Page {
     hwaddr phys;
@@ -437,7 +465,8 @@ static void enter_first(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu
     if (cpu->env.triggers_armed && riscv_trigger_on_page(cpu, addr)) {
         flags |= TLB_WATCH;
     }
-    tlb_fill(&cs->tcg.tlb, addr, mmu_idx, page->phys, page->prot, page->host, page->ram, flags);
+    tlb_fill(&cs->tcg.tlb, addr, mmu_idx, page->phys, page->prot, page->host, page->ram,
+             flags);
 }
 
 static bool fill_from_second(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx,
@@ -467,12 +496,14 @@ static bool page_attributes(RiscvCPU *cpu, vaddr addr, unsigned size, AccessKind
     if (!(pmp & prot_needed(kind))) {
         return false;
     }
-    *page = (Page){.phys = walk->phys, .prot = walk->prot & pmp, .flags = whole ? 0 : TLB_INVALID};
+    *page = (Page){
+        .phys = walk->phys, .prot = walk->prot & pmp, .flags = whole ? 0 : TLB_INVALID};
     page->host = host_at(cpu, walk->phys, PAGE_SIZE);
     page->ram = page->host ? cpu->mmu.ram : NULL;
     if (page->host && !cpu->mmu.ram_writable) {
         if (kind == ACCESS_STORE) {
-            /* To ROM: this one access goes to the bus, which drops it or asks the device. */
+            /* To ROM: this one access goes to the bus, which drops it or asks the device.
+             */
             page->host = NULL;
             page->ram = NULL;
             page->flags = TLB_INVALID;
@@ -483,8 +514,8 @@ static bool page_attributes(RiscvCPU *cpu, vaddr addr, unsigned size, AccessKind
     return true;
 }
 
-bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind, unsigned mmu_idx,
-                    bool probe) {
+bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind,
+                    unsigned mmu_idx, bool probe) {
     RiscvCPU *cpu = riscv_cpu(cs);
     CpuTlb *tlb = &cs->tcg.tlb;
     Stamps stamps = stamps_now(cpu, mmu_idx);
@@ -508,8 +539,8 @@ bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind, un
         note_superpage(cpu, addr, walk.page_bits);
     }
     if (!page.flags) {
-        tlb_second_fill(tlb, addr, mmu_idx, walk.global ? stamps.global : stamps.own, page.phys,
-                        page.prot, page.ram, page.host);
+        tlb_second_fill(tlb, addr, mmu_idx, walk.global ? stamps.global : stamps.own,
+                        page.phys, page.prot, page.ram, page.host);
     }
     enter_first(cpu, addr, kind, mmu_idx, &page);
     return true;

@@ -3,14 +3,15 @@
  * PMP: physical memory protection, 16 entries, granularity 4 bytes.
  *
  *   pmpcfg, pmpaddr --riscv_pmp_update()--> [first, last] of each entry
- *   address --the lowest-numbered entry that matches decides--> rights, and the interval around the
- *             address in which the answer is the same; the interval is remembered
+ *   address --the lowest-numbered entry that matches decides--> rights, and the interval
+ * around the address in which the answer is the same; the interval is remembered
  *
- * An access that leaves its interval fails: past the end some entry matches a part of it and not all,
- * which fails "irrespective of the L, R, W, and X bits", so in M mode too.
+ * An access that leaves its interval fails: past the end some entry matches a part of it
+ * and not all, which fails "irrespective of the L, R, W, and X bits", so in M mode too.
  *
- * Invariants: env->pmp_first/last are those of pmpcfg and pmpaddr; a change flushes the TLB.
- * Spec: Privileged Architecture 20240411, 3.7. An S or U access that no entry matches fails.
+ * Invariants: env->pmp_first/last are those of pmpcfg and pmpaddr; a change flushes the
+ * TLB. Spec: Privileged Architecture 20240411, 3.7. An S or U access that no entry
+ * matches fails.
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
@@ -19,7 +20,8 @@ enum { PMPADDR_SHIFT = 2, CSR_PMPCFG0 = 0x3a0, CSR_PMPADDR0 = 0x3b0, CFG_BITS = 
 #define PMPADDR_MASK_64 ((UINT64_C(1) << 54) - 1)
 #define PMPADDR_MASK_32 UINT64_C(0xffffffff)
 
-_Static_assert((int)PMP_R == (int)PROT_R && (int)PMP_W == (int)PROT_W && (int)PMP_X == (int)PROT_X,
+_Static_assert((int)PMP_R == (int)PROT_R && (int)PMP_W == (int)PROT_W &&
+                   (int)PMP_X == (int)PROT_X,
                "pmpcfg's rights are PROT_*");
 
 static unsigned pmp_mode(uint8_t cfg) {
@@ -71,7 +73,8 @@ void riscv_pmp_update(RiscvCPU *cpu) {
         cpu->mmu.pmp_last[m] = 0;
     }
     riscv_tlb_flush_all(cpu);
-    riscv_update_flags(cpu); /* TBF_PAGED: chains may not outlive the rights of the next page */
+    riscv_update_flags(
+        cpu); /* TBF_PAGED: chains may not outlive the rights of the next page */
 }
 
 /* Finds the interval around `addr` with the same rights, and these. */
@@ -114,7 +117,7 @@ unsigned riscv_pmp_check(RiscvCPU *cpu, hwaddr addr, unsigned size, unsigned pri
     return last - addr >= size - 1 ? mmu->pmp_prot[machine] : 0;
 }
 
-/* --- the registers ------------------------------------------------------------------------------ */
+/* --- the registers ------------------------------------------------------------------ */
 /* pmpcfg registers hold 4 entries each on RV32; RV64 has the even ones, of 8. */
 static unsigned cfg_entries(const RiscvCPU *cpu) {
     return riscv_is_rv32(cpu) ? 4 : 8;
@@ -159,7 +162,8 @@ void riscv_pmp_write(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     if (csr >= CSR_PMPADDR0) {
         unsigned i = csr - CSR_PMPADDR0;
         if (!addr_locked(env, i)) {
-            env->pmpaddr[i] = value & (riscv_is_rv32(cpu) ? PMPADDR_MASK_32 : PMPADDR_MASK_64);
+            env->pmpaddr[i] =
+                value & (riscv_is_rv32(cpu) ? PMPADDR_MASK_32 : PMPADDR_MASK_64);
         }
     } else {
         unsigned first = (csr - CSR_PMPCFG0) * 4;

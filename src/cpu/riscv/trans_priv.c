@@ -2,19 +2,21 @@
 /*
  * Privileged instructions and CSR accesses as IR.
  *
- *   plain CSR (sscratch, sepc, ...)   load, modify, store of env           stays in the block
- *   sstatus.SIE, mstatus.MIE          the same; leaves if an interrupt can come now
- *   other CSR                         one call; if it may change how code runs, the block ends
- *   ecall, ebreak, xRET               one call that moves pc, then a jump through the jump cache
+ *   plain CSR (sscratch, sepc, ...)   load, modify, store of env           stays in the
+ * block sstatus.SIE, mstatus.MIE          the same; leaves if an interrupt can come now
+ *   other CSR                         one call; if it may change how code runs, the block
+ * ends ecall, ebreak, xRET               one call that moves pc, then a jump through the
+ * jump cache
  *
- * What is legal is decided here from the flags the block was made for (privilege, TVM, TW, TSR, FS,
- * counter enables); only rows marked CHECK decide at run time.
+ * What is legal is decided here from the flags the block was made for (privilege, TVM,
+ * TW, TSR, FS, counter enables); only rows marked CHECK decide at run time.
  *
- * Invariants: nothing here leaves generated code unless an interrupt is to be taken or the hart
- * waits. A call that may make one deliverable sets exit_request, which the next block's entry sees.
+ * Invariants: nothing here leaves generated code unless an interrupt is to be taken or
+ * the hart waits. A call that may make one deliverable sets exit_request, which the next
+ * block's entry sees.
  *
- * Spec: Unprivileged ISA 20240411, chapters "Zicsr", "Zifencei", "Zawrs", "CMO"; Privileged
- * Architecture 20240411, 3.3 and 4.2.
+ * Spec: Unprivileged ISA 20240411, chapters "Zicsr", "Zifencei", "Zawrs", "CMO";
+ * Privileged Architecture 20240411, 3.3 and 4.2.
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/csr.h"
@@ -26,7 +28,8 @@ static unsigned priv_of(const DisasContext *ctx) {
     return ctx->flags >> TBF_PRIV_SHIFT & 3;
 }
 
-/* Goes on after this instruction through the jump cache: flags or mapping may have changed. */
+/* Goes on after this instruction through the jump cache: flags or mapping may have
+ * changed. */
 static void end_after_change(DisasContext *ctx) {
     vaddr pc = code_address(ctx, ctx->next_pc);
     if (ctx->flags & TBF_STEP) {
@@ -37,24 +40,26 @@ static void end_after_change(DisasContext *ctx) {
     ctx->done = true;
 }
 
-/* --- CSRs: helpers ---------------------------------------------------------------------------------- */
-/* How generated code names an access: the number, the row so that it need not be searched, and what
- * to do. */
+/* --- CSRs: helpers ------------------------------------------------------------------ */
+/* How generated code names an access: the number, the row so that it need not be
+ * searched, and what to do. */
 enum { SEL_OP_SHIFT = 12, SEL_ROW_SHIFT = 16, SEL_CSR_MASK = 0xfff, SEL_OP_MASK = 3 };
 
 static uint64_t csr_select(const CsrDef *def, unsigned csr, RiscvCsrOp op) {
-    return csr | (uint64_t)op << SEL_OP_SHIFT | (uint64_t)riscv_csr_row_index(def) << SEL_ROW_SHIFT;
+    return csr | (uint64_t)op << SEL_OP_SHIFT |
+           (uint64_t)riscv_csr_row_index(def) << SEL_ROW_SHIFT;
 }
 
 static uint64_t helper_csr_read(RiscvEnv *env, uint64_t sel) {
-    return riscv_csr_load(riscv_cpu_of_env(env), riscv_csr_row((unsigned)(sel >> SEL_ROW_SHIFT)),
+    return riscv_csr_load(riscv_cpu_of_env(env),
+                          riscv_csr_row((unsigned)(sel >> SEL_ROW_SHIFT)),
                           sel & SEL_CSR_MASK);
 }
 
 static uint64_t helper_csr_modify(RiscvEnv *env, uint64_t sel, uint64_t value) {
-    return riscv_csr_modify(riscv_cpu_of_env(env), riscv_csr_row((unsigned)(sel >> SEL_ROW_SHIFT)),
-                            sel & SEL_CSR_MASK, (RiscvCsrOp)(sel >> SEL_OP_SHIFT & SEL_OP_MASK),
-                            value);
+    return riscv_csr_modify(
+        riscv_cpu_of_env(env), riscv_csr_row((unsigned)(sel >> SEL_ROW_SHIFT)),
+        sel & SEL_CSR_MASK, (RiscvCsrOp)(sel >> SEL_OP_SHIFT & SEL_OP_MASK), value);
 }
 
 static uint64_t helper_csr_read_check(RiscvEnv *env, uint64_t sel, uint64_t insn) {
@@ -77,16 +82,17 @@ static uint64_t helper_csr_modify_check(RiscvEnv *env, uint64_t sel, uint64_t va
 }
 
 static const HelperInfo csr_read_info = {"csr_read", (void *)helper_csr_read, 0, 1};
-static const HelperInfo csr_read_fp_info = {"csr_read_fp", (void *)helper_csr_read, HELPER_FP, 1};
-static const HelperInfo csr_read_check_info = {"csr_read_check", (void *)helper_csr_read_check,
-                                               HELPER_FAULTS, 2};
+static const HelperInfo csr_read_fp_info = {"csr_read_fp", (void *)helper_csr_read,
+                                            HELPER_FP, 1};
+static const HelperInfo csr_read_check_info = {
+    "csr_read_check", (void *)helper_csr_read_check, HELPER_FAULTS, 2};
 static const HelperInfo csr_modify_info = {"csr_modify", (void *)helper_csr_modify, 0, 2};
-static const HelperInfo csr_modify_fp_info = {"csr_modify_fp", (void *)helper_csr_modify, HELPER_FP,
-                                              2};
+static const HelperInfo csr_modify_fp_info = {"csr_modify_fp", (void *)helper_csr_modify,
+                                              HELPER_FP, 2};
 static const HelperInfo csr_modify_check_info = {
     "csr_modify_check", (void *)helper_csr_modify_check, HELPER_FAULTS, 3};
 
-/* --- CSRs: which way an access goes ------------------------------------------------------------------ */
+/* --- CSRs: which way an access goes ------------------------------------------------- */
 typedef struct CsrAccess {
     const CsrDef *def;
     unsigned csr;
@@ -98,7 +104,8 @@ typedef struct CsrAccess {
     unsigned small;
 } CsrAccess;
 
-/* The row if the access is legal in the mode of this block, as far as is known before it runs. */
+/* The row if the access is legal in the mode of this block, as far as is known before it
+ * runs. */
 static const CsrDef *csr_legal_here(const DisasContext *ctx, unsigned csr, bool writes) {
     const CsrDef *def = riscv_csr_get((const RiscvCPU *)ctx->cpu, csr);
     if (!def || priv_of(ctx) < riscv_csr_min_priv(csr) ||
@@ -121,14 +128,16 @@ static bool needs_check(const DisasContext *ctx, const CsrAccess *c) {
 }
 
 static bool is_status(const CsrDef *def) {
-    return def->field == offsetof(RiscvEnv, mstatus) && def->read && !(def->flags & CSRF_RV32);
+    return def->field == offsetof(RiscvEnv, mstatus) && def->read &&
+           !(def->flags & CSRF_RV32);
 }
 
 static bool is_sstatus(const CsrAccess *c) {
     return riscv_csr_min_priv(c->csr) == PRV_S;
 }
 
-/* What a read of mstatus or sstatus gives for the register's value m; FS dirty shows as SD. */
+/* What a read of mstatus or sstatus gives for the register's value m; FS dirty shows as
+ * SD. */
 static TempId status_view(DisasContext *ctx, const CsrAccess *c, TempId m) {
     IrContext *ir = ctx->ir;
     unsigned sd = ctx->rv32 ? 31 : 63;
@@ -145,8 +154,8 @@ static TempId status_view(DisasContext *ctx, const CsrAccess *c, TempId m) {
     return fs1; /* gpr_set() extends RV32's */
 }
 
-/* Leaves for the run loop if `pending` is not zero: an interrupt may be due before the next
- * instruction. Locals end here. */
+/* Leaves for the run loop if `pending` is not zero: an interrupt may be due before the
+ * next instruction. Locals end here. */
 static void leave_if(DisasContext *ctx, TempId pending) {
     IrContext *ir = ctx->ir;
     unsigned skip = ir_label_new(ir);
@@ -158,13 +167,14 @@ static void leave_if(DisasContext *ctx, TempId pending) {
 
 static TempId pending_and_enabled(DisasContext *ctx) {
     TempId p = env_load_u64(ctx, ENV_OFFSET(mip));
-    ir_op2(ctx->ir, IR_or, IR_I64, p, p, env_load_u64(ctx, ENV_OFFSET(mip_external_seip)));
+    ir_op2(ctx->ir, IR_or, IR_I64, p, p,
+           env_load_u64(ctx, ENV_OFFSET(mip_external_seip)));
     ir_op2(ctx->ir, IR_and, IR_I64, p, p, env_load_u64(ctx, ENV_OFFSET(mie)));
     return p;
 }
 
-/* csrrs/csrrc of the interrupt enable alone, which is what kernels do all day. `operand` has no
- * other bit. */
+/* csrrs/csrrc of the interrupt enable alone, which is what kernels do all day. `operand`
+ * has no other bit. */
 static void status_set_ie(DisasContext *ctx, const CsrAccess *c, uint64_t ie) {
     IrContext *ir = ctx->ir;
     TempId old = env_load_u64(ctx, ENV_OFFSET(mstatus)), now = new_i64(ctx);
@@ -191,16 +201,16 @@ static void csr_modify_by_call(DisasContext *ctx, const CsrAccess *c) {
     const CsrDef *def = c->def;
     bool check = needs_check(ctx, c);
     TempId t = new_i64(ctx);
-    const HelperInfo *info = check                   ? &csr_modify_check_info
+    const HelperInfo *info = check                  ? &csr_modify_check_info
                              : def->flags & CSRF_FP ? &csr_modify_fp_info
-                                                     : &csr_modify_info;
+                                                    : &csr_modify_info;
     call_helper(ctx, info, t, const_i64(ctx, csr_select(def, c->csr, c->op)), c->operand,
                 check ? const_i64(ctx, ctx->insn) : TEMP_NONE, TEMP_NONE);
     gpr_set(ctx, c->rd, t);
 }
 
-/* csrrs, csrrc of sstatus or mstatus with a register: nearly always the interrupt enable that was
- * saved before. */
+/* csrrs, csrrc of sstatus or mstatus with a register: nearly always the interrupt enable
+ * that was saved before. */
 static void status_change(DisasContext *ctx, const CsrAccess *c) {
     uint64_t ie = is_sstatus(c) ? MSTATUS_SIE : MSTATUS_MIE;
     if (c->is_small) {
@@ -232,7 +242,8 @@ static void csr_read_only(DisasContext *ctx, const CsrAccess *c) {
         return;
     }
     if (needs_check(ctx, c)) {
-        call_helper(ctx, &csr_read_check_info, t, const_i64(ctx, csr_select(def, c->csr, c->op)),
+        call_helper(ctx, &csr_read_check_info, t,
+                    const_i64(ctx, csr_select(def, c->csr, c->op)),
                     const_i64(ctx, ctx->insn), TEMP_NONE, TEMP_NONE);
     } else if (!def->read) {
         ir_env_ld(ctx->ir, IR_I64, t, def->field, MO_64);
@@ -330,7 +341,7 @@ bool trans_csrrci(DisasContext *ctx, const RiscvArgs *a) {
     return csr_immediate(ctx, a, CSR_OP_CLEAR);
 }
 
-/* --- traps and returns: a call that returns the new pc ------------------------------------------------ */
+/* --- traps and returns: a call that returns the new pc ------------------------------ */
 static uint64_t helper_ecall(RiscvEnv *env, uint64_t pc) {
     riscv_enter_trap(riscv_cpu_of_env(env), CAUSE_ECALL_U + env->priv, 0, pc);
     return env->pc;
@@ -358,8 +369,8 @@ static const HelperInfo sret_info = {"sret", (void *)helper_sret, 0, 0};
 
 static void end_by_helper(DisasContext *ctx, const HelperInfo *helper) {
     TempId pc = new_i64(ctx);
-    call_helper(ctx, helper, pc, helper->nargs ? const_i64(ctx, ctx->pc) : TEMP_NONE, TEMP_NONE,
-                TEMP_NONE, TEMP_NONE);
+    call_helper(ctx, helper, pc, helper->nargs ? const_i64(ctx, ctx->pc) : TEMP_NONE,
+                TEMP_NONE, TEMP_NONE, TEMP_NONE);
     riscv_end_goto_ptr(ctx, pc);
 }
 
@@ -393,7 +404,7 @@ bool trans_sret(DisasContext *ctx, const RiscvArgs *a) {
     return true;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------ */
 /* The time a wait in a lower mode may last under TW is zero here. */
 bool trans_wfi(DisasContext *ctx, const RiscvArgs *a) {
     (void)a;
@@ -404,7 +415,8 @@ bool trans_wfi(DisasContext *ctx, const RiscvArgs *a) {
     return true;
 }
 
-/* A wait for the reservation set that ends at once, as it may; the run loop gives others a turn. */
+/* A wait for the reservation set that ends at once, as it may; the run loop gives others
+ * a turn. */
 bool trans_wrs_nto(DisasContext *ctx, const RiscvArgs *a) {
     (void)a;
     riscv_end_exit(ctx, ctx->next_pc, TB_EXIT_STATE);
@@ -415,12 +427,13 @@ bool trans_wrs_sto(DisasContext *ctx, const RiscvArgs *a) {
     return trans_wrs_nto(ctx, a);
 }
 
-/* --- fences ----------------------------------------------------------------------------------------- */
+/* --- fences ------------------------------------------------------------------------- */
 enum { FENCE_HAS_ADDR = 1, FENCE_HAS_ASID = 2 };
 
-/* With both an address and an ASID the page is dropped for every ASID: more than asked, never less.
- * An address alone covers global pages too. */
-static uint64_t helper_sfence_vma(RiscvEnv *env, uint64_t addr, uint64_t asid, uint64_t has) {
+/* With both an address and an ASID the page is dropped for every ASID: more than asked,
+ * never less. An address alone covers global pages too. */
+static uint64_t helper_sfence_vma(RiscvEnv *env, uint64_t addr, uint64_t asid,
+                                  uint64_t has) {
     RiscvCPU *cpu = riscv_cpu_of_env(env);
     if (has & FENCE_HAS_ADDR) {
         riscv_tlb_flush_page(cpu, addr);
@@ -441,8 +454,8 @@ bool trans_sfence_vma(DisasContext *ctx, const RiscvArgs *a) {
         return false;
     }
     uint64_t has = (a->rs1 ? FENCE_HAS_ADDR : 0) | (a->rs2 ? FENCE_HAS_ASID : 0);
-    call_helper(ctx, &sfence_vma_info, TEMP_NONE, gpr_src(ctx, a->rs1), gpr_src(ctx, a->rs2),
-                const_i64(ctx, has), TEMP_NONE);
+    call_helper(ctx, &sfence_vma_info, TEMP_NONE, gpr_src(ctx, a->rs1),
+                gpr_src(ctx, a->rs2), const_i64(ctx, has), TEMP_NONE);
     end_after_change(ctx);
     return true;
 }
@@ -461,20 +474,21 @@ bool trans_sfence_inval_ir(DisasContext *ctx, const RiscvArgs *a) {
     return trans_sfence_w_inval(ctx, a);
 }
 
-/* Stores drop what was translated from their bytes, so only the rest of this block is old. */
+/* Stores drop what was translated from their bytes, so only the rest of this block is
+ * old. */
 bool trans_fence_i(DisasContext *ctx, const RiscvArgs *a) {
     (void)a;
     riscv_end_goto(ctx, ctx->next_pc);
     return true;
 }
 
-/* --- cache blocks ------------------------------------------------------------------------------------ */
+/* --- cache blocks ------------------------------------------------------------------- */
 static bool cbo_allowed(const DisasContext *ctx, uint32_t bit) {
     return ctx->flags >> TBF_CBO_SHIFT & bit;
 }
 
-/* There are no caches to manage; what is left is the permission: a load or a store must be possible,
- * else a store fault (CMO 19.3.1). */
+/* There are no caches to manage; what is left is the permission: a load or a store must
+ * be possible, else a store fault (CMO 19.3.1). */
 static uint64_t helper_cbo_check(RiscvEnv *env, uint64_t addr, uint64_t mmu_idx) {
     RiscvCPU *cpu = riscv_cpu_of_env(env);
     unsigned idx = (unsigned)mmu_idx;
@@ -485,9 +499,11 @@ static uint64_t helper_cbo_check(RiscvEnv *env, uint64_t addr, uint64_t mmu_idx)
         return 0;
     }
     bool whole;
-    hwaddr block = walk.phys | (addr & PAGE_OFFSET_MASK & ~(uint64_t)(CBO_BLOCK_BYTES - 1));
+    hwaddr block =
+        walk.phys | (addr & PAGE_OFFSET_MASK & ~(uint64_t)(CBO_BLOCK_BYTES - 1));
     unsigned priv = idx == MMU_M ? PRV_M : PRV_S;
-    if (!(riscv_pmp_check(cpu, block, CBO_BLOCK_BYTES, priv, &whole) & (PROT_R | PROT_W))) {
+    if (!(riscv_pmp_check(cpu, block, CBO_BLOCK_BYTES, priv, &whole) &
+          (PROT_R | PROT_W))) {
         riscv_raise(cpu, CAUSE_STORE_ACCESS, addr);
     }
     return 0;
@@ -501,8 +517,8 @@ static bool cbo_manage(DisasContext *ctx, const RiscvArgs *a, uint32_t bit) {
         return false;
     }
     RiscvAddress at = guest_address(ctx, a->rs1, 0);
-    call_helper(ctx, &cbo_check_info, TEMP_NONE, at.base, const_i64(ctx, ctx->mmu_idx), TEMP_NONE,
-                TEMP_NONE);
+    call_helper(ctx, &cbo_check_info, TEMP_NONE, at.base, const_i64(ctx, ctx->mmu_idx),
+                TEMP_NONE, TEMP_NONE);
     return true;
 }
 

@@ -7,12 +7,12 @@
  *            '-- not delegated --------> handler in M ----------> mode in MPP
  *                 (medeleg, mideleg)
  *
- * Code depends on the mode through TBF_*: the flags word is composed of a part that rarely changes
- * (flags_base, one a mode) and a few bits of mstatus, so that a trap costs no more than its CSRs. No
- * TLB is flushed: each mode has its mmu index.
+ * Code depends on the mode through TBF_*: the flags word is composed of a part that
+ * rarely changes (flags_base, one a mode) and a few bits of mstatus, so that a trap costs
+ * no more than its CSRs. No TLB is flushed: each mode has its mmu index.
  *
- * Spec: Privileged Architecture 20240411, 3.1.6 (mstatus), 3.1.8 (delegation), 3.1.9 (mip, mie),
- * 3.3.2 (xRET), 4.1.1; Debug 1.0, 5.7.4 (tcontrol).
+ * Spec: Privileged Architecture 20240411, 3.1.6 (mstatus), 3.1.8 (delegation), 3.1.9
+ * (mip, mie), 3.3.2 (xRET), 4.1.1; Debug 1.0, 5.7.4 (tcontrol).
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
@@ -25,7 +25,7 @@ static bool is_interrupt(uint64_t cause) {
     return (int64_t)cause < 0;
 }
 
-/* --- flags -------------------------------------------------------------------------------------- */
+/* --- flags -------------------------------------------------------------------------- */
 static bool paging_on(const RiscvCPU *cpu) {
     unsigned shift = riscv_is_rv32(cpu) ? SATP32_MODE_SHIFT : SATP64_MODE_SHIFT;
     return cpu->env.satp >> shift != SATP_BARE;
@@ -102,13 +102,15 @@ void riscv_update_flags(RiscvCPU *cpu) {
     riscv_switch_flags(cpu);
 }
 
-/* --- entering a handler --------------------------------------------------------------------------- */
+/* --- entering a handler ------------------------------------------------------------- */
 static const char *cause_name(uint64_t cause) {
     static const char *const exceptions[] = {
-        "misaligned fetch", "fetch access fault", "illegal instruction", "breakpoint",
-        "misaligned load", "load access fault", "misaligned store", "store access fault",
-        "ecall from U", "ecall from S", "reserved", "ecall from M",
-        "fetch page fault", "load page fault", "reserved", "store page fault",
+        "misaligned fetch", "fetch access fault", "illegal instruction",
+        "breakpoint",       "misaligned load",    "load access fault",
+        "misaligned store", "store access fault", "ecall from U",
+        "ecall from S",     "reserved",           "ecall from M",
+        "fetch page fault", "load page fault",    "reserved",
+        "store page fault",
     };
     static const char *const interrupts[] = {
         "reserved", "S software", "reserved", "M software", "reserved", "S timer",
@@ -116,9 +118,11 @@ static const char *cause_name(uint64_t cause) {
     };
     unsigned code = cause & CAUSE_CODE_MASK;
     if (is_interrupt(cause)) {
-        return code < sizeof(interrupts) / sizeof(interrupts[0]) ? interrupts[code] : "reserved";
+        return code < sizeof(interrupts) / sizeof(interrupts[0]) ? interrupts[code]
+                                                                 : "reserved";
     }
-    return code < sizeof(exceptions) / sizeof(exceptions[0]) ? exceptions[code] : "reserved";
+    return code < sizeof(exceptions) / sizeof(exceptions[0]) ? exceptions[code]
+                                                             : "reserved";
 }
 
 static vaddr handler(const RiscvCPU *cpu, uint64_t tvec, uint64_t cause) {
@@ -129,12 +133,14 @@ static vaddr handler(const RiscvCPU *cpu, uint64_t tvec, uint64_t cause) {
     return riscv_is_rv32(cpu) ? (uint32_t)pc : pc;
 }
 
-static void log_trap(const RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc, bool to_s) {
-    log_printf(cpu->parent.log, LOG_INT,
-               "trap: hart:%u, %s, cause:%u (%s), epc:0x%llx, tval:0x%llx, from:%u, to:%c\n",
-               cpu->parent.index, is_interrupt(cause) ? "interrupt" : "exception",
-               (unsigned)(cause & CAUSE_CODE_MASK), cause_name(cause), (unsigned long long)epc,
-               (unsigned long long)tval, (unsigned)cpu->env.priv, to_s ? 'S' : 'M');
+static void log_trap(const RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc,
+                     bool to_s) {
+    log_printf(
+        cpu->parent.log, LOG_INT,
+        "trap: hart:%u, %s, cause:%u (%s), epc:0x%llx, tval:0x%llx, from:%u, to:%c\n",
+        cpu->parent.index, is_interrupt(cause) ? "interrupt" : "exception",
+        (unsigned)(cause & CAUSE_CODE_MASK), cause_name(cause), (unsigned long long)epc,
+        (unsigned long long)tval, (unsigned)cpu->env.priv, to_s ? 'S' : 'M');
 }
 
 static void trap_to_s(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
@@ -189,7 +195,8 @@ void riscv_raise(RiscvCPU *cpu, RiscvCause cause, uint64_t tval) {
 }
 
 void riscv_bus_error(CPUState *cs, vaddr addr, AccessKind kind) {
-    static const RiscvCause causes[] = {CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS, CAUSE_INSN_ACCESS};
+    static const RiscvCause causes[] = {CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS,
+                                        CAUSE_INSN_ACCESS};
     riscv_raise(riscv_cpu(cs), causes[kind], addr);
 }
 
@@ -199,7 +206,7 @@ void riscv_misaligned(CPUState *cs, vaddr addr, AccessKind kind) {
     riscv_raise(riscv_cpu(cs), causes[kind], addr);
 }
 
-/* --- coming back ---------------------------------------------------------------------------------- */
+/* --- coming back -------------------------------------------------------------------- */
 static vaddr return_pc(const RiscvCPU *cpu, uint64_t epc) {
     vaddr pc = epc & riscv_pc_mask(&cpu->cfg);
     return riscv_is_rv32(cpu) ? (uint32_t)pc : pc;
@@ -212,7 +219,8 @@ void riscv_mret(RiscvCPU *cpu) {
     unsigned to = (unsigned)((m & MSTATUS_MPP) >> MSTATUS_MPP_SHIFT);
     unsigned least = cpu->cfg.u ? PRV_U : PRV_M;
     uint64_t clear = MSTATUS_MIE | MSTATUS_MPP | (to == PRV_M ? 0 : MSTATUS_MPRV);
-    env->mstatus = (m & ~clear) | mie | MSTATUS_MPIE | (uint64_t)least << MSTATUS_MPP_SHIFT;
+    env->mstatus =
+        (m & ~clear) | mie | MSTATUS_MPIE | (uint64_t)least << MSTATUS_MPP_SHIFT;
     env->priv = to;
     env->pc = return_pc(cpu, env->mepc);
     if (env->tcontrol & TCONTROL_MPTE) {
@@ -235,7 +243,7 @@ void riscv_sret(RiscvCPU *cpu) {
     riscv_poll_interrupts(cpu);
 }
 
-/* --- interrupts ------------------------------------------------------------------------------------- */
+/* --- interrupts --------------------------------------------------------------------- */
 int riscv_pending_interrupt(const RiscvCPU *cpu) {
     const RiscvEnv *env = &cpu->env;
     uint64_t pending = riscv_mip(cpu) & env->mie;

@@ -7,13 +7,12 @@
  *   execute: blocks of one instruction that ask before it runs (TBF_TRIGGERS)
  *   load, store: TLB_WATCH on the page sends its accesses down the slow path, which asks
  *
- * A trigger that fires raises a breakpoint exception before the instruction, tval = the address.
- * Types 2 (mcontrol) and 6 (mcontrol6) differ in fields that are zero here.
+ * A trigger that fires raises a breakpoint exception before the instruction, tval = the
+ * address. Types 2 (mcontrol) and 6 (mcontrol6) differ in fields that are zero here.
  *
- * Spec: Debug 1.0, chapter 5. In M mode triggers wait for tcontrol.mte, so that a handler cannot
- * trip over its own (5.4).
- * Not modelled: action other than breakpoint, chains, data compare, NAPOT match, sizes, icount,
- * itrigger, etrigger, tdata3 (reads as zero).
+ * Spec: Debug 1.0, chapter 5. In M mode triggers wait for tcontrol.mte, so that a handler
+ * cannot trip over its own (5.4). Not modelled: action other than breakpoint, chains,
+ * data compare, NAPOT match, sizes, icount, itrigger, etrigger, tdata3 (reads as zero).
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
@@ -52,7 +51,8 @@ static uint32_t trigger_kinds(const RiscvCPU *cpu, unsigned i) {
     if (trigger_type(cpu, i) == TYPE_DISABLED || !(t & (TD1_U | TD1_S | TD1_M))) {
         return 0;
     }
-    return (t & TD1_LOAD ? 1u << ACCESS_LOAD : 0) | (t & TD1_STORE ? 1u << ACCESS_STORE : 0) |
+    return (t & TD1_LOAD ? 1u << ACCESS_LOAD : 0) |
+           (t & TD1_STORE ? 1u << ACCESS_STORE : 0) |
            (t & TD1_EXECUTE ? 1u << ACCESS_FETCH : 0);
 }
 
@@ -116,7 +116,8 @@ static uint64_t tdata1_legalize(const RiscvCPU *cpu, uint64_t value) {
     }
     uint64_t writable = TD1_WRITABLE;
     writable &= ~(uint64_t)(cpu->cfg.u ? 0 : TD1_U) & ~(uint64_t)(cpu->cfg.s ? 0 : TD1_S);
-    return (uint64_t)type << shift | (uint64_t)match << TD1_MATCH_SHIFT | (value & writable);
+    return (uint64_t)type << shift | (uint64_t)match << TD1_MATCH_SHIFT |
+           (value & writable);
 }
 
 void riscv_trigger_write(RiscvCPU *cpu, unsigned csr, uint64_t value) {
@@ -142,7 +143,7 @@ void riscv_trigger_write(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     triggers_changed(cpu);
 }
 
-/* --- firing --------------------------------------------------------------------------------------- */
+/* --- firing ------------------------------------------------------------------------- */
 static bool mode_matches(const RiscvEnv *env, uint64_t tdata1) {
     switch (env->priv) {
     case PRV_U:
@@ -169,7 +170,8 @@ static bool address_matches(const RiscvEnv *env, unsigned i, vaddr addr, unsigne
 bool riscv_trigger_check(CPUState *cs, vaddr addr, unsigned size, AccessKind kind) {
     RiscvCPU *cpu = riscv_cpu(cs);
     const RiscvEnv *env = &cpu->env;
-    unsigned bytes = kind == ACCESS_FETCH ? 1 : size; /* an instruction's address is its first byte */
+    unsigned bytes =
+        kind == ACCESS_FETCH ? 1 : size; /* an instruction's address is its first byte */
     for (unsigned i = 0; i < RISCV_TRIGGER_COUNT; i++) {
         if ((trigger_kinds(cpu, i) & 1u << kind) && mode_matches(env, env->tdata1[i]) &&
             address_matches(env, i, addr, bytes)) {

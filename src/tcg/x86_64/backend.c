@@ -25,13 +25,23 @@ Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump) {
     return c;
 }
 
+static bool between(const IrOp *op, IrOpcode first, IrOpcode last) {
+    return op->opcode >= first && op->opcode <= last;
+}
+
 static void gen_op(X86Gen *g, const IrOp *op) {
     bool done;
     ra_op_begin(g, op, g->op_index);
-    if (op->opcode < IR_label) {
-        done = gen_int_op(g, op) || gen_div_op(g, op);
+    if (between(op, IR_mulhs, IR_remu)) {
+        done = gen_div_op(g, op);
+    } else if (op->opcode < IR_label || between(op, IR_env_ld, IR_env_st)) {
+        done = gen_int_op(g, op);
+    } else if (between(op, IR_guest_ld, IR_fence)) {
+        done = gen_mem_op(g, op);
+    } else if (between(op, IR_fmov_i2f, IR_fp_load)) {
+        done = gen_fp_op(g, op);
     } else {
-        done = gen_control_op(g, op) || gen_mem_op(g, op) || gen_int_op(g, op) || gen_fp_op(g, op);
+        done = gen_control_op(g, op);
     }
     assert(done);
     (void)done;
@@ -89,7 +99,7 @@ static bool gen_block(X86Gen *g, Ranges *ranges) {
             continue;
         }
         const IrOp *op = &ctx->ops[i];
-        if (op->removed) {
+        if (op->removed || (op->opcode == IR_insn_start && !g->stop_check)) {
             continue;
         }
         uint8_t *begin = g->e.p;

@@ -424,7 +424,9 @@ static void gen_extract(X86Gen *g, const IrOp *op) {
         return;
     }
     unsigned dst = ra_out_copy(g, op, 0);
-    if (!sign && len < 32 && pos + len < width) {
+    if (!sign && pos + len == 32) {
+        emit_shift_imm(&g->e, 0, SHIFT_SHR, dst, pos); /* of 32 bits: clears the upper half */
+    } else if (!sign && len < 32 && pos + len < width) {
         if (pos) {
             emit_shift_imm(&g->e, w, SHIFT_SHR, dst, pos);
         }

@@ -130,18 +130,27 @@ static void access_check(X86Gen *g, Access *a, int32_t lo, unsigned bytes, bool 
     int32_t table = CPU_DISP(tlb.entry) + (int32_t)(a->mmu_idx * sizeof(TlbEntry[TLB_SIZE]));
     int32_t tag = table + (int32_t)(store ? offsetof(TlbEntry, tag_store)
                                           : offsetof(TlbEntry, tag_load));
-    if (lo) {
-        emit_rm(e, X_LEA | X_W, a->t1, a->addr, lo);
-        emit_shift_imm(e, X_W, SHIFT_SHR, a->t1, TLB_SHIFT);
-    } else if (g->host & HOST_BMI2) {
-        emit_vex_rr(e, 0xf0 | X_0F3A | X_F2 | X_W, a->t1, 0, a->addr);
+    bool rotate = g->host & HOST_BMI2;
+    unsigned index_from = a->addr;
+    if (lo && rotate && lo == last) { /* one sum for both */
+        emit_rm(e, X_LEA | X_W, a->t2, a->addr, lo);
+        index_from = a->t2;
+    }
+    if (rotate && (lo == 0 || index_from == a->t2)) {
+        emit_vex_rr(e, 0xf0 | X_0F3A | X_F2 | X_W, a->t1, 0, index_from);
         emit8(e, TLB_SHIFT);
     } else {
-        emit_mov(e, X_W, a->t1, a->addr);
+        if (lo) {
+            emit_rm(e, X_LEA | X_W, a->t1, a->addr, lo);
+        } else {
+            emit_mov(e, X_W, a->t1, a->addr);
+        }
         emit_shift_imm(e, X_W, SHIFT_SHR, a->t1, TLB_SHIFT);
     }
     emit_alu_imm(e, 0, ALU_AND, a->t1, TLB_MASK);
-    if (last) {
+    if (index_from == a->t2) {
+        /* it is there */
+    } else if (last) {
         emit_rm(e, X_LEA | X_W, a->t2, a->addr, last);
     } else {
         emit_mov(e, X_W, a->t2, a->addr);

@@ -7,7 +7,8 @@
  *   0x80000000  RAM, 2 MiB
  *   elsewhere   nothing
  *
- * Time is test_ns, moved by the test. No guest code runs: the functions under test are called.
+ * Time is test_ns, moved by the test. No guest code runs: the functions under test are
+ * called.
  */
 #ifndef VITRINE_TESTS_RISCV_HART_H
 #define VITRINE_TESTS_RISCV_HART_H
@@ -30,7 +31,7 @@
 #include "mem/memory.h"
 
 enum { DEVICE_BASE = 0x1000, ROM_BASE = 0x20000000, ROM_SIZE = 0x10000 };
-#define RAM_BASE UINT64_C(0x80000000)
+#define RAM_BASE  UINT64_C(0x80000000)
 #define RAM_BYTES UINT64_C(0x200000)
 
 typedef struct Hart {
@@ -54,12 +55,14 @@ static inline uint64_t device_read(void *opaque, hwaddr offset, unsigned size) {
     (void)opaque, (void)offset, (void)size;
     return 0;
 }
-static inline void device_write(void *opaque, hwaddr offset, uint64_t value, unsigned size) {
+static inline void device_write(void *opaque, hwaddr offset, uint64_t value,
+                                unsigned size) {
     (void)opaque, (void)offset, (void)value, (void)size;
 }
 static const MemoryRegionOps device_ops = {.read = device_read, .write = device_write};
 
-static inline void hart_ram_written(void *opaque, RAMBlock *rb, uint64_t offset, uint64_t len) {
+static inline void hart_ram_written(void *opaque, RAMBlock *rb, uint64_t offset,
+                                    uint64_t len) {
     ((Hart *)opaque)->ram_written++;
     ramblock_set_dirty(rb, offset, len, 1u << DIRTY_CODE);
 }

@@ -2,39 +2,60 @@
 /*
  * CSRs: who may access which, what a write leaves behind, counters, the S timer; -cpu.
  *
- * Expected values: Privileged Architecture 20240411. The list of registers per mode is written out
- * below from its tables 3 to 7, not taken from csr.def.
+ * Expected values: Privileged Architecture 20240411. The list of registers per mode is
+ * written out below from its tables 3 to 7, not taken from csr.def.
  */
 #include "riscv_hart.h"
 
 enum {
-    SSTATUS = 0x100, SIE = 0x104, STVEC = 0x105, SCOUNTEREN = 0x106, SENVCFG = 0x10a,
-    SEPC = 0x141, SIP = 0x144, STIMECMP = 0x14d, STIMECMPH = 0x15d, SATP = 0x180,
-    MSTATUS = 0x300, MISA = 0x301, MEDELEG = 0x302, MIDELEG = 0x303, MIE = 0x304, MTVEC = 0x305,
-    MCOUNTEREN = 0x306, MENVCFG = 0x30a, MENVCFGH = 0x31a, MCOUNTINHIBIT = 0x320, MEPC = 0x341,
-    MIP = 0x344, MCYCLE = 0xb00, MCYCLEH = 0xb80, MHPMCOUNTER3 = 0xb03, MHPMCOUNTER3H = 0xb83,
-    CYCLE = 0xc00, TIME = 0xc01, INSTRET = 0xc02, TIMEH = 0xc81, MHARTID = 0xf14,
+    SSTATUS = 0x100,
+    SIE = 0x104,
+    STVEC = 0x105,
+    SCOUNTEREN = 0x106,
+    SENVCFG = 0x10a,
+    SEPC = 0x141,
+    SIP = 0x144,
+    STIMECMP = 0x14d,
+    STIMECMPH = 0x15d,
+    SATP = 0x180,
+    MSTATUS = 0x300,
+    MISA = 0x301,
+    MEDELEG = 0x302,
+    MIDELEG = 0x303,
+    MIE = 0x304,
+    MTVEC = 0x305,
+    MCOUNTEREN = 0x306,
+    MENVCFG = 0x30a,
+    MENVCFGH = 0x31a,
+    MCOUNTINHIBIT = 0x320,
+    MEPC = 0x341,
+    MIP = 0x344,
+    MCYCLE = 0xb00,
+    MCYCLEH = 0xb80,
+    MHPMCOUNTER3 = 0xb03,
+    MHPMCOUNTER3H = 0xb83,
+    CYCLE = 0xc00,
+    TIME = 0xc01,
+    INSTRET = 0xc02,
+    TIMEH = 0xc81,
+    MHARTID = 0xf14,
 };
 
-/* --- existence -------------------------------------------------------------------------------- */
+/* --- existence ---------------------------------------------------------------------- */
 typedef struct Run {
     uint16_t first, last;
     uint8_t xlen; /* 0: both */
 } Run;
 
 static const Run manual[] = {
-    {0x001, 0x003, 0},
-    {0xc00, 0xc1f, 0},  {0xc80, 0xc9f, 32}, /* counters */
-    {0x100, 0x100, 0},  {0x104, 0x106, 0},  {0x10a, 0x10a, 0}, {0x140, 0x144, 0},
-    {0x14d, 0x14d, 0},  {0x15d, 0x15d, 32}, {0x180, 0x180, 0},
-    {0xf11, 0xf15, 0},
+    {0x001, 0x003, 0},  {0xc00, 0xc1f, 0},  {0xc80, 0xc9f, 32}, /* counters */
+    {0x100, 0x100, 0},  {0x104, 0x106, 0},  {0x10a, 0x10a, 0},  {0x140, 0x144, 0},
+    {0x14d, 0x14d, 0},  {0x15d, 0x15d, 32}, {0x180, 0x180, 0},  {0xf11, 0xf15, 0},
     {0x300, 0x306, 0},  {0x30a, 0x30a, 0},  {0x310, 0x310, 32}, {0x312, 0x312, 32},
-    {0x31a, 0x31a, 32}, {0x340, 0x344, 0},
-    {0x3a0, 0x3a0, 0},  {0x3a1, 0x3a1, 32}, {0x3a2, 0x3a2, 0},  {0x3a3, 0x3a3, 32},
-    {0x3b0, 0x3bf, 0},
-    {0xb00, 0xb00, 0},  {0xb02, 0xb1f, 0},  {0xb80, 0xb80, 32}, {0xb82, 0xb9f, 32},
-    {0x320, 0x320, 0},  {0x323, 0x33f, 0},
-    {0x7a0, 0x7a5, 0},
+    {0x31a, 0x31a, 32}, {0x340, 0x344, 0},  {0x3a0, 0x3a0, 0},  {0x3a1, 0x3a1, 32},
+    {0x3a2, 0x3a2, 0},  {0x3a3, 0x3a3, 32}, {0x3b0, 0x3bf, 0},  {0xb00, 0xb00, 0},
+    {0xb02, 0xb1f, 0},  {0xb80, 0xb80, 32}, {0xb82, 0xb9f, 32}, {0x320, 0x320, 0},
+    {0x323, 0x33f, 0},  {0x7a0, 0x7a5, 0},
 };
 
 static bool exists(unsigned csr, unsigned xlen) {
@@ -93,7 +114,8 @@ static void rows_are_sorted_and_disjoint(void **state) {
 static void registers_go_with_their_extension(void **state) {
     (void)state;
     Hart *h = hart_new(64, "rv64,s=off,f=off,zihpm=off,sdtrig=off");
-    static const unsigned gone[] = {1, 2, 3, SSTATUS, SATP, MEDELEG, STIMECMP, 0xc03, 0x7a0};
+    static const unsigned gone[] = {1,       2,        3,     SSTATUS, SATP,
+                                    MEDELEG, STIMECMP, 0xc03, 0x7a0};
     for (unsigned i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
         assert_false(hart_may_read(h, gone[i]));
     }
@@ -104,12 +126,13 @@ static void registers_go_with_their_extension(void **state) {
     hart_free(h);
 }
 
-/* --- legal values ----------------------------------------------------------------------------- */
+/* --- legal values ------------------------------------------------------------------- */
 static void delegation_is_limited_to_what_can_be_delegated(void **state) {
     (void)state;
     Hart *h = hart_new(64, NULL);
     hart_write(h, MEDELEG, ~UINT64_C(0));
-    assert_int_equal(hart_read(h, MEDELEG), 0xb3ff); /* 11 (M ecall) and reserved ones not */
+    assert_int_equal(hart_read(h, MEDELEG),
+                     0xb3ff); /* 11 (M ecall) and reserved ones not */
     hart_write(h, MIDELEG, ~UINT64_C(0));
     assert_int_equal(hart_read(h, MIDELEG), 0x222);
     hart_write(h, MIE, ~UINT64_C(0));
@@ -126,7 +149,8 @@ static void satp_of_an_unsupported_mode_is_not_written(void **state) {
         hart_write(h, SATP, 0);
         hart_write(h, SATP, (uint64_t)mode << 60 | UINT64_C(0xffff) << 44 | 0x1234);
         uint64_t now = hart_read(h, SATP);
-        assert_int_equal(now, legal ? (uint64_t)mode << 60 | UINT64_C(0xffff) << 44 | 0x1234 : 0);
+        assert_int_equal(
+            now, legal ? (uint64_t)mode << 60 | UINT64_C(0xffff) << 44 | 0x1234 : 0);
     }
     hart_free(h);
 }
@@ -189,7 +213,8 @@ static void envcfg_keeps_what_exists(void **state) {
     assert_int_equal(hart_read(h, MENVCFG), UINT64_C(0xe0000000000000f1));
     hart_write(h, SENVCFG, ~UINT64_C(0));
     assert_int_equal(hart_read(h, SENVCFG), 0xf1);
-    hart_write(h, SENVCFG, 0x20); /* CBIE = 2 is reserved: the field stays, the rest is written */
+    hart_write(h, SENVCFG,
+               0x20); /* CBIE = 2 is reserved: the field stays, the rest is written */
     assert_int_equal(hart_read(h, SENVCFG), 0x30);
     hart_free(h);
     h = hart_new(64, "rv64,zicbom=off,zicboz=off,svadu=off,svpbmt=off,sstc=off");
@@ -210,7 +235,7 @@ static void misa_names_the_letters(void **state) {
     hart_free(h);
 }
 
-/* --- gates -------------------------------------------------------------------------------------- */
+/* --- gates -------------------------------------------------------------------------- */
 static void counters_open_mode_by_mode(void **state) {
     (void)state;
     Hart *h = hart_new(64, NULL);
@@ -263,20 +288,22 @@ static void fp_registers_need_fs_and_make_it_dirty(void **state) {
     hart_free(h);
 }
 
-/* --- interrupts ---------------------------------------------------------------------------------- */
+/* --- interrupts --------------------------------------------------------------------- */
 static uint64_t modify(Hart *h, unsigned csr, RiscvCsrOp op, uint64_t value) {
     return riscv_csr_modify(h->cpu, riscv_csr_find(csr), csr, op, value);
 }
 
-/* 3.1.9: "the value returned ... is the logical-OR of the software-writable bit and the signal from
- * the interrupt controller, but the signal is not used to calculate the value written to SEIP". */
+/* 3.1.9: "the value returned ... is the logical-OR of the software-writable bit and the
+ * signal from the interrupt controller, but the signal is not used to calculate the value
+ * written to SEIP". */
 static void seip_reads_as_the_or_of_line_and_latch(void **state) {
     (void)state;
     Hart *h = hart_new(64, NULL);
     riscv_cpu_set_irq(h->cpu, IRQ_SEI, true);
     assert_int_equal(modify(h, MIP, CSR_OP_SET, MIP_SSIP), MIP_SEIP);
     riscv_cpu_set_irq(h->cpu, IRQ_SEI, false);
-    assert_int_equal(hart_read(h, MIP), MIP_SSIP); /* the line was not copied to the latch */
+    assert_int_equal(hart_read(h, MIP),
+                     MIP_SSIP); /* the line was not copied to the latch */
     hart_write(h, MIP, MIP_SEIP);
     riscv_cpu_set_irq(h->cpu, IRQ_SEI, true);
     modify(h, MIP, CSR_OP_CLEAR, MIP_SEIP);
@@ -312,7 +339,7 @@ static void sip_writes_ssip_alone_if_delegated(void **state) {
     hart_free(h);
 }
 
-/* --- counters and time --------------------------------------------------------------------------- */
+/* --- counters and time -------------------------------------------------------------- */
 static void counters_run_with_time_and_stop_when_inhibited(void **state) {
     (void)state;
     Hart *h = hart_new(64, NULL);
@@ -322,7 +349,8 @@ static void counters_run_with_time_and_stop_when_inhibited(void **state) {
     assert_int_equal(hart_read(h, MCYCLE), 75);
     assert_int_equal(hart_read(h, CYCLE), 75);
     hart_write(h, MCOUNTINHIBIT, COUNTER_CY | COUNTER_TM);
-    assert_int_equal(hart_read(h, MCOUNTINHIBIT), COUNTER_CY); /* time cannot be stopped */
+    assert_int_equal(hart_read(h, MCOUNTINHIBIT),
+                     COUNTER_CY); /* time cannot be stopped */
     h->test_ns += 1000;
     assert_int_equal(hart_read(h, MCYCLE), 75);
     hart_write(h, MCYCLE, 100);
@@ -354,7 +382,8 @@ static void rv32_sees_wide_registers_in_halves(void **state) {
     assert_int_equal(hart_read(h, TIMEH), 4);
     hart_write(h, 0x3b0, UINT64_C(0xffffffff87654321));
     assert_int_equal(hart_read(h, 0x3b0), UINT64_C(0xffffffff87654321));
-    assert_int_equal(h->cpu->env.pmpaddr[0], 0x87654321); /* 34-bit addresses, not signed ones */
+    assert_int_equal(h->cpu->env.pmpaddr[0],
+                     0x87654321); /* 34-bit addresses, not signed ones */
     hart_free(h);
 }
 
@@ -363,7 +392,7 @@ static void stimer_sets_stip_when_its_time_has_come(void **state) {
     Hart *h = hart_new(64, NULL);
     hart_write(h, MENVCFG, ENVCFG_STCE);
     assert_int_equal(hart_read(h, MIP), 0); /* stimecmp is all ones after reset */
-    h->test_ns = 1000; /* tick 10 */
+    h->test_ns = 1000;                      /* tick 10 */
     hart_write(h, STIMECMP, 25);
     assert_int_equal(clock_deadline_ns(&h->clock), 2500);
     h->test_ns = 2499;
@@ -384,7 +413,7 @@ static void stimer_sets_stip_when_its_time_has_come(void **state) {
     hart_free(h);
 }
 
-/* --- -cpu ------------------------------------------------------------------------------------------ */
+/* --- -cpu --------------------------------------------------------------------------- */
 static void expect_error(unsigned xlen, const char *model, const char *words) {
     RiscvConfig cfg;
     Error *err = NULL;
@@ -430,17 +459,19 @@ static void config_switches_dependents_off_with_their_base(void **state) {
     assert_false(cfg.svnapot || cfg.svpbmt);
 }
 
-/* Order as in the manual's "ISA Extension Naming Conventions", which Linux' parser wants. */
+/* Order as in the manual's "ISA Extension Naming Conventions", which Linux' parser wants.
+ */
 static void isa_string_is_in_canonical_order(void **state) {
     (void)state;
     RiscvConfig cfg;
     Error *err = NULL;
     char text[256];
     assert_true(riscv_config_parse(&cfg, 64, NULL, &err));
-    static const char expected[] =
-        "rv64imafdc_zicbom_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_zawrs_zfa_zba_"
-        "zbb_zbc_zbs_sstc_svadu_svinval_svnapot_svpbmt";
-    assert_in_range(riscv_isa_string(&cfg, text, sizeof(text)), sizeof(expected) - 1, 255);
+    static const char expected[] = "rv64imafdc_zicbom_zicboz_zicntr_zicond_zicsr_"
+                                   "zifencei_zihintpause_zihpm_zawrs_zfa_zba_"
+                                   "zbb_zbc_zbs_sstc_svadu_svinval_svnapot_svpbmt";
+    assert_in_range(riscv_isa_string(&cfg, text, sizeof(text)), sizeof(expected) - 1,
+                    255);
     assert_memory_equal(text, expected, sizeof(expected) - 1);
     int full = (int)strlen(text);
     assert_int_equal(riscv_isa_string(&cfg, NULL, 0), full);

@@ -2,18 +2,19 @@
 /*
  * MMU: walks of random page tables, and what the TLB keeps and forgets.
  *
- * Expected values: a reference below that follows "Virtual Address Translation Process" (Privileged
- * Architecture 20240411, 4.3.2) step by step on a copy of memory, with Svnapot, Svpbmt and Svadu.
+ * Expected values: a reference below that follows "Virtual Address Translation Process"
+ * (Privileged Architecture 20240411, 4.3.2) step by step on a copy of memory, with
+ * Svnapot, Svpbmt and Svadu.
  */
 #include "riscv_hart.h"
 
 enum { TABLES = 24, PTES = 512 };
 
-/* --- the reference ----------------------------------------------------------------------------- */
+/* --- the reference ------------------------------------------------------------------ */
 typedef struct Outcome {
     bool ok, access_fault;
     hwaddr phys;
-    hwaddr pte_addr;   /* changed to pte, if `updated` */
+    hwaddr pte_addr; /* changed to pte, if `updated` */
     uint64_t pte;
     bool updated;
 } Outcome;
@@ -38,7 +39,8 @@ static uint64_t bits(uint64_t v, unsigned high, unsigned low) {
     return v >> low & (~UINT64_C(0) >> (63 - (high - low)));
 }
 
-static Outcome reference_walk(const Machine *m, vaddr va, AccessKind kind, unsigned mmu_idx) {
+static Outcome reference_walk(const Machine *m, vaddr va, AccessKind kind,
+                              unsigned mmu_idx) {
     Outcome fault = {0}, access = {.access_fault = true}, out = {0};
     unsigned levels, vpn_bits = 9, pte_size = 8, ppn_top = 53;
     if (m->rv32) {
@@ -124,8 +126,9 @@ static Outcome reference_walk(const Machine *m, vaddr va, AccessKind kind, unsig
     return out;
 }
 
-/* --- random tables ------------------------------------------------------------------------------ */
-/* Pages 0 .. TABLES-1 of RAM are tables; entries point to tables and pages of RAM, mostly well. */
+/* --- random tables ------------------------------------------------------------------ */
+/* Pages 0 .. TABLES-1 of RAM are tables; entries point to tables and pages of RAM, mostly
+ * well. */
 static uint64_t random_pte(uint64_t *s, bool rv32) {
     uint64_t r = random_next(s);
     uint64_t page = (RAM_BASE >> 12) + (r & 15 ? r >> 8 & (TABLES - 1) : r >> 8 & 0x1ff);
@@ -179,23 +182,26 @@ static vaddr random_address(uint64_t *s, unsigned bits_used) {
 
 static void compare_walk(Hart *h, uint8_t *copy, uint64_t *s, unsigned va_bits) {
     static const RiscvCause page[] = {CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE, CAUSE_INSN_PAGE};
-    static const RiscvCause access[] = {CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS, CAUSE_INSN_ACCESS};
+    static const RiscvCause access[] = {CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS,
+                                        CAUSE_INSN_ACCESS};
     RiscvCPU *cpu = h->cpu;
     vaddr va = random_address(s, va_bits);
     AccessKind kind = (AccessKind)(random_next(s) % 3);
     unsigned mmu_idx = random_next(s) % 3;
     memcpy(copy, h->ram->host, TABLES * PAGE_SIZE);
-    Machine m = {copy, cpu->env.satp, cpu->env.mstatus, cpu->env.menvcfg, riscv_is_rv32(cpu)};
+    Machine m = {copy, cpu->env.satp, cpu->env.mstatus, cpu->env.menvcfg,
+                 riscv_is_rv32(cpu)};
     Outcome want = reference_walk(&m, va, kind, mmu_idx);
     RiscvWalk got;
     bool ok = riscv_walk(cpu, va, kind, mmu_idx, false, &got);
     if (ok != want.ok || (ok && got.phys != want.phys) ||
         (!ok && got.fault != (want.access_fault ? access : page)[kind])) {
-        fail_msg("va 0x%llx kind %u idx %u satp 0x%llx: ok %u phys 0x%llx fault %u; reference ok "
+        fail_msg("va 0x%llx kind %u idx %u satp 0x%llx: ok %u phys 0x%llx fault %u; "
+                 "reference ok "
                  "%u phys 0x%llx access %u",
-                 (unsigned long long)va, kind, mmu_idx, (unsigned long long)cpu->env.satp, ok,
-                 (unsigned long long)got.phys, got.fault, want.ok, (unsigned long long)want.phys,
-                 want.access_fault);
+                 (unsigned long long)va, kind, mmu_idx, (unsigned long long)cpu->env.satp,
+                 ok, (unsigned long long)got.phys, got.fault, want.ok,
+                 (unsigned long long)want.phys, want.access_fault);
     }
     if (want.ok && want.updated) {
         memcpy(copy + (want.pte_addr - RAM_BASE), &want.pte, m.rv32 ? 4 : 8);
@@ -225,7 +231,8 @@ static void walk_random_tables(unsigned xlen, unsigned mode, unsigned va_bits) {
             memcpy(h->ram->host + i * size, &pte, size);
         }
         uint64_t root = (RAM_BASE >> 12) + random_next(&s) % TABLES;
-        hart_write(h, 0x180, xlen == 32 ? UINT64_C(1) << 31 | root : (uint64_t)mode << 60 | root);
+        hart_write(h, 0x180,
+                   xlen == 32 ? UINT64_C(1) << 31 | root : (uint64_t)mode << 60 | root);
         h->cpu->env.mstatus = (h->cpu->env.mstatus & ~MSTATUS_MXR) |
                               (random_next(&s) & 1 ? MSTATUS_MXR : 0);
         h->cpu->env.menvcfg = random_next(&s) & (ENVCFG_ADUE | ENVCFG_PBMTE);
@@ -257,8 +264,8 @@ static void random_walks_sv32(void **state) {
     walk_random_tables(32, 1, 32);
 }
 
-/* --- TLB ------------------------------------------------------------------------------------------ */
-#define VA UINT64_C(0x40000000)
+/* --- TLB ---------------------------------------------------------------------------- */
+#define VA     UINT64_C(0x40000000)
 #define PAGE_A (RAM_BASE + 0x100000)
 #define PAGE_B (RAM_BASE + 0x101000)
 
@@ -343,7 +350,8 @@ static void faults_carry_the_address_and_the_kind(void **state) {
     for (unsigned kind = 0; kind < 3; kind++) {
         hart_set_priv(h, PRV_S);
         h->cpu->env.pc = 0x1230;
-        assert_false(riscv_tlb_fill(&h->cpu->parent, VA + 0x123, 1, (AccessKind)kind, MMU_S, false));
+        assert_false(riscv_tlb_fill(&h->cpu->parent, VA + 0x123, 1, (AccessKind)kind,
+                                    MMU_S, false));
         assert_int_equal(h->cpu->env.mcause, causes[kind]);
         assert_int_equal(h->cpu->env.mtval, VA + 0x123);
         assert_int_equal(h->cpu->env.mepc, 0x1230);

@@ -2,14 +2,15 @@
 /*
  * PMP: what matches, which entry decides, locks, the registers.
  *
- * Expected values: the manual's table of NAPOT encodings (3.7.1), and a reference that asks the
- * manual's question byte by byte, for random entries.
+ * Expected values: the manual's table of NAPOT encodings (3.7.1), and a reference that
+ * asks the manual's question byte by byte, for random entries.
  */
 #include "riscv_hart.h"
 
 enum { PMPCFG0 = 0x3a0, PMPADDR0 = 0x3b0 };
 
-static void set_entry(Hart *h, unsigned i, unsigned mode, unsigned rights, uint64_t pmpaddr) {
+static void set_entry(Hart *h, unsigned i, unsigned mode, unsigned rights,
+                      uint64_t pmpaddr) {
     h->cpu->env.pmpcfg[i] = (uint8_t)(mode << PMP_A_SHIFT | rights);
     h->cpu->env.pmpaddr[i] = pmpaddr;
 }
@@ -19,15 +20,15 @@ static unsigned check(Hart *h, hwaddr addr, unsigned size, unsigned priv) {
     return riscv_pmp_check(h->cpu, addr, size, priv, &whole);
 }
 
-/* --- matching ----------------------------------------------------------------------------------- */
+/* --- matching ----------------------------------------------------------------------- */
 static void napot_ranges_are_those_of_the_table(void **state) {
     (void)state;
     /* pmpaddr, first byte, last byte */
     static const uint64_t rows[][3] = {
-        {0x20000000, 0x80000000, 0x80000007},         /* yyyy...yyy0: 8 bytes */
-        {0x20000001, 0x80000000, 0x8000000f},         /* yyyy...yy01: 16 */
-        {0x20000003, 0x80000000, 0x8000001f},         /* yyyy...y011: 32 */
-        {0x200001ff, 0x80000000, 0x80000fff},         /* 4 KiB */
+        {0x20000000, 0x80000000, 0x80000007}, /* yyyy...yyy0: 8 bytes */
+        {0x20000001, 0x80000000, 0x8000000f}, /* yyyy...yy01: 16 */
+        {0x20000003, 0x80000000, 0x8000001f}, /* yyyy...y011: 32 */
+        {0x200001ff, 0x80000000, 0x80000fff}, /* 4 KiB */
         {UINT64_C(0x003fffffffffffff), 0, (UINT64_C(1) << 57) - 1}, /* all ones */
     };
     Hart *h = hart_new(64, NULL);
@@ -76,7 +77,8 @@ static int entry_of_byte(const RiscvEnv *env, hwaddr byte) {
     return -1;
 }
 
-static unsigned reference(const RiscvEnv *env, hwaddr addr, unsigned size, unsigned priv) {
+static unsigned reference(const RiscvEnv *env, hwaddr addr, unsigned size,
+                          unsigned priv) {
     /* The lowest-numbered entry that matches any byte decides, and must match all. */
     int lowest = RISCV_PMP_COUNT;
     bool any_unmatched = false;
@@ -110,7 +112,8 @@ static void random_entries_match_as_the_reference(void **state) {
             if (r & 0x10000) {
                 addr |= (1u << (r >> 20 & 7)) - 1;
             }
-            set_entry(h, i, r >> 32 & 3, (r >> 40 & 7) | ((r >> 44 & 3) ? 0 : PMP_L), addr);
+            set_entry(h, i, r >> 32 & 3, (r >> 40 & 7) | ((r >> 44 & 3) ? 0 : PMP_L),
+                      addr);
         }
         riscv_pmp_update(h->cpu);
         for (unsigned k = 0; k < 100; k++) {
@@ -136,7 +139,8 @@ static void whole_page_is_said_only_of_whole_pages(void **state) {
     for (unsigned round = 0; round < 300; round++) {
         for (unsigned i = 0; i < 4; i++) {
             uint64_t r = random_next(&s);
-            uint64_t page = 0x20000000 + (r & 3) * 0x400, within = r & 4 ? r >> 8 & 0x3ff : 0;
+            uint64_t page = 0x20000000 + (r & 3) * 0x400,
+                     within = r & 4 ? r >> 8 & 0x3ff : 0;
             set_entry(h, i, PMP_TOR, r >> 40 & 7, page + within);
         }
         riscv_pmp_update(h->cpu);
@@ -159,12 +163,14 @@ static void whole_page_is_said_only_of_whole_pages(void **state) {
     hart_free(h);
 }
 
-/* --- registers ------------------------------------------------------------------------------------ */
+/* --- registers ---------------------------------------------------------------------- */
 static void rv64_cfg_registers_hold_eight_entries(void **state) {
     (void)state;
     Hart *h = hart_new(64, NULL);
     hart_write(h, PMPCFG0, UINT64_C(0x1f1e1d1c1b191800));
-    assert_int_equal(hart_read(h, PMPCFG0), UINT64_C(0x1f1e1d1c1b191800) & ~UINT64_C(0x20000000000) & ~UINT64_C(0x2000000000000));
+    assert_int_equal(hart_read(h, PMPCFG0), UINT64_C(0x1f1e1d1c1b191800) &
+                                                ~UINT64_C(0x20000000000) &
+                                                ~UINT64_C(0x2000000000000));
     hart_write(h, PMPCFG0 + 2, 0x0f);
     assert_int_equal(h->cpu->env.pmpcfg[8], 0x0f);
     assert_false(hart_may_read(h, PMPCFG0 + 1));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traps: where they go, what they leave in the CSRs, which interrupt is taken, xRET, and the flags
- * that code depends on.
+ * Traps: where they go, what they leave in the CSRs, which interrupt is taken, xRET, and
+ * the flags that code depends on.
  *
- * Expected values: Privileged Architecture 20240411, 3.1.6 to 3.1.9, 3.3.2, written out as a
- * reference for random states.
+ * Expected values: Privileged Architecture 20240411, 3.1.6 to 3.1.9, 3.3.2, written out
+ * as a reference for random states.
  */
 #include "riscv_hart.h"
 
@@ -17,10 +17,10 @@ static Hart *trap_hart(unsigned xlen) {
     return h;
 }
 
-/* --- which interrupt ------------------------------------------------------------------------------- */
-/* 3.1.9: an interrupt i traps to M if (a) the mode is M and MIE is set, or the mode has less
- * privilege than M; (b) bit i is set in mip and mie; (c) it is not set in mideleg. To S likewise with
- * SIE. Priority: MEI, MSI, MTI, SEI, SSI, STI; those for M first. */
+/* --- which interrupt ---------------------------------------------------------------- */
+/* 3.1.9: an interrupt i traps to M if (a) the mode is M and MIE is set, or the mode has
+ * less privilege than M; (b) bit i is set in mip and mie; (c) it is not set in mideleg.
+ * To S likewise with SIE. Priority: MEI, MSI, MTI, SEI, SSI, STI; those for M first. */
 static int reference_interrupt(const RiscvEnv *env, uint64_t mip, bool *to_s) {
     static const int order[] = {11, 3, 7, 9, 1, 5};
     for (int level = 0; level < 2; level++) {
@@ -110,7 +110,7 @@ static void a_write_that_makes_an_interrupt_deliverable_stops_the_code(void **st
     hart_free(h);
 }
 
-/* --- entry and return --------------------------------------------------------------------------------- */
+/* --- entry and return --------------------------------------------------------------- */
 static void exceptions_are_delegated_bit_by_bit(void **state) {
     (void)state;
     static const unsigned privs[] = {PRV_U, PRV_S, PRV_M};
@@ -120,7 +120,9 @@ static void exceptions_are_delegated_bit_by_bit(void **state) {
             for (unsigned deleg = 0; deleg < 2; deleg++) {
                 Hart *h = trap_hart(64);
                 RiscvEnv *env = &h->cpu->env;
-                hart_write(h, 0x302, deleg ? UINT64_C(1) << causes[i] : ~(UINT64_C(1) << causes[i]));
+                hart_write(h, 0x302,
+                           deleg ? UINT64_C(1) << causes[i]
+                                 : ~(UINT64_C(1) << causes[i]));
                 bool to_s = privs[p] != PRV_M && deleg && causes[i] != 11;
                 hart_set_priv(h, privs[p]);
                 env->pc = 0x80000444;
@@ -200,13 +202,14 @@ static void rv32_causes_have_bit_31(void **state) {
     assert_true(riscv_take_interrupt(&h->cpu->parent));
     assert_int_equal((uint32_t)env->mcause, 0x80000007);
     assert_int_equal(env->pc, 0x80001000 + 4 * 7); /* addresses are zero-extended */
-    assert_int_equal(env->mepc, UINT64_C(0xffffffff80000100)); /* registers sign-extended */
+    assert_int_equal(env->mepc,
+                     UINT64_C(0xffffffff80000100)); /* registers sign-extended */
     riscv_mret(h->cpu);
     assert_int_equal(env->pc, 0x80000100);
     hart_free(h);
 }
 
-/* --- flags --------------------------------------------------------------------------------------------- */
+/* --- flags -------------------------------------------------------------------------- */
 static uint32_t flags_of(Hart *h) {
     return h->cpu->parent.tcg.jump_tag.flags;
 }

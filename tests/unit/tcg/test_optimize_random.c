@@ -288,6 +288,26 @@ static void s_field_is_ext(IrRandom *r) {
     ir_sextract(r->ctx, IR_I32, w_global(r), w_global(r), 0, len[rnd(r, 3)]);
 }
 
+static void s_field_is_shift(IrRandom *r) {
+    unsigned pos = 1 + rnd(r, 40);
+    TempId x = fresh(r);
+    if (rnd(r, 2)) {
+        ir_op1(r->ctx, IR_ext_s32, IR_I64, x, hidden(r, rnd_value(r)));
+        pos = 1 + rnd(r, 30);
+        ir_sextract(r->ctx, IR_I64, r_global(r), x, pos, 31 + rnd(r, 2) - pos);
+    } else {
+        ir_extract(r->ctx, IR_I64, r_global(r), hidden(r, rnd_value(r)), pos, 64 - pos);
+        ir_op1(r->ctx, IR_ext_u16, IR_I64, x, hidden(r, rnd_value(r)));
+        ir_extract(r->ctx, IR_I64, r_global(r), x, 3, 12 + rnd(r, 2));
+    }
+}
+
+static void s_word_shift(IrRandom *r) {
+    TempId t = fresh(r), x = hidden(r, rnd_value(r)), out = rnd(r, 3) ? r_global(r) : x;
+    ir_op2i(r->ctx, rnd(r, 2) ? IR_shr : IR_sar, IR_I32, t, x, rnd(r, 8) ? 1 + rnd(r, 31) : rnd(r, 64));
+    ir_op1(r->ctx, rnd(r, 5) ? IR_ext_s32 : IR_ext_u32, IR_I64, rnd(r, 3) ? out : t, t);
+}
+
 static void s_extended_already(IrRandom *r) {
     TempId a = fresh(r), x = fresh(r);
     ir_mov(r->ctx, IR_I64, a, kc(r, IR_I64, RAM_BASE));
@@ -297,6 +317,8 @@ static void s_extended_already(IrRandom *r) {
     static const IrOpcode ext[2][3] = {{IR_ext_u8, IR_ext_u16, IR_ext_u32},
                                       {IR_ext_s8, IR_ext_s16, IR_ext_s32}};
     ir_op1(r->ctx, ext[sign][size + rnd(r, 3 - size)], IR_I64, r_global(r), x);
+    ir_op2i(r->ctx, IR_add, IR_I64, x, x, (UINT64_C(1) << (8u << size)) / (rnd(r, 2) ? 2 : 4) - 1);
+    ir_op1(r->ctx, ext[1][size], IR_I64, r_global(r), x);
     /* Just enough equal bits at the top, or one too few. */
     unsigned bits = 8u << rnd(r, 3);
     TempId z = fresh(r);
@@ -315,6 +337,13 @@ static void s_low_bits(IrRandom *r) {
     static const uint8_t ext[] = {IR_ext_s8, IR_ext_u8, IR_ext_s16, IR_ext_u16};
     ir_op1(r->ctx, (IrOpcode)wide_ext[rnd(r, 4)], IR_I64, t, x);
     ir_op1(r->ctx, (IrOpcode)ext[rnd(r, 4)], IR_I64, rnd(r, 2) ? t : r_global(r), t);
+    /* A chain of additions of words in one register. */
+    TempId g = r_global(r), h = r_global(r);
+    for (unsigned i = 2 + rnd(r, 2); i; i--) {
+        TempId s = rnd(r, 3) ? fresh(r) : ir_temp_new(r->ctx, IR_I32);
+        ir_op2(r->ctx, rnd(r, 2) ? IR_add : IR_mul, IR_I32, s, g, rnd(r, 2) ? h : in32(r));
+        ir_op1(r->ctx, rnd(r, 4) ? IR_ext_s32 : IR_ext_u32, IR_I64, rnd(r, 6) ? g : h, s);
+    }
     TempId y = unknown64(r), u = fresh(r);
     ir_op1(r->ctx, (IrOpcode)wide_ext[rnd(r, 2)], IR_I64, u, y);
     ir_env_st(r->ctx, u, FIELD_OFFSET + 8, MO_8 + rnd(r, 4));
@@ -484,6 +513,8 @@ static const struct {
     {RULE_add_chain, s_add_chain},
     {RULE_shift_pair, s_shift_pair},
     {RULE_field_is_ext, s_field_is_ext},
+    {RULE_field_is_shift, s_field_is_shift},
+    {RULE_word_shift, s_word_shift},
     {RULE_extended_already, s_extended_already},
     {RULE_low_bits, s_low_bits},
     {RULE_cond_decided, s_cond_decided},

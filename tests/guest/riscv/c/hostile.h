@@ -7,7 +7,7 @@
 #include "guest.h"
 
 /* Skips the instruction that trapped; it must be one of poke()'s and peek()'s, 4 bytes long. */
-__asm__(".pushsection .text\n"
+__asm__(".pushsection .text.skip_trap,\"ax\"\n"
         ".balign 4\n"
         "skip_trap:\n"
         "csrw mscratch, t0\n"

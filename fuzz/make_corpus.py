@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the seeds of the fuzz targets: small valid inputs from which mutation starts.
+
+    make_corpus.py DIR      makes DIR/loader, DIR/dtb, DIR/ir, ...
+"""
+import pathlib
+import struct
+import sys
+
+
+def elf64(segments, entry=0x80000000):
+    size = 64 + 56 * len(segments)
+    head = struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 243, 1, entry, 64, 0, 5,
+                       64, 56, len(segments), 64, 0, 0)
+    table, body = b"", b""
+    for addr, data, memsz in segments:
+        table += struct.pack("<IIQQQQQQ", 1, 7, size + len(body), addr, addr, len(data), memsz, 4096)
+        body += data
+    return head + table + body
+
+
+def elf32(addr, data):
+    head = struct.pack("<4sBBBB8xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 0, 2, 243, 1, addr, 52, 0, 1,
+                       52, 32, 1, 40, 0, 0)
+    return head + struct.pack("<IIIIIIII", 1, 84, addr, addr, len(data), len(data) + 64, 7, 4) + data
+
+
+def linux_image(size=256):
+    head = struct.pack("<IIQQQIIQQII", 0x6f, 0, 0x200000, size, 0, 2, 0, 0, 0x5643534952, 0x05435352, 0)
+    return head.ljust(size, b"\0")
+
+
+def device_tree():
+    """/ { #address-cells = <2>; chosen { }; };"""
+    names = b"#address-cells\0"
+    node = lambda name: struct.pack(">I", 1) + (name + b"\0").ljust(-(-(len(name) + 1) // 4) * 4, b"\0")
+    end = struct.pack(">I", 2)
+    struct_block = node(b"") + struct.pack(">IIII", 3, 4, 0, 2) + node(b"chosen") + end + end
+    struct_block += struct.pack(">I", 9)
+    off_struct = 40 + 16
+    off_names = off_struct + len(struct_block)
+    total = off_names + len(names)
+    head = struct.pack(">10I", 0xd00dfeed, total, off_struct, off_names, 40, 17, 16, 0, len(names),
+                       len(struct_block))
+    return head + bytes(16) + struct_block + names
+
+
+IR = """\
+---- 0x80000000
+   add_i64 a0, a0, $0x10
+   guest_ld_i64 %1, [a0 + 0x8], s32, mmu 1
+   brcond_i32 ltu %1, %2:i32, L0
+   mov_i64 a0, %1
+   call helper_x(a0) -> %3
+L0:
+   goto_tb 0, 0x80000008
+"""
+IR2 = """\
+---- 0x80000000
+   and_i64 %0, a1, $0xff
+   shl_i64 %1, %0, $0x3
+   setcond_i64 lt %2, %1, a2
+   guest_st_i64 %2, [sp + 0x10], u64, mmu 0
+   ext_s32_i64 a3, %1
+   goto_ptr ra
+"""
+
+
+def seeds():
+    yield "loader", "elf64", b"\0" + elf64([(0x80000000, b"\x13\0\0\0" * 8, 64),
+                                            (0x80100000, b"data", 0x1000)])
+    yield "loader", "elf32", b"\1" + elf32(0x80000000, b"\x13\0\0\0" * 4)
+    yield "loader", "linux", b"\0" + linux_image()
+    yield "loader", "raw", b"\2" + bytes(64)
+    yield "dtb", "small", device_tree()
+    yield "ir", "block", IR.encode()
+    yield "ir", "integers", IR2.encode()
+    yield "mmio", "uart", bytes([0] + [0x08, 6, 1, 0x0f, 0x18, 6, 5, 0x2a, 7, 28, 1, 2, 3, 4, 0xf0])
+    yield "virtio", "legacy", bytes([1 | 7 << 1]) + bytes(4) + bytes([0, 0]) + bytes(range(200))
+    for slot in range(8):
+        chain = bytes([0x10, 1, 2, 1, 0x14, 3, 64, 2, 0x18, 2, 1, 0]) * 5
+        yield "virtio", f"modern{slot}", bytes([slot << 1, 0xff, 0xff, 0xff, 0xff, 0, 0]) + chain + \
+            bytes([1, 0] * 40) + bytes([8, 9, 0x18] * 10)
+    code = [0x00a50533, 0x00853603, 0x00c53823, 0x02b50533, 0x00b57553, 0x6a0576d3, 0x0000100f,
+            0xfe0518e3, 0x00008067]
+    yield "translate", "mixed", bytes([0x06, 1, 2, 3, 4]) + struct.pack(f"<{len(code)}I", *code)
+    yield "translate", "rv32", bytes([0x07, 4, 3, 2, 1]) + struct.pack(f"<{len(code)}I", *code)
+
+
+def main():
+    base = pathlib.Path(sys.argv[1])
+    for target, name, data in seeds():
+        (base / target).mkdir(parents=True, exist_ok=True)
+        (base / target / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
