@@ -25,6 +25,12 @@ PKG_LIBS := $(shell pkg-config --libs slirp 2>/dev/null) -lfdt -ldl
 CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS := $(PKG_LIBS) -lpthread -lutil -lm
 
+# Recipes show what they make; V=1 shows the commands.
+ifeq ($(V),)
+Q := @
+say = @echo '  $(1) $(patsubst $(BUILD)/%,%,$@)'
+endif
+
 # Layers from left to right; a library is an archive, so a unit test links only what it uses.
 LAYERS := util mem tcg cpu kvm chardev block net hw inspect monitor web cli
 layer_src = $(shell find src/$(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
@@ -35,28 +41,30 @@ ARCHIVES := $(foreach l,$(PRESENT),$(BUILD)/lib$(l).a)
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 LINK := -Wl,--start-group $(call reverse,$(ARCHIVES)) -Wl,--end-group
 
-.PHONY: all help test-unit clean format layers headers globals sizes unmodelled check-style bench fuzz guests tests-build
+.PHONY: all help test-unit clean format layers unmodelled check-style bench fuzz guests tests-build
 .SECONDARY:
-all: $(BUILD)/vitrine
+all: $(BUILD)/vitrine ## build the emulator (the default)
 
 help: ## print every target
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 define archive_rule
 $(BUILD)/lib$(1).a: $(call layer_obj,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach l,$(PRESENT),$(eval $(call archive_rule,$(l))))
 
 NAMES := vitrine-system-riscv64 vitrine-system-riscv32
 $(BUILD)/vitrine: $(BUILD)/obj/main.o $(ARCHIVES)
-	$(CC) $(OPT) -o $@ $(BUILD)/obj/main.o $(LINK) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(OPT) -o $@ $(BUILD)/obj/main.o $(LINK) $(LDLIBS)
 	@for n in $(NAMES); do ln -sf vitrine $(BUILD)/$$n; done
 
 # --- tests -----------------------------------------------------------------------------------
@@ -69,19 +77,20 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 define unit_rule
 $(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(call test_archives,$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS_ALL) -Itests/unit -o $$@ $$< -Wl,--start-group $(call test_archives,$(1)) -Wl,--end-group -lcmocka $(LDLIBS)
+	$$(call say,TEST)
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit -o $$@ $$< -Wl,--start-group $(call test_archives,$(1)) -Wl,--end-group -lcmocka $(LDLIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
 
 tests-build: $(UNIT_BIN) ## build the unit tests
 test-unit: $(UNIT_BIN) ## run the unit tests (cmocka)
-	@fail=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+	@fail=0; for t in $(UNIT_BIN); do echo "== $$t"; timeout 300 $$t || fail=1; done; exit $$fail
 
 # --- style -----------------------------------------------------------------------------------
 layers: ## check that modules include only what is to their left
 	@tools/layers.sh
 
-check-style: layers ## layers, headers compile alone, no mutable globals, sizes, format
+check-style: $(BUILD)/vitrine ## layers, headers compile alone, no mutable globals, sizes, format
 	@tools/check-style.sh $(BUILD)
 
 unmodelled: ## list what is not modelled and where we deviate from a manual

@@ -11,7 +11,7 @@ SECONDS ?= 600
 FUZZ_SEED ?= 1
 
 # name:inputs of a short run
-FUZZ_TARGETS := loader:20000 dtb:500 ir:20000 mmio:2000 virtio:5000 translate:5000
+FUZZ_TARGETS := loader:100000 dtb:1500 ir:60000 mmio:10000 virtio:15000 translate:12000
 fuzz_name = $(firstword $(subst :, ,$(1)))
 fuzz_runs = $(lastword $(subst :, ,$(1)))
 FUZZ_NAMES := $(foreach t,$(FUZZ_TARGETS),$(call fuzz_name,$(t)))
@@ -40,14 +40,17 @@ $(FUZZ_BUILD)/seeds/made: fuzz/make_corpus.py
 
 # $(call fuzz_run,target,options,longest input,directory that keeps what was found to be new)
 define fuzz_run
-@mkdir -p $(FUZZ_BUILD)/corpus/$(1) $(FUZZ_BUILD)/found
+@mkdir -p $(4) $(FUZZ_BUILD)/found
 @echo "== fuzz_$(1) $(2)"
-@$(FUZZ_ENV) $(FUZZ_BUILD)/fuzz_$(1) $(2) -max_len=$(3) -artifact_prefix=$(FUZZ_BUILD)/found/$(1)- \
-  -print_final_stats=0 -verbosity=0 -timeout=10 -rss_limit_mb=2048 \
-  $(4) $(FUZZ_BUILD)/seeds/$(1)
+@$(FUZZ_ENV) $(FUZZ_BUILD)/fuzz_$(1) $(2) -max_len=$(3) -len_control=0 -timeout=10 -rss_limit_mb=2048 \
+  -artifact_prefix=$(FUZZ_BUILD)/found/$(1)- -print_final_stats=1 $(if $(filter ir,$(1)),-dict=$(FUZZ_BUILD)/seeds/ir.dict) \
+  $(4) $(FUZZ_BUILD)/seeds/$(1) \
+  > $(FUZZ_BUILD)/$(1).log 2>&1 || { tail -n 60 $(FUZZ_BUILD)/$(1).log; exit 1; }
+@grep -E '^Done|DONE' $(FUZZ_BUILD)/$(1).log | tr '\n' ' '; echo
 
 endef
 fuzz-short: $(FUZZ_BIN) $(FUZZ_BUILD)/seeds/made ## a short run of each fuzz target, the same every time
-	$(foreach t,$(FUZZ_TARGETS),$(call fuzz_run,$(call fuzz_name,$(t)),-seed=$(FUZZ_SEED) -runs=$(call fuzz_runs,$(t)),1024,))
+	@rm -rf $(FUZZ_BUILD)/short
+	$(foreach t,$(FUZZ_TARGETS),$(call fuzz_run,$(call fuzz_name,$(t)),-seed=$(FUZZ_SEED) -runs=$(call fuzz_runs,$(t)),512,$(FUZZ_BUILD)/short/$(call fuzz_name,$(t))))
 fuzz: $(FUZZ_BIN) $(FUZZ_BUILD)/seeds/made ## a long run of each fuzz target (SECONDS=600)
 	$(foreach t,$(FUZZ_NAMES),$(call fuzz_run,$(t),-max_total_time=$(SECONDS),4096,$(FUZZ_BUILD)/corpus/$(t)))

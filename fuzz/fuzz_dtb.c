@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const CharEscapes no_escapes = {NULL, NULL, NULL};
     MachineConfig config = {.machine = "virt", .xlen = 64, .ram_size = FUZZ_RAM_SIZE, .cpus = 1,
                             .accel = "tcg-interp", .bios = "none", .nodefaults = true,
-                            .display_none = true, .monitor = "none", .dtb = name,
-                            .append = "console=ttyS0"};
+                            .display_none = true, .monitor = "none", .dtb = name};
     Error *err = NULL;
     Machine *m = machine_new(&config, &log, &no_escapes, &err);
     if (m) {

@@ -5,6 +5,7 @@
     make_corpus.py DIR      makes DIR/loader, DIR/dtb, DIR/ir, ...
 """
 import pathlib
+import re
 import struct
 import sys
 
@@ -49,10 +50,11 @@ def device_tree():
 IR = """\
 ---- 0x80000000
    add_i64 a0, a0, $0x10
-   guest_ld_i64 %1, [a0 + 0x8], s32, mmu 1
-   brcond_i32 ltu %1, %2:i32, L0
-   mov_i64 a0, %1
-   call helper_x(a0) -> %3
+   guest_ld_i64 %0, [a0 + 0x8], s32, mmu 1
+   mov_i32 %1:i32, a1
+   brcond_i32 ltu %1:i32, $0x7, L0
+   call helper_x(a0) -> %2
+   mov_i64 a0, %2
 L0:
    goto_tb 0, 0x80000008
 """
@@ -62,9 +64,38 @@ IR2 = """\
    shl_i64 %1, %0, $0x3
    setcond_i64 lt %2, %1, a2
    guest_st_i64 %2, [sp + 0x10], u64, mmu 0
+   env_ld_i64 %3, [env + 0x100], u64
+   movcond_i64 eq a1, %3, $0x0, a2, a3
+   extract_i64 a2, a1, 4, 8
    ext_s32_i64 a3, %1
-   goto_ptr ra
+---- 0x80000004
+   env_st_i64 a3, [env + 0x100], u64
+   exit_tb 2
 """
+IR3 = """\
+---- 0x80000000
+   fadd_f64 dyn f0, f1, f2
+   fcmp_f64 lt %0, f0, f1
+   fmov_f2i_i64 a0, f3
+   funbox_f32 %1:f32, f2
+   fmadd_f32 rmm %2:f32, %1:f32, %1:f32, %1:f32, 0x0
+   fcvt_f2i_f32 rtz a1, %2:f32, i32
+   fcvt_i2f_f64 dyn f1, a1, i64
+   fbox_f64 f2, %2:f32
+   guest_rmw_i64 xchg a2, [a2], a3, s32.align, mmu 3
+   guest_cas_i64 t1, [t0], a1, $0x0, s64.align, mmu 3
+   fence
+   goto_ptr a0
+"""
+
+
+def op_words():
+    """A dictionary for the IR parser: names of ops with their types."""
+    table = pathlib.Path(__file__).resolve().parent.parent / "src/tcg/ops.def"
+    for name in re.findall(r'^OP\(\w+, "(\w+)"', table.read_text(), re.M):
+        yield name
+        for suffix in ("i32", "i64", "f32", "f64"):
+            yield f"{name}_{suffix}"
 
 
 def seeds():
@@ -76,6 +107,7 @@ def seeds():
     yield "dtb", "small", device_tree()
     yield "ir", "block", IR.encode()
     yield "ir", "integers", IR2.encode()
+    yield "ir", "floats", IR3.encode()
     yield "mmio", "uart", bytes([0] + [0x08, 6, 1, 0x0f, 0x18, 6, 5, 0x2a, 7, 28, 1, 2, 3, 4, 0xf0])
     yield "virtio", "legacy", bytes([1 | 7 << 1]) + bytes(4) + bytes([0, 0]) + bytes(range(200))
     for slot in range(8):
@@ -93,6 +125,7 @@ def main():
     for target, name, data in seeds():
         (base / target).mkdir(parents=True, exist_ok=True)
         (base / target / name).write_bytes(data)
+    (base / "ir.dict").write_text("".join(f'"{word}"\n' for word in op_words()))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ static int overlay_prepare(Overlay *ov, uint64_t offset, uint64_t len) {
     if (offset % OVERLAY_CLUSTER != 0) {
         rc = overlay_copy_up(ov, offset);
     }
-    if (rc == 0 && end % OVERLAY_CLUSTER != 0 && end != ov->size) {
+    if (rc == 0 && end % OVERLAY_CLUSTER != 0) {
         rc = overlay_copy_up(ov, end);
     }
     return rc;

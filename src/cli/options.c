@@ -102,8 +102,8 @@ static unsigned edit_distance(const char *a, const char *b) {
 
 const char *option_nearest(const char *written) {
     const char *nearest = NULL;
-    /* A third of the letters may be wrong; one letter is near nothing. */
-    unsigned best = (unsigned)strlen(written) / 3 + 1;
+    /* A third of the letters and one more may be wrong; one letter is near nothing. */
+    unsigned best = (unsigned)strlen(written) / 3 + 2;
     if (strlen(written) < 2) {
         return NULL;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Device: look-up of classes, properties, seats on buses, life and death. See device.h. */
+/* Device: look-up of classes, properties, seats on buses, life and death. See device.h.
+ */
 #include "hw/device.h"
 
 #include <assert.h>
@@ -40,21 +41,28 @@ void device_list_help(FILE *out) {
     for (unsigned i = 0; i < CLASS_COUNT; i++) {
         const DeviceClass *c = all_classes[i];
         if (c->user_creatable) {
-            fprintf(out, "name \"%s\", bus %s, desc \"%s\"\n", c->name, c->bus ? c->bus : "System",
-                    c->description);
+            fprintf(out, "name \"%s\", bus %s, desc \"%s\"\n", c->name,
+                    c->bus ? c->bus : "System", c->description);
         }
     }
 }
 
 static const char *prop_type_name(PropType type) {
     switch (type) {
-    case PROP_STRING: return "str";
-    case PROP_U64: return "uint64";
-    case PROP_BOOL: return "bool";
-    case PROP_DRIVE: return "drive id";
-    case PROP_CHARDEV: return "chardev id";
-    case PROP_NETDEV: return "netdev id";
-    case PROP_MAC: return "MAC address";
+    case PROP_STRING:
+        return "str";
+    case PROP_U64:
+        return "uint64";
+    case PROP_BOOL:
+        return "bool";
+    case PROP_DRIVE:
+        return "drive id";
+    case PROP_CHARDEV:
+        return "chardev id";
+    case PROP_NETDEV:
+        return "netdev id";
+    case PROP_MAC:
+        return "MAC address";
     }
     return "";
 }
@@ -75,13 +83,13 @@ bool device_class_help(const char *name, FILE *out) {
     return true;
 }
 
-/* --- properties --------------------------------------------------------------------------------- */
+/* --- properties ------------------------------------------------------------------ */
 
 static bool parse_mac(const char *text, uint8_t mac[6], Error **errp) {
     unsigned b[6];
     int used = 0;
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-               &used) != 6 ||
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4],
+               &b[5], &used) != 6 ||
         text[used]) {
         error_set(errp, "'%s' is not a MAC address; write it as 52:54:00:12:34:56", text);
         return false;
@@ -95,7 +103,8 @@ static bool parse_mac(const char *text, uint8_t mac[6], Error **errp) {
 static bool set_reference(void **field, void *found, const char *option, const char *id,
                           Error **errp) {
     if (!found) {
-        error_set(errp, "there is no %s with id=%s; add one or correct the name", option, id);
+        error_set(errp, "there is no %s with id=%s; add one or correct the name", option,
+                  id);
         return false;
     }
     *field = found;
@@ -106,7 +115,8 @@ static bool take_drive(Machine *m, const BlockBackend *blk, Error **errp) {
     for (unsigned i = 0; i < m->drive_count; i++) {
         MachineDrive *d = &m->drives[i];
         if (d->blk == blk && d->taken) {
-            error_set(errp, "drive %s is already in use; give each device its own", blk_id(blk));
+            error_set(errp, "drive %s is already in use; give each device its own",
+                      blk_id(blk));
             return false;
         }
         d->taken |= d->blk == blk;
@@ -114,7 +124,8 @@ static bool take_drive(Machine *m, const BlockBackend *blk, Error **errp) {
     return true;
 }
 
-static bool set_value(Device *dev, const DeviceProperty *p, const char *value, Error **errp) {
+static bool set_value(Device *dev, const DeviceProperty *p, const char *value,
+                      Error **errp) {
     void *field = (char *)dev + p->offset;
     Machine *m = dev->machine;
     KeyValItem item = {.key = (char *)p->name, .value = (char *)value};
@@ -130,16 +141,22 @@ static bool set_value(Device *dev, const DeviceProperty *p, const char *value, E
         *(char **)field = copy;
         return true;
     }
-    case PROP_U64: return keyval_get_u64(&one, p->name, field, errp);
-    case PROP_BOOL: return keyval_get_bool(&one, p->name, field, errp);
-    case PROP_MAC: return parse_mac(value, field, errp);
+    case PROP_U64:
+        return keyval_get_u64(&one, p->name, field, errp);
+    case PROP_BOOL:
+        return keyval_get_bool(&one, p->name, field, errp);
+    case PROP_MAC:
+        return parse_mac(value, field, errp);
     case PROP_DRIVE:
-        return set_reference(field, machine_find_drive(m, value), "-drive", value, errp) &&
+        return set_reference(field, machine_find_drive(m, value), "-drive", value,
+                             errp) &&
                take_drive(m, *(BlockBackend **)field, errp);
     case PROP_CHARDEV:
-        return set_reference(field, machine_find_chardev(m, value), "-chardev", value, errp);
+        return set_reference(field, machine_find_chardev(m, value), "-chardev", value,
+                             errp);
     case PROP_NETDEV:
-        return set_reference(field, machine_find_netdev(m, value), "-netdev", value, errp);
+        return set_reference(field, machine_find_netdev(m, value), "-netdev", value,
+                             errp);
     }
     return false;
 }
@@ -150,8 +167,8 @@ static bool sit_on_named_bus(Device *dev, const char *name, Error **errp) {
             continue;
         }
         if (strcmp(t->cls->offers_bus, dev->cls->bus)) {
-            error_set(errp, "%s does not fit on bus %s, which is a %s", dev->cls->name, name,
-                      t->cls->offers_bus);
+            error_set(errp, "%s does not fit on bus %s, which is a %s", dev->cls->name,
+                      name, t->cls->offers_bus);
             return false;
         }
         if (t->child && t->child != dev) {
@@ -166,8 +183,8 @@ static bool sit_on_named_bus(Device *dev, const char *name, Error **errp) {
         t->child = dev;
         return true;
     }
-    error_set(errp, "there is no bus '%s' for %s; leave bus= out to take a free one", name,
-              dev->cls->name);
+    error_set(errp, "there is no bus '%s' for %s; leave bus= out to take a free one",
+              name, dev->cls->name);
     return false;
 }
 
@@ -185,15 +202,16 @@ bool device_set_property(Device *dev, const char *name, const char *value, Error
             return true;
         }
     }
-    error_set(errp, "device %s has no property '%s'; see -device %s,help", dev->cls->name, name,
-              dev->cls->name);
+    error_set(errp, "device %s has no property '%s'; see -device %s,help", dev->cls->name,
+              name, dev->cls->name);
     return false;
 }
 
 void device_set_reference(Device *dev, const char *name, void *object) {
     for (const DeviceProperty *p = dev->cls->properties; p && p->name; p++) {
         if (!strcmp(p->name, name)) {
-            assert(p->type == PROP_DRIVE || p->type == PROP_CHARDEV || p->type == PROP_NETDEV);
+            assert(p->type == PROP_DRIVE || p->type == PROP_CHARDEV ||
+                   p->type == PROP_NETDEV);
             *(void **)((char *)dev + p->offset) = object;
             return;
         }
@@ -201,7 +219,8 @@ void device_set_reference(Device *dev, const char *name, void *object) {
     assert(!"the board sets a property that its device has not");
 }
 
-/* "CLASS.PROP=VALUE": true if it is about this class; then the parts are in *prop and *value. */
+/* "CLASS.PROP=VALUE": true if it is about this class; then the parts are in *prop and
+ * *value. */
 static bool global_is_for(const char *text, const char *class_name, char prop[64],
                           const char **value) {
     size_t n = strlen(class_name);
@@ -237,7 +256,7 @@ static bool set_initial_properties(Device *dev, Error **errp) {
     return true;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------ */
 
 Device *device_new(Machine *m, const DeviceClass *cls, const char *id, Error **errp) {
     if (id && machine_find_device(m, id)) {
@@ -277,8 +296,9 @@ Device *device_new_from_text(Machine *m, const char *text, Error **errp) {
     const char *name = keyval_get(&kv, "driver");
     const DeviceClass *cls = name ? device_class_find(name) : NULL;
     if (!cls || !cls->user_creatable) {
-        error_set(errp, cls ? "-device %s: the board makes this device itself"
-                            : "-device %s: unknown device; see -device help",
+        error_set(errp,
+                  cls ? "-device %s: the board makes this device itself"
+                      : "-device %s: unknown device; see -device help",
                   name ? name : text);
         goto out_options;
     }
@@ -310,8 +330,8 @@ out_options:
 static bool take_free_seat(Device *dev, Error **errp) {
     Device *seat = NULL;
     for (Device *t = dev->machine->first_device; t; t = t->next) {
-        if (t->cls->offers_bus && !strcmp(t->cls->offers_bus, dev->cls->bus) && !t->child &&
-            t->realized) {
+        if (t->cls->offers_bus && !strcmp(t->cls->offers_bus, dev->cls->bus) &&
+            !t->child && t->realized) {
             seat = t;
         }
     }
@@ -389,13 +409,14 @@ void device_free(Device *dev) {
     free(dev);
 }
 
-/* --- what devices ask for ----------------------------------------------------------------------- */
+/* --- what devices ask for -------------------------------------------------------- */
 
 Clock *device_clock(const Device *dev) {
     return &dev->machine->clock;
 }
 
-static void log_message(const Device *dev, uint32_t category, const char *fmt, va_list args) {
+static void log_message(const Device *dev, uint32_t category, const char *fmt,
+                        va_list args) {
     char text[256];
     vsnprintf(text, sizeof(text), fmt, args);
     log_printf(dev->machine->log, category, "%s: %s\n", dev->cls->name, text);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device: one piece of hardware: a class (a row in devices.def), registers behind a MemoryRegion, an
- * interrupt line, and a table that names every field of its state.
+ * Device: one piece of hardware: a class (a row in devices.def), registers behind a
+ * MemoryRegion, an interrupt line, and a table that names every field of its state.
  *
- * Life: device_new() by the board or -device, properties set, realize() once, reset() at start and at
- * each system reset, unrealize() at the end.
+ * Life: device_new() by the board or -device, properties set, realize() once, reset() at
+ * start and at each system reset, unrealize() at the end.
  *
  *   virtio-mmio "virtio-mmio-bus.0"  (a transport: offers one seat on a bus)
  *        '-- child: virtio-blk-device    (cls->bus == the transport's cls->offers_bus)
  *
- * The state table has three readers: snapshots, the console, and the comparison of two moments. What
- * is not in it is either derived in post_load() or belongs to the host side.
+ * The state table has three readers: snapshots, the console, and the comparison of two
+ * moments. What is not in it is either derived in post_load() or belongs to the host
+ * side.
  *
  * Locks: all callbacks run under the machine lock.
  */
@@ -61,11 +62,11 @@ typedef struct StateField {
     size_t count;   /* elements; 1 for scalars; bytes for STATE_BYTES */
     unsigned since; /* version of the table it appeared in */
 } StateField;
-#define STATE(struct_type, field, state_type)                                                      \
+#define STATE(struct_type, field, state_type)                                            \
     { #field, state_type, offsetof(struct_type, field), 1, 1 }
-#define STATE_ARRAY(struct_type, field, state_type, n)                                             \
+#define STATE_ARRAY(struct_type, field, state_type, n)                                   \
     { #field, state_type, offsetof(struct_type, field), n, 1 }
-#define STATE_END                                                                                  \
+#define STATE_END                                                                        \
     { NULL, STATE_U8, 0, 0, 0 }
 
 typedef enum PropType {
@@ -78,8 +79,8 @@ typedef enum PropType {
     PROP_MAC,     /* uint8_t[6] */
 } PropType;
 
-/* A property of -device NAME,prop=value (and -global NAME.prop=value). Every device has `id` and, if
- * its class sits on a bus, `bus` besides those of its table. */
+/* A property of -device NAME,prop=value (and -global NAME.prop=value). Every device has
+ * `id` and, if its class sits on a bus, `bus` besides those of its table. */
 typedef struct DeviceProperty {
     const char *name;
     PropType type;
@@ -98,10 +99,11 @@ typedef struct DeviceClass {
     const DeviceProperty *properties; /* ends with name NULL; may be NULL */
     const StateField *state;          /* ends with STATE_END; may be NULL */
     unsigned state_version;
-    bool (*realize)(Device *dev, Error **errp); /* may be NULL; frees what it made if it fails */
-    void (*unrealize)(Device *dev);             /* may be NULL; only after a successful realize */
-    void (*reset)(Device *dev);                 /* may be NULL */
-    void (*post_load)(Device *dev);             /* after a snapshot was loaded; may be NULL */
+    bool (*realize)(Device *dev,
+                    Error **errp);  /* may be NULL; frees what it made if it fails */
+    void (*unrealize)(Device *dev); /* may be NULL; only after a successful realize */
+    void (*reset)(Device *dev);     /* may be NULL */
+    void (*post_load)(Device *dev); /* after a snapshot was loaded; may be NULL */
 } DeviceClass;
 
 struct Device {
@@ -122,34 +124,38 @@ struct Device {
 /* All classes: the rows of devices.def. NULL if unknown. */
 const DeviceClass *device_class_find(const char *name);
 const DeviceClass *const *device_classes(unsigned *count);
-/* Writes what `-device help` and `-device NAME,help` show; false if there is no such class. */
+/* Writes what `-device help` and `-device NAME,help` show; false if there is no such
+ * class. */
 void device_list_help(FILE *out);
 bool device_class_help(const char *name, FILE *out);
 
-/* Allocates a device with default properties, then those of -global, and adds it to the machine.
- * Errors: the id is taken; a -global value does not fit. */
+/* Allocates a device with default properties, then those of -global, and adds it to the
+ * machine. Errors: the id is taken; a -global value does not fit. */
 Device *device_new(Machine *m, const DeviceClass *cls, const char *id, Error **errp);
 bool device_set_property(Device *dev, const char *name, const char *value, Error **errp);
 /* The board's way to set a PROP_DRIVE, PROP_CHARDEV or PROP_NETDEV property. */
 void device_set_reference(Device *dev, const char *name, void *object);
-/* Makes a device from the text of -device: "NAME[,id=..][,bus=..][,prop=value]...", and realizes it. */
+/* Makes a device from the text of -device: "NAME[,id=..][,bus=..][,prop=value]...", and
+ * realizes it. */
 Device *device_new_from_text(Machine *m, const char *text, Error **errp);
-/* Gives a bus child its seat (the first free one, as QEMU counts: the newest transport first) unless
- * `bus=` chose one, then realizes. */
+/* Gives a bus child its seat (the first free one, as QEMU counts: the newest transport
+ * first) unless `bus=` chose one, then realizes. */
 bool device_realize(Device *dev, Error **errp);
 /* Maps dev->mmio into the machine's system memory. */
 void device_map(Device *dev, hwaddr base);
 /* Unmaps, unrealizes, takes out of the machine's list and frees. */
 void device_free(Device *dev);
 
-/* Logs what a guest did against the device's manual (-d guest_errors), with the device's name. */
+/* Logs what a guest did against the device's manual (-d guest_errors), with the device's
+ * name. */
 void device_guest_error(const Device *dev, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Logs what a guest uses and the device does not model (-d unimp). */
 void device_unimplemented(const Device *dev, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Where a device finds its machine's clock; kept here so that devices need not know Machine. */
+/* Where a device finds its machine's clock; kept here so that devices need not know
+ * Machine. */
 Clock *device_clock(const Device *dev);
 
 #endif

@@ -216,6 +216,20 @@ static void address_space_retire(AddressSpace *as, FlatView *fv) {
     as->retired = fv;
 }
 
+/* A retired view that shows the same, taken out of the list, or NULL. So a guest that switches a
+ * flash chip between its modes for ever makes two views, not one a switch. */
+static FlatView *address_space_unretire(AddressSpace *as, const FlatView *wanted) {
+    for (FlatView **link = &as->retired; *link != NULL; link = &(*link)->retired_next) {
+        FlatView *fv = *link;
+        if (flatview_equal(fv, wanted)) {
+            *link = fv->retired_next;
+            fv->retired_next = NULL;
+            return fv;
+        }
+    }
+    return NULL;
+}
+
 void address_space_commit(AddressSpace *as) {
     assert(as->transaction_depth > 0);
     if (--as->transaction_depth > 0 || !as->pending) {
@@ -226,6 +240,11 @@ void address_space_commit(AddressSpace *as) {
     if (flatview_equal(old_view, new_view)) {
         flatview_free(new_view);
         return;
+    }
+    FlatView *known = address_space_unretire(as, new_view);
+    if (known != NULL) {
+        flatview_free(new_view);
+        new_view = known;
     }
     listeners_notify_missing(as, old_view, new_view, false);
     listeners_notify_missing(as, new_view, old_view, true);

@@ -17,7 +17,7 @@
  * region with consecutive offsets are merged.
  * Threads: the tree changes under the machine lock; readers load the FlatView pointer
  * atomically; an old view lives until address_space_reclaim(), called when no vCPU is
- * inside guest code.
+ * inside guest code; one that is wanted again before is used again.
  */
 #ifndef VITRINE_MEM_MEMORY_H
 #define VITRINE_MEM_MEMORY_H

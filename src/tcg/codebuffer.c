@@ -25,7 +25,8 @@ bool code_buffer_init(CodeBuffer *cb, size_t size, Error **errp) {
         error_set_errno(errp, errno, "cannot make a code buffer of %zu bytes", size);
         goto out_close;
     }
-    void *rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *rw =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (rw == MAP_FAILED) {
         error_set_errno(errp, errno, "cannot map a code buffer of %zu bytes", size);
         goto out_close;

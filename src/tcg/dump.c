@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes IR as text, by the format table that the parser reads too; see ir_text.h for the form.
+ * Writes IR as text, by the format table that the parser reads too; see ir_text.h for the
+ * form.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -89,18 +90,25 @@ const char *const ir_fcond_names[FCOND_COUNT] = {
     [FCOND_LT_Q] = "lt_q", [FCOND_LE_Q] = "le_q",
 };
 const char *const ir_rmw_names[RMW_COUNT] = {
-    [RMW_XCHG] = "xchg", [RMW_ADD] = "add", [RMW_AND] = "and",   [RMW_OR] = "or",     [RMW_XOR] = "xor",
-    [RMW_MIN] = "min",   [RMW_MAX] = "max", [RMW_MINU] = "minu", [RMW_MAXU] = "maxu",
+    [RMW_XCHG] = "xchg", [RMW_ADD] = "add",   [RMW_AND] = "and",
+    [RMW_OR] = "or",     [RMW_XOR] = "xor",   [RMW_MIN] = "min",
+    [RMW_MAX] = "max",   [RMW_MINU] = "minu", [RMW_MAXU] = "maxu",
 };
 const char *const ir_round_names[8] = {
-    [FP_MODE_RNE] = "rne", [FP_MODE_RTZ] = "rtz", [FP_MODE_RDN] = "rdn", [FP_MODE_RUP] = "rup",
-    [FP_MODE_RMM] = "rmm", [FP_MODE_DYN] = "dyn",
+    [FP_MODE_RNE] = "rne", [FP_MODE_RTZ] = "rtz", [FP_MODE_RDN] = "rdn",
+    [FP_MODE_RUP] = "rup", [FP_MODE_RMM] = "rmm", [FP_MODE_DYN] = "dyn",
 };
 const char *const ir_fcvt_names[4] = {
-    [FCVT_I32] = "i32", [FCVT_U32] = "u32", [FCVT_I64] = "i64", [FCVT_U64] = "u64",
+    [FCVT_I32] = "i32",
+    [FCVT_U32] = "u32",
+    [FCVT_I64] = "i64",
+    [FCVT_U64] = "u64",
 };
 const char *const ir_type_names[4] = {
-    [IR_I32] = "i32", [IR_I64] = "i64", [IR_F32] = "f32", [IR_F64] = "f64",
+    [IR_I32] = "i32",
+    [IR_I64] = "i64",
+    [IR_F32] = "f32",
+    [IR_F64] = "f64",
 };
 
 static void dump_temp(const IrContext *ctx, TempId t, FILE *out) {
@@ -227,22 +235,25 @@ static void dump_field(const IrContext *ctx, const IrOp *op, char field, FILE *o
     }
 }
 
-/* What passes found out, as a comment: the rule, and which operands are read for the last time. */
+/* What passes found out, as a comment: the rule, and which operands are read for the last
+ * time. */
 static void dump_remark(const IrContext *ctx, const IrOp *op, FILE *out) {
-    if (!op->rule && !op->dead_in && !op->dead_out) {
-        return;
+    const char *sep = "  ; ";
+    if (op->rule) {
+        fprintf(out, "%s%s", sep, ir_rule_name((IrRuleId)op->rule));
+        sep = " ";
     }
-    fprintf(out, "  ; %s", ir_rule_name((IrRuleId)op->rule));
-    const char *sep = op->rule ? " last:" : "last:";
+    const char *last = "last: ";
     for (unsigned i = 0; i < 4; i++) {
         if (op->dead_in & 1u << i && !ir_is_const(ctx, op->in[i])) {
-            fprintf(out, "%s ", sep);
+            fprintf(out, "%s%s", sep, last);
             dump_temp(ctx, op->in[i], out);
-            sep = "";
+            sep = " ";
+            last = "";
         }
     }
     if (op->dead_out) {
-        fputs(" unused result", out);
+        fprintf(out, "%sunused result", sep);
     }
 }
 

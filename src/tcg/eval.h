@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each integer op computes: the "meaning" column of ops.def in C. Read by the interpreter (with
- * a constant opcode, so that the switch folds away) and by constant folding.
+ * What each integer op computes: the "meaning" column of ops.def in C. Read by the
+ * interpreter (with a constant opcode, so that the switch folds away) and by constant
+ * folding.
  *
- * `wide`: the op's type is i64. Otherwise only the low 32 bits of inputs count and only the low 32
- * bits of the result are defined.
+ * `wide`: the op's type is i64. Otherwise only the low 32 bits of inputs count and only
+ * the low 32 bits of the result are defined.
  */
 #ifndef VITRINE_TCG_EVAL_H
 #define VITRINE_TCG_EVAL_H
@@ -133,7 +134,8 @@ EVAL_INLINE uint64_t eval_unary(IrOpcode opcode, bool wide, uint64_t a, uint64_t
 }
 
 /* An op with two inputs (add .. rotr, deposit). */
-EVAL_INLINE uint64_t eval_binary(IrOpcode opcode, bool wide, uint64_t a, uint64_t b, uint64_t imm) {
+EVAL_INLINE uint64_t eval_binary(IrOpcode opcode, bool wide, uint64_t a, uint64_t b,
+                                 uint64_t imm) {
     switch (opcode) {
     case IR_add:
         return a + b;

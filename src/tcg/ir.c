@@ -4,8 +4,9 @@
  *
  *   front end --ir_op2(), ir_guest_ld(), ...--> ctx->ops[]
  *
- * Constants are interned: one temp for each (type, value) of a block, found through a hash table
- * whose buckets carry the number of the block they belong to, so that a new block costs nothing.
+ * Constants are interned: one temp for each (type, value) of a block, found through a
+ * hash table whose buckets carry the number of the block they belong to, so that a new
+ * block costs nothing.
  */
 #include "tcg/ir.h"
 
@@ -16,7 +17,8 @@
 #include "tcg/optimize.h"
 
 const IrOpDef ir_op_defs[IR_OPCODE_COUNT] = {
-#define OP(id, text, outs, ins, flags, meaning) [IR_##id] = {text, outs, ins, flags, meaning},
+#define OP(id, text, outs, ins, flags, meaning)                                          \
+    [IR_##id] = {text, outs, ins, flags, meaning},
 #include "tcg/ops.def"
 #undef OP
 };
@@ -44,7 +46,8 @@ const char *ir_rule_text(IrRuleId rule) {
     return rules[rule].text;
 }
 
-/* --- life of a context ------------------------------------------------------------------------ */
+/* --- life of a context
+ * ------------------------------------------------------------------------ */
 
 IrContext *ir_context_new(void) {
     /* calloc of this size maps fresh zero pages: only what is used becomes resident. */
@@ -92,7 +95,8 @@ void ir_block_begin(IrContext *ctx) {
     }
 }
 
-/* --- temps ------------------------------------------------------------------------------------ */
+/* --- temps
+ * ------------------------------------------------------------------------------------ */
 
 /* The last temp is never handed out by count: it is what a full context returns. */
 static TempId temp_append(IrContext *ctx) {
@@ -157,7 +161,8 @@ unsigned ir_label_new(IrContext *ctx) {
     return ctx->label_count++;
 }
 
-/* --- building --------------------------------------------------------------------------------- */
+/* --- building
+ * --------------------------------------------------------------------------------- */
 
 IrOp *ir_emit(IrContext *ctx, IrOpcode opcode, IrType type) {
     IrOp *op;
@@ -202,14 +207,16 @@ void ir_op1(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a) 
     op->in[0] = a;
 }
 
-void ir_op2(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a, TempId b) {
+void ir_op2(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a,
+            TempId b) {
     IrOp *op = ir_emit(ctx, opcode, type);
     op->out = out;
     op->in[0] = a;
     op->in[1] = b;
 }
 
-void ir_op2i(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a, uint64_t b) {
+void ir_op2i(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a,
+             uint64_t b) {
     ir_op2(ctx, opcode, type, out, a, ir_const(ctx, type, b));
 }
 
@@ -217,7 +224,8 @@ void ir_mov(IrContext *ctx, IrType type, TempId out, TempId a) {
     ir_op1(ctx, IR_mov, type, out, a);
 }
 
-void ir_setcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b) {
+void ir_setcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a,
+                TempId b) {
     IrOp *op = ir_emit(ctx, IR_setcond, type);
     op->cond = (uint8_t)cond;
     op->out = out;
@@ -225,8 +233,8 @@ void ir_setcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, 
     op->in[1] = b;
 }
 
-void ir_movcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b, TempId c,
-                TempId d) {
+void ir_movcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b,
+                TempId c, TempId d) {
     IrOp *op = ir_emit(ctx, IR_movcond, type);
     op->cond = (uint8_t)cond;
     op->out = out;
@@ -236,14 +244,16 @@ void ir_movcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, 
     op->in[3] = d;
 }
 
-void ir_extract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos, unsigned len) {
+void ir_extract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos,
+                unsigned len) {
     IrOp *op = ir_emit(ctx, IR_extract, type);
     op->out = out;
     op->in[0] = a;
     op->imm = ir_field(pos, len);
 }
 
-void ir_sextract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos, unsigned len) {
+void ir_sextract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos,
+                 unsigned len) {
     IrOp *op = ir_emit(ctx, IR_sextract, type);
     op->out = out;
     op->in[0] = a;
@@ -267,7 +277,8 @@ void ir_br(IrContext *ctx, unsigned label) {
     ir_emit(ctx, IR_br, IR_I64)->imm = label;
 }
 
-void ir_brcond(IrContext *ctx, IrType type, IrCond cond, TempId a, TempId b, unsigned label) {
+void ir_brcond(IrContext *ctx, IrType type, IrCond cond, TempId a, TempId b,
+               unsigned label) {
     IrOp *op = ir_emit(ctx, IR_brcond, type);
     op->cond = (uint8_t)cond;
     op->in[0] = a;
@@ -293,8 +304,8 @@ static uint64_t disp_imm(int32_t disp) {
     return (uint64_t)(int64_t)disp;
 }
 
-void ir_guest_ld(IrContext *ctx, IrType type, TempId out, TempId addr, int32_t disp, unsigned memop,
-                 unsigned mmu_idx) {
+void ir_guest_ld(IrContext *ctx, IrType type, TempId out, TempId addr, int32_t disp,
+                 unsigned memop, unsigned mmu_idx) {
     IrOp *op = ir_emit(ctx, IR_guest_ld, type);
     op->out = out;
     op->in[0] = addr;
@@ -311,8 +322,8 @@ void ir_guest_st(IrContext *ctx, IrType type, TempId value, TempId addr, int32_t
     op->imm = disp_imm(disp);
 }
 
-void ir_guest_rmw(IrContext *ctx, IrRmw rmw, TempId out, TempId addr, TempId value, unsigned memop,
-                  unsigned mmu_idx) {
+void ir_guest_rmw(IrContext *ctx, IrRmw rmw, TempId out, TempId addr, TempId value,
+                  unsigned memop, unsigned mmu_idx) {
     IrOp *op = ir_emit(ctx, IR_guest_rmw, IR_I64);
     op->cond = (uint8_t)rmw;
     op->out = out;
@@ -321,8 +332,8 @@ void ir_guest_rmw(IrContext *ctx, IrRmw rmw, TempId out, TempId addr, TempId val
     op->aux = ir_mem_aux(memop | MO_ALIGN, mmu_idx);
 }
 
-void ir_guest_cas(IrContext *ctx, TempId out, TempId addr, TempId expected, TempId desired,
-                  unsigned memop, unsigned mmu_idx) {
+void ir_guest_cas(IrContext *ctx, TempId out, TempId addr, TempId expected,
+                  TempId desired, unsigned memop, unsigned mmu_idx) {
     IrOp *op = ir_emit(ctx, IR_guest_cas, IR_I64);
     op->out = out;
     op->in[0] = addr;
@@ -335,8 +346,8 @@ void ir_fence(IrContext *ctx) {
     ir_emit(ctx, IR_fence, IR_I64);
 }
 
-void ir_fp2(IrContext *ctx, IrOpcode opcode, IrType type, unsigned rm, TempId out, TempId a,
-            TempId b) {
+void ir_fp2(IrContext *ctx, IrOpcode opcode, IrType type, unsigned rm, TempId out,
+            TempId a, TempId b) {
     IrOp *op = ir_emit(ctx, opcode, type);
     op->aux = (uint16_t)rm;
     op->out = out;
@@ -372,7 +383,8 @@ void ir_exit_tb(IrContext *ctx, unsigned reason) {
     ir_emit(ctx, IR_exit_tb, IR_I64)->aux = (uint16_t)reason;
 }
 
-/* --- op table --------------------------------------------------------------------------------- */
+/* --- op table
+ * --------------------------------------------------------------------------------- */
 
 uint32_t ir_op_flags(const IrOp *op) {
     uint32_t flags = ir_op_defs[op->opcode].flags;
@@ -426,18 +438,20 @@ bool ir_cond_eval(IrCond cond, IrType type, uint64_t a, uint64_t b) {
 
 IrCond ir_cond_invert(IrCond cond) {
     static const uint8_t inverse[COND_COUNT] = {
-        [COND_EQ] = COND_NE,   [COND_NE] = COND_EQ,   [COND_LT] = COND_GE, [COND_GE] = COND_LT,
-        [COND_LTU] = COND_GEU, [COND_GEU] = COND_LTU, [COND_LE] = COND_GT, [COND_GT] = COND_LE,
-        [COND_LEU] = COND_GTU, [COND_GTU] = COND_LEU,
+        [COND_EQ] = COND_NE,   [COND_NE] = COND_EQ,   [COND_LT] = COND_GE,
+        [COND_GE] = COND_LT,   [COND_LTU] = COND_GEU, [COND_GEU] = COND_LTU,
+        [COND_LE] = COND_GT,   [COND_GT] = COND_LE,   [COND_LEU] = COND_GTU,
+        [COND_GTU] = COND_LEU,
     };
     return (IrCond)inverse[cond];
 }
 
 IrCond ir_cond_swap(IrCond cond) {
     static const uint8_t swapped[COND_COUNT] = {
-        [COND_EQ] = COND_EQ,   [COND_NE] = COND_NE,   [COND_LT] = COND_GT, [COND_GE] = COND_LE,
-        [COND_LTU] = COND_GTU, [COND_GEU] = COND_LEU, [COND_LE] = COND_GE, [COND_GT] = COND_LT,
-        [COND_LEU] = COND_GEU, [COND_GTU] = COND_LTU,
+        [COND_EQ] = COND_EQ,   [COND_NE] = COND_NE,   [COND_LT] = COND_GT,
+        [COND_GE] = COND_LE,   [COND_LTU] = COND_GTU, [COND_GEU] = COND_LEU,
+        [COND_LE] = COND_GE,   [COND_GT] = COND_LT,   [COND_LEU] = COND_GEU,
+        [COND_GTU] = COND_LTU,
     };
     return (IrCond)swapped[cond];
 }

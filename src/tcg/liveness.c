@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Liveness: one walk from the last op to the first, which knows of each temp whether a later op
- * still reads it.
+ * Liveness: one walk from the last op to the first, which knows of each temp whether a
+ * later op still reads it.
  *
- *        add %1, a0, a1      %1 is read below: keep; a0 is written below: dead after this read
- *        mov a0, %1          a0 counts as read at the exit; %1 is not read again: dead
+ *        add %1, a0, a1      %1 is read below: keep; a0 is written below: dead after this
+ * read mov a0, %1          a0 counts as read at the exit; %1 is not read again: dead
  *        goto_tb 0           every global counts as read
  *
- * On the way it removes what nobody reads, and lets an op write straight to where the next one
- * would copy it.
+ * On the way it removes what nobody reads, and lets an op write straight to where the
+ * next one would copy it.
  *
- * Invariants: where the guest's state must be complete (exits, labels, branches, ops that may fault,
- * helpers that look) every global is live before the op, also one that the op itself writes: a
- * fault leaves before the write.
+ * Invariants: where the guest's state must be complete (exits, labels, branches, ops that
+ * may fault, helpers that look) every global is live before the op, also one that the op
+ * itself writes: a fault leaves before the write.
  */
 #include <string.h>
 
@@ -32,7 +32,8 @@ static void all_globals_live(Liveness *l) {
     l->killed_count = 0;
 }
 
-/* The list may name a global twice, after it was killed, read and killed again: made anew if full. */
+/* The list may name a global twice, after it was killed, read and killed again: made anew
+ * if full. */
 static void kill(Liveness *l, TempId t) {
     unsigned globals = l->ctx->global_count;
     if (t < globals && l->live[t]) {

@@ -3,12 +3,12 @@
  * The optimizer: one walk from the first op to the last.
  *
  *   for each op:  inputs --copies--> what they are copies of
- *                 rules of its kind, until none applies        (optimize_int.c, optimize_mem.c)
- *                 what is known of its result from now on      (optimize_facts.c)
- *   at the end:   shared TLB checks are put in                  (optimize_mem.c)
+ *                 rules of its kind, until none applies        (optimize_int.c,
+ * optimize_mem.c) what is known of its result from now on      (optimize_facts.c) at the
+ * end:   shared TLB checks are put in                  (optimize_mem.c)
  *
- * Ops are changed in place or marked as removed, never moved, so that the inspector can show the
- * block before and after side by side. What became useless is left to liveness.
+ * Ops are changed in place or marked as removed, never moved, so that the inspector can
+ * show the block before and after side by side. What became useless is left to liveness.
  *
  * Cost: linear, a few ns an op; no memory is taken or cleared per block.
  */
@@ -30,7 +30,8 @@ void ir_optimizer_free(IrOptimizer *o) {
     free(o);
 }
 
-/* --- facts ------------------------------------------------------------------------------------ */
+/* --- facts
+ * ------------------------------------------------------------------------------------ */
 
 static unsigned equal_top_bits(uint64_t v) {
     return (unsigned)__builtin_clrsbll((long long)v) + 1;
@@ -74,7 +75,8 @@ static void forget_globals(IrOptimizer *o, uint16_t def) {
     }
 }
 
-/* --- changing ops ------------------------------------------------------------------------------ */
+/* --- changing ops
+ * ------------------------------------------------------------------------------ */
 
 bool opt_remove(IrOp *op, IrRuleId rule) {
     op->removed = 1;
@@ -104,7 +106,8 @@ bool opt_to_const(IrOptimizer *o, IrOp *op, uint64_t value, IrRuleId rule) {
     return opt_to_mov(o, op, ir_const(o->ctx, (IrType)op->type, value), rule);
 }
 
-bool opt_to_op2i(IrOptimizer *o, IrOp *op, IrOpcode opcode, uint64_t value, IrRuleId rule) {
+bool opt_to_op2i(IrOptimizer *o, IrOp *op, IrOpcode opcode, uint64_t value,
+                 IrRuleId rule) {
     op->opcode = (uint8_t)opcode;
     op->in[1] = ir_const(o->ctx, (IrType)op->type, value);
     op->imm = 0;
@@ -123,7 +126,8 @@ IrOp *opt_source(IrOptimizer *o, const IrOp *op, TempId t) {
     }
     unsigned first = 0;
     if ((int)at == o->previous && op->out == t) {
-        first = 1; /* nothing stands between them and op overwrites t: in[0] may have been t */
+        first = 1; /* nothing stands between them and op overwrites t: in[0] may have been
+                      t */
     }
     for (unsigned i = first; i < 4 && source->in[i] != TEMP_NONE; i++) {
         if (opt_fact(o, source->in[i])->def > at) {
@@ -134,7 +138,8 @@ IrOp *opt_source(IrOptimizer *o, const IrOp *op, TempId t) {
 }
 
 void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule) {
-    if (source->out == op->out && (unsigned)(source - o->ctx->ops) == (unsigned)o->previous) {
+    if (source->out == op->out &&
+        (unsigned)(source - o->ctx->ops) == (unsigned)o->previous) {
         opt_remove(source, rule);
         o->previous = -1;
         Fact *f = opt_fact(o, op->out);
@@ -142,7 +147,8 @@ void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule) {
     }
 }
 
-/* --- copies ----------------------------------------------------------------------------------- */
+/* --- copies
+ * ----------------------------------------------------------------------------------- */
 
 static bool is_full_width(const IrOptimizer *o, const IrOp *op) {
     const IrTemp *temps = o->ctx->temps;
@@ -150,11 +156,12 @@ static bool is_full_width(const IrOptimizer *o, const IrOp *op) {
 }
 
 static bool fits_imm32(const IrTemp *constant) {
-    return constant->type == IR_I32 || (int64_t)constant->value == (int32_t)constant->value;
+    return constant->type == IR_I32 ||
+           (int64_t)constant->value == (int32_t)constant->value;
 }
 
-/* What to read instead of t. A constant that is no immediate operand is no better than the guest
- * register that holds it; an address never is one. */
+/* What to read instead of t. A constant that is no immediate operand is no better than
+ * the guest register that holds it; an address never is one. */
 static TempId best_copy(IrOptimizer *o, TempId t, bool is_address) {
     const Fact *f = opt_fact(o, t);
     if (f->base == TEMP_NONE || f->addend != 0 || !opt_base_valid(o, f)) {
@@ -197,7 +204,8 @@ static bool rules_mov(IrOptimizer *o, IrOp *op) {
     return false;
 }
 
-/* value(out) = value(t) + addend. Sets the base of out's new fact `f`, which is not in place yet. */
+/* value(out) = value(t) + addend. Sets the base of out's new fact `f`, which is not in
+ * place yet. */
 static void record_base(IrOptimizer *o, IrOp *op, Fact *f, int64_t addend) {
     TempId t = op->in[0];
     const Fact *g = opt_fact(o, t);
@@ -226,7 +234,8 @@ static void record_mov(IrOptimizer *o, IrOp *op, Fact *f) {
     }
     record_base(o, op, f, 0);
     if (opt_is_local(o, t) && !opt_is_local(o, op->out)) {
-        g->base = op->out; /* from now on read the guest register, so that the local can die */
+        g->base =
+            op->out; /* from now on read the guest register, so that the local can die */
         g->base_def = f->def;
         g->addend = 0;
     }
@@ -260,7 +269,8 @@ static void record(IrOptimizer *o, IrOp *op) {
     o->fact[op->out] = f;
 }
 
-/* --- the walk --------------------------------------------------------------------------------- */
+/* --- the walk
+ * --------------------------------------------------------------------------------- */
 
 /* Applies one rule; true if one applied. */
 static bool apply_rules(IrOptimizer *o, IrOp *op) {
@@ -380,7 +390,8 @@ static void record_effects(IrOptimizer *o, const IrOp *op, uint32_t flags) {
     }
 }
 
-/* Each rule brings an op nearer to a normal form, in a few steps; the bound is for one that does not. */
+/* Each rule brings an op nearer to a normal form, in a few steps; the bound is for one
+ * that does not. */
 enum { MAX_RULES_AN_OP = 12 };
 
 static void visit(IrOptimizer *o, IrOp *op) {
@@ -416,7 +427,14 @@ static void remove_empty_branch(IrOptimizer *o, const IrOp *label) {
     }
 }
 
-void ir_optimize(IrContext *ctx) {
+/* Rules make constants, three for an op at the most: a block that might run out of temps
+ * stays as it is.
+ */
+static bool has_room(const IrContext *ctx) {
+    return ctx->temp_count + 3 * ctx->op_count + SHARED_GROUPS < IR_MAX_TEMPS;
+}
+
+static void walk(IrContext *ctx) {
     IrOptimizer *o = ctx->optimizer;
     bool reachable = true;
     o->ctx = ctx;
@@ -443,6 +461,12 @@ void ir_optimize(IrContext *ctx) {
     opt_groups_end(o);
     if (o->shared_count) {
         opt_share_checks(o);
+    }
+}
+
+void ir_optimize(IrContext *ctx) {
+    if (has_room(ctx)) {
+        walk(ctx);
     }
     if (ctx->on_pass) {
         ctx->on_pass(ctx, "optimize", ctx->on_pass_opaque);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the optimizer knows while it walks a block from the first op to the last. Private to src/tcg.
+ * What the optimizer knows while it walks a block from the first op to the last. Private
+ * to src/tcg.
  *
- *   op --inputs: copies replaced--> --rules: optimize_int.c, optimize_mem.c--> --record: Fact of out-->
+ *   op --inputs: copies replaced--> --rules: optimize_int.c, optimize_mem.c--> --record:
+ * Fact of out-->
  *
- * A Fact speaks of the value a temp holds now. Facts that name another temp (`base`) also hold the
- * number of that temp's definition, and are void once it has been written again: so the form need
- * not be SSA and nothing is ever searched for. A stamp voids all facts at once at labels and at the
- * start of a block.
+ * A Fact speaks of the value a temp holds now. Facts that name another temp (`base`) also
+ * hold the number of that temp's definition, and are void once it has been written again:
+ * so the form need not be SSA and nothing is ever searched for. A stamp voids all facts
+ * at once at labels and at the start of a block.
  */
 #ifndef VITRINE_TCG_OPTIMIZE_H
 #define VITRINE_TCG_OPTIMIZE_H
@@ -21,7 +23,8 @@ void ir_optimizer_free(IrOptimizer *opt);
 
 /* Definitions are numbered: op index + 1; 0 is "before the block" (and constants). */
 typedef struct Fact {
-    uint64_t known;    /* bits whose value is known; of i32 temps and results of i32 ops: 31:0 only */
+    uint64_t known;    /* bits whose value is known; of i32 temps and results of i32 ops:
+                          31:0 only */
     uint64_t value;    /* those bits; 0 elsewhere */
     int64_t addend;    /* value == base + addend (all bits), */
     uint32_t stamp;    /* of the stretch of code this fact belongs to */
@@ -36,7 +39,8 @@ typedef struct EnvField {
     int32_t offset;
     uint16_t def; /* of temp */
     TempId temp;
-    uint8_t memop;   /* MO_SIZE of the field; of loads also MO_SIGN: how temp was extended */
+    uint8_t
+        memop; /* MO_SIZE of the field; of loads also MO_SIGN: how temp was extended */
     bool is_load;
 } EnvField;
 
@@ -55,15 +59,16 @@ enum {
     ENV_FIELDS = 8,
     OPEN_GROUPS = 4,
     SHARED_GROUPS = 256,
-    /* A probe that crosses a page sends all its accesses the slow way, which happens to span/4096 of
-     * all addresses: so keep it well below a page. */
+    /* A probe that crosses a page sends all its accesses the slow way, which happens to
+     * span/4096 of all addresses: so keep it well below a page. */
     GROUP_MAX_SPAN = 512,
 };
 
 struct IrOptimizer {
     IrContext *ctx;
-    unsigned index;    /* of the op at hand */
-    int previous;      /* index of the last op before it that does something, -1: none in sight */
+    unsigned index; /* of the op at hand */
+    int previous; /* index of the last op before it that does something, -1: none in sight
+                   */
     uint32_t stamp;
     uint16_t start_def; /* definition of what was there before the stretch */
     unsigned env_count, env_next;
@@ -76,7 +81,8 @@ struct IrOptimizer {
     Fact fact[IR_MAX_TEMPS];
 };
 
-/* --- facts ------------------------------------------------------------------------------------ */
+/* --- facts
+ * ------------------------------------------------------------------------------------ */
 
 void opt_fact_init(IrOptimizer *o, TempId t, Fact *f);
 
@@ -113,15 +119,18 @@ static inline bool opt_is_local(const IrOptimizer *o, TempId t) {
     return o->ctx->temps[t].kind == TEMP_LOCAL;
 }
 
-/* To read `base` instead of t is no loss: it does not make a local live longer for a global's sake. */
+/* To read `base` instead of t is no loss: it does not make a local live longer for a
+ * global's sake. */
 static inline bool opt_prefer(const IrOptimizer *o, TempId base, TempId t) {
     return opt_is_local(o, t) || !opt_is_local(o, base);
 }
 
-/* At most so many of the top bits of t, as an operand of `type`, are equal for certain. */
+/* At most so many of the top bits of t, as an operand of `type`, are equal for certain.
+ */
 unsigned opt_sign_bits(IrOptimizer *o, TempId t, IrType type);
 
-/* --- changing ops ------------------------------------------------------------------------------ */
+/* --- changing ops
+ * ------------------------------------------------------------------------------ */
 
 static inline bool opt_mark(IrOp *op, IrRuleId rule) {
     op->rule = (uint8_t)rule;
@@ -131,19 +140,22 @@ static inline bool opt_mark(IrOp *op, IrRuleId rule) {
 bool opt_to_mov(IrOptimizer *o, IrOp *op, TempId t, IrRuleId rule);
 bool opt_to_const(IrOptimizer *o, IrOp *op, uint64_t value, IrRuleId rule);
 /* op becomes out = in[0] opcode value. */
-bool opt_to_op2i(IrOptimizer *o, IrOp *op, IrOpcode opcode, uint64_t value, IrRuleId rule);
+bool opt_to_op2i(IrOptimizer *o, IrOp *op, IrOpcode opcode, uint64_t value,
+                 IrRuleId rule);
 /* op becomes a one-input op on t. */
 bool opt_to_op1(IrOp *op, IrOpcode opcode, TempId t, uint64_t imm, IrRuleId rule);
 bool opt_remove(IrOp *op, IrRuleId rule);
 
-/* The op that made input t of `op`, if what it read is still there to be read. It may be the one just
- * before, with its result overwritten by `op`: then it may have read t itself, as in[0], and
- * opt_absorb() must follow the change. */
+/* The op that made input t of `op`, if what it read is still there to be read. It may be
+ * the one just before, with its result overwritten by `op`: then it may have read t
+ * itself, as in[0], and opt_absorb() must follow the change. */
 IrOp *opt_source(IrOptimizer *o, const IrOp *op, TempId t);
-/* Removes a source whose own input `op` now reads in its stead, where both write the same temp. */
+/* Removes a source whose own input `op` now reads in its stead, where both write the same
+ * temp. */
 void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule);
 
-/* --- the rules, by kind of op. True: op was changed, look again. -------------------------------- */
+/* --- the rules, by kind of op. True: op was changed, look again.
+ * -------------------------------- */
 
 bool opt_rules_ext(IrOptimizer *o, IrOp *op);
 bool opt_rules_unary(IrOptimizer *o, IrOp *op);
@@ -165,7 +177,8 @@ void opt_env_loaded(IrOptimizer *o, const IrOp *op);
 void opt_env_stored(IrOptimizer *o, const IrOp *op);
 void opt_group_access(IrOptimizer *o, const IrOp *op);
 void opt_groups_end(IrOptimizer *o);
-/* Puts in the probes of o->shared[] and turns their accesses into guest_ld_at and guest_st_at. */
+/* Puts in the probes of o->shared[] and turns their accesses into guest_ld_at and
+ * guest_st_at. */
 void opt_share_checks(IrOptimizer *o);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the result of an integer op is known to be: bits that are certain, and how many of the top
- * bits are equal.
+ * What the result of an integer op is known to be: bits that are certain, and how many of
+ * the top bits are equal.
  *
  *   a & 0xff     bits 63:8 are 0                a << 4       bits 3:0 are 0
  *   load s32     bits 63:31 are equal           a cond b     bits 63:1 are 0
@@ -17,7 +17,8 @@ static unsigned max_u(unsigned a, unsigned b) {
     return a > b ? a : b;
 }
 
-/* Length of the run of known and equal bits from `top` (63 or 31) down; 1 if none is known. */
+/* Length of the run of known and equal bits from `top` (63 or 31) down; 1 if none is
+ * known. */
 static unsigned known_run(uint64_t known, uint64_t value, unsigned top) {
     uint64_t sign = 0 - (value >> top & 1);
     uint64_t other = (~known | (value ^ sign)) << (63 - top);
@@ -73,7 +74,8 @@ static void bits_shift(Fact *f, const IrOp *op, const Fact *a, uint64_t n) {
 }
 
 /* The low `bits` of a >> pos, extended. */
-static void bits_extend(Fact *f, const Fact *a, unsigned pos, unsigned bits, bool is_signed) {
+static void bits_extend(Fact *f, const Fact *a, unsigned pos, unsigned bits,
+                        bool is_signed) {
     uint64_t known = a->known >> pos, value = a->value >> pos;
     if (is_signed) {
         set(f, eval_sext(known, bits), eval_sext(value, bits));
@@ -83,7 +85,8 @@ static void bits_extend(Fact *f, const Fact *a, unsigned pos, unsigned bits, boo
             f->sign = (uint8_t)(64 - bits + 1);
         }
     } else {
-        set(f, eval_zext(known, bits) | ~eval_zext(UINT64_MAX, bits), eval_zext(value, bits));
+        set(f, eval_zext(known, bits) | ~eval_zext(UINT64_MAX, bits),
+            eval_zext(value, bits));
     }
 }
 
@@ -122,7 +125,8 @@ static void result_bits(IrOptimizer *o, const IrOp *op, Fact *f) {
         break;
     case IR_extract:
     case IR_sextract:
-        bits_extend(f, a, ir_field_pos(op->imm), ir_field_len(op->imm), op->opcode == IR_sextract);
+        bits_extend(f, a, ir_field_pos(op->imm), ir_field_len(op->imm),
+                    op->opcode == IR_sextract);
         break;
     case IR_deposit:
         bits_deposit(f, op, a, b);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The optimizer's rules for integers, conditions and float moves: each is a law of algebra, named as
- * in rules.def. Within a law, k and c are constants; "x" is any temp.
+ * The optimizer's rules for integers, conditions and float moves: each is a law of
+ * algebra, named as in rules.def. Within a law, k and c are constants; "x" is any temp.
  */
 #include "tcg/eval.h"
 #include "tcg/optimize.h"
 
-/* --- all inputs known -------------------------------------------------------------------------- */
+/* --- all inputs known
+ * -------------------------------------------------------------------------- */
 
-/* The op itself, computed now. The only place where an opcode is not known when this is compiled. */
+/* The op itself, computed now. The only place where an opcode is not known when this is
+ * compiled. */
 static uint64_t eval1(const IrOp *op, uint64_t a) {
     return eval_unary((IrOpcode)op->opcode, op->type == IR_I64, a, op->imm);
 }
@@ -19,14 +21,16 @@ static uint64_t eval2(const IrOp *op, uint64_t a, uint64_t b) {
 
 static bool fold1(IrOptimizer *o, IrOp *op) {
     uint64_t a;
-    IrType type = (IrType)o->ctx->temps[op->in[0]].type; /* of an i32 in an i64 ext_*: 32 bits will do */
+    IrType type = (IrType)o->ctx->temps[op->in[0]]
+                      .type; /* of an i32 in an i64 ext_*: 32 bits will do */
     if (!opt_const(o, op->in[0], op->type == IR_I32 ? IR_I32 : type, &a)) {
         return false;
     }
     return opt_to_const(o, op, eval1(op, a), RULE_fold_constants);
 }
 
-/* --- extensions -------------------------------------------------------------------------------- */
+/* --- extensions
+ * -------------------------------------------------------------------------------- */
 
 static bool ext_is_signed(IrOpcode opcode) {
     return opcode == IR_ext_s8 || opcode == IR_ext_s16 || opcode == IR_ext_s32;
@@ -73,7 +77,8 @@ static bool ext_known(IrOptimizer *o, IrOp *op) {
 /* Does `source` leave the low `bits` of its input as they are? */
 static bool keeps_low_bits(IrOptimizer *o, const IrOp *source, unsigned bits) {
     uint64_t mask;
-    if (source->opcode == IR_mov) { /* of whole temps: that is copy propagation's business */
+    if (source->opcode ==
+        IR_mov) { /* of whole temps: that is copy propagation's business */
         return source->type == IR_I32 && o->ctx->temps[source->out].type == IR_I64;
     }
     if (source->opcode == IR_and) {
@@ -94,8 +99,8 @@ static bool ext_source(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_low_bits);
 }
 
-/* A 32-bit right shift, extended: the field of 32 - n bits at n. Of x that is an extended word anyway,
- * the signed one is the 64-bit shift. */
+/* A 32-bit right shift, extended: the field of 32 - n bits at n. Of x that is an extended
+ * word anyway, the signed one is the 64-bit shift. */
 static bool ext_word_shift(IrOptimizer *o, IrOp *op) {
     IrOp *source;
     uint64_t n;
@@ -120,7 +125,8 @@ bool opt_rules_ext(IrOptimizer *o, IrOp *op) {
     return fold1(o, op) || ext_known(o, op) || ext_source(o, op) || ext_word_shift(o, op);
 }
 
-/* --- one input --------------------------------------------------------------------------------- */
+/* --- one input
+ * --------------------------------------------------------------------------------- */
 
 /* A field that starts at bit 0 and ends where an extension does, or is everything. */
 static bool extract_is_ext(IrOptimizer *o, IrOp *op) {
@@ -130,11 +136,14 @@ static bool extract_is_ext(IrOptimizer *o, IrOp *op) {
     }
     switch (ir_field_len(op->imm)) {
     case 8:
-        return opt_to_op1(op, is_signed ? IR_ext_s8 : IR_ext_u8, op->in[0], 0, RULE_field_is_ext);
+        return opt_to_op1(op, is_signed ? IR_ext_s8 : IR_ext_u8, op->in[0], 0,
+                          RULE_field_is_ext);
     case 16:
-        return opt_to_op1(op, is_signed ? IR_ext_s16 : IR_ext_u16, op->in[0], 0, RULE_field_is_ext);
+        return opt_to_op1(op, is_signed ? IR_ext_s16 : IR_ext_u16, op->in[0], 0,
+                          RULE_field_is_ext);
     case 32:
-        return opt_to_op1(op, is_signed ? IR_ext_s32 : IR_ext_u32, op->in[0], 0, RULE_field_is_ext);
+        return opt_to_op1(op, is_signed ? IR_ext_s32 : IR_ext_u32, op->in[0], 0,
+                          RULE_field_is_ext);
     case 64:
         return opt_to_mov(o, op, op->in[0], RULE_field_is_ext);
     default:
@@ -142,18 +151,21 @@ static bool extract_is_ext(IrOptimizer *o, IrOp *op) {
     }
 }
 
-/* A field whose upper neighbours are as the extension makes them, up to the top: a right shift. */
+/* A field whose upper neighbours are as the extension makes them, up to the top: a right
+ * shift. */
 static bool extract_is_shift(IrOptimizer *o, IrOp *op) {
     unsigned pos = ir_field_pos(op->imm), end = pos + ir_field_len(op->imm);
     unsigned w = op->type == IR_I64 ? 64 : 32;
     const Fact *x = opt_fact(o, op->in[0]);
     uint64_t upper = end == w ? 0 : opt_width_mask((IrType)op->type) << end;
     upper &= opt_width_mask((IrType)op->type);
-    if (op->opcode == IR_extract ? (x->known & ~x->value & upper) != upper
-                                 : opt_sign_bits(o, op->in[0], (IrType)op->type) + end <= w) {
+    if (op->opcode == IR_extract
+            ? (x->known & ~x->value & upper) != upper
+            : opt_sign_bits(o, op->in[0], (IrType)op->type) + end <= w) {
         return false;
     }
-    return opt_to_op2i(o, op, op->opcode == IR_extract ? IR_shr : IR_sar, pos, RULE_field_is_shift);
+    return opt_to_op2i(o, op, op->opcode == IR_extract ? IR_shr : IR_sar, pos,
+                       RULE_field_is_shift);
 }
 
 bool opt_rules_unary(IrOptimizer *o, IrOp *op) {
@@ -166,9 +178,11 @@ bool opt_rules_unary(IrOptimizer *o, IrOp *op) {
     return false;
 }
 
-/* --- two inputs, the second constant: x op k ----------------------------------------------------- */
+/* --- two inputs, the second constant: x op k
+ * ----------------------------------------------------- */
 
-/* x + 0 = x - 0 = x | 0 = x ^ 0 = x & ~0 = x << 0 = ... = x * 1 = x / 1 = x & -1 = x | ~-1 = x */
+/* x + 0 = x - 0 = x | 0 = x ^ 0 = x & ~0 = x << 0 = ... = x * 1 = x / 1 = x & -1 = x |
+ * ~-1 = x */
 static bool identity(IrOptimizer *o, IrOp *op, uint64_t k) {
     uint64_t ones = opt_width_mask((IrType)op->type);
     bool same = false;
@@ -233,7 +247,8 @@ static bool absorb(IrOptimizer *o, IrOp *op, uint64_t k) {
     }
 }
 
-/* x - k = x + -k; x & ~k, x | ~k and ~(x ^ k) = x ^ ~k: one op less for the rules below. */
+/* x - k = x + -k; x & ~k, x | ~k and ~(x ^ k) = x ^ ~k: one op less for the rules below.
+ */
 static bool complement(IrOptimizer *o, IrOp *op, uint64_t k) {
     switch (op->opcode) {
     case IR_sub:
@@ -249,7 +264,8 @@ static bool complement(IrOptimizer *o, IrOp *op, uint64_t k) {
     }
 }
 
-/* x * 2^n = x << n; unsigned x / 2^n = x >> n; x % 2^n = x & (2^n - 1); high(x * 2^n) = x >> (W - n) */
+/* x * 2^n = x << n; unsigned x / 2^n = x >> n; x % 2^n = x & (2^n - 1); high(x * 2^n) = x
+ * >> (W - n) */
 static bool power_of_two(IrOptimizer *o, IrOp *op, uint64_t k) {
     if (k < 2 || (k & (k - 1)) != 0) {
         return false;
@@ -297,8 +313,9 @@ static bool mask_is_ext(IrOp *op, uint64_t k) {
 static bool add_chain(IrOptimizer *o, IrOp *op, uint64_t k) {
     const Fact *x = opt_fact(o, op->in[0]);
     unsigned type = op->type;
-    if (op->opcode != IR_add || !opt_base_valid(o, x) || o->ctx->temps[op->in[0]].type != type ||
-        !opt_prefer(o, x->base, op->in[0]) || x->base == op->in[0]) {
+    if (op->opcode != IR_add || !opt_base_valid(o, x) ||
+        o->ctx->temps[op->in[0]].type != type || !opt_prefer(o, x->base, op->in[0]) ||
+        x->base == op->in[0]) {
         return false;
     }
     op->in[0] = x->base;
@@ -339,18 +356,19 @@ static bool binary_const(IrOptimizer *o, IrOp *op, uint64_t k) {
            add_chain(o, op, k) || shift_pair(o, op, k);
 }
 
-/* --- two inputs -------------------------------------------------------------------------------- */
+/* --- two inputs
+ * -------------------------------------------------------------------------------- */
 
-/* Is the next op the one that extends op's result to the same guest register that t is? Then t's old
- * value is not needed any more. */
+/* Is the next op the one that extends op's result to the same guest register that t is?
+ * Then t's old value is not needed any more. */
 static bool is_word_chain(const IrOptimizer *o, const IrOp *op, TempId t) {
     const IrOp *next = op + 1;
     return o->index + 1 < o->ctx->op_count && next->out == t && next->in[0] == op->out &&
            ext_bits((IrOpcode)next->opcode) == 32 && !next->removed;
 }
 
-/* i32 ops do not see what an extension made of the upper half. Only where the extended value is about
- * to be overwritten, else two temps would live where one did. */
+/* i32 ops do not see what an extension made of the upper half. Only where the extended
+ * value is about to be overwritten, else two temps would live where one did. */
 static bool word_chain(IrOptimizer *o, IrOp *op) {
     for (unsigned i = 0; i < 2; i++) {
         IrOp *source = op->in[i] != op->out ? opt_source(o, op, op->in[i]) : NULL;
@@ -426,7 +444,8 @@ bool opt_rules_binary(IrOptimizer *o, IrOp *op) {
     return commute(o, op) || zero_first(o, op);
 }
 
-/* --- conditions -------------------------------------------------------------------------------- */
+/* --- conditions
+ * -------------------------------------------------------------------------------- */
 
 /* k c x = x c' k */
 static bool cond_commute(IrOptimizer *o, IrOp *op) {
@@ -442,7 +461,8 @@ static bool cond_commute(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_commute);
 }
 
-/* Is a c b decided? x c x is; so are two constants, and ranges that known bits keep apart. */
+/* Is a c b decided? x c x is; so are two constants, and ranges that known bits keep
+ * apart. */
 static bool cond_decided(IrOptimizer *o, const IrOp *op, bool *holds) {
     IrType type = (IrType)op->type;
     IrCond cond = (IrCond)op->cond;
@@ -475,11 +495,13 @@ static bool is_zero_test(IrOptimizer *o, const IrOp *op) {
            opt_is_const(o, op->in[1], (IrType)op->type, 0);
 }
 
-/* (a c b) != 0 is a c b; (a c b) == 0 is its inverse. op keeps its own out, label, values. */
+/* (a c b) != 0 is a c b; (a c b) == 0 is its inverse. op keeps its own out, label,
+ * values. */
 static bool cond_fuse(IrOptimizer *o, IrOp *op) {
     IrOp *source;
     if (!is_zero_test(o, op) || !(source = opt_source(o, op, op->in[0])) ||
-        source->opcode != IR_setcond || op->in[2] == op->in[0] || op->in[3] == op->in[0]) {
+        source->opcode != IR_setcond || op->in[2] == op->in[0] ||
+        op->in[3] == op->in[0]) {
         return false;
     }
     /* movcond compares and moves in one type */
@@ -499,8 +521,8 @@ static bool cond_fuse(IrOptimizer *o, IrOp *op) {
 static bool cond_difference(IrOptimizer *o, IrOp *op) {
     IrOp *source;
     if (!is_zero_test(o, op) || !(source = opt_source(o, op, op->in[0])) ||
-        (source->opcode != IR_xor && source->opcode != IR_sub) || source->type != op->type ||
-        op->in[2] == op->in[0] || op->in[3] == op->in[0]) {
+        (source->opcode != IR_xor && source->opcode != IR_sub) ||
+        source->type != op->type || op->in[2] == op->in[0] || op->in[3] == op->in[0]) {
         return false;
     }
     op->in[0] = source->in[0];
@@ -509,7 +531,8 @@ static bool cond_difference(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_cond_difference);
 }
 
-/* Unsigned x < 1 is x == 0; x >= 1 is x != 0: so that the rules above see a test for zero. */
+/* Unsigned x < 1 is x == 0; x >= 1 is x != 0: so that the rules above see a test for
+ * zero. */
 static bool cond_unsigned_one(IrOptimizer *o, IrOp *op) {
     if ((op->cond != COND_LTU && op->cond != COND_GEU) ||
         !opt_is_const(o, op->in[1], (IrType)op->type, 1)) {
@@ -541,8 +564,8 @@ static bool setcond_bool(IrOptimizer *o, IrOp *op) {
     const Fact *f = opt_fact(o, x);
     uint64_t upper = opt_width_mask((IrType)op->type) & ~UINT64_C(1);
     unsigned out_type = o->ctx->temps[op->out].type;
-    if (!is_zero_test(o, op) || (f->known & ~f->value & upper) != upper || out_type != op->type ||
-        o->ctx->temps[x].type != op->type) {
+    if (!is_zero_test(o, op) || (f->known & ~f->value & upper) != upper ||
+        out_type != op->type || o->ctx->temps[x].type != op->type) {
         return false;
     }
     if (op->cond == COND_NE) {
@@ -586,7 +609,8 @@ bool opt_rules_brcond(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_cond_decided);
 }
 
-/* --- float moves ------------------------------------------------------------------------------- */
+/* --- float moves
+ * ------------------------------------------------------------------------------- */
 
 static bool is_wide(unsigned type) {
     return type == IR_I64 || type == IR_F64;

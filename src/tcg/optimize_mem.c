@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The optimizer's rules for memory: fields of env, addresses of guest accesses, and TLB checks that
- * several accesses share.
+ * The optimizer's rules for memory: fields of env, addresses of guest accesses, and TLB
+ * checks that several accesses share.
  *
- *   guest_ld %1, [sp + 8]                    guest_probe %9, [sp + 8], 24      one check: 24 bytes
- *   guest_ld %2, [sp + 16]            -->    guest_ld_at %1, [sp + 8], %9
- *   guest_st %3, [sp + 24]                   guest_ld_at %2, [sp + 16], %9
- *                                            guest_st_at %3, [sp + 24], %9
+ *   guest_ld %1, [sp + 8]                    guest_probe %9, [sp + 8], 24      one check:
+ * 24 bytes guest_ld %2, [sp + 16]            -->    guest_ld_at %1, [sp + 8], %9 guest_st
+ * %3, [sp + 24]                   guest_ld_at %2, [sp + 16], %9 guest_st_at %3, [sp +
+ * 24], %9
  *
- * A group of accesses ends at labels, fences, atomics and calls: what a host address stands for may
- * change there.
+ * A group of accesses ends at labels, fences, atomics and calls: what a host address
+ * stands for may change there.
  */
 #include <string.h>
 
 #include "tcg/eval.h"
 #include "tcg/optimize.h"
 
-/* --- fields of env ------------------------------------------------------------------------------ */
+/* --- fields of env
+ * ------------------------------------------------------------------------------ */
 
 void opt_env_forget(IrOptimizer *o) {
     o->env_count = o->env_next = 0;
@@ -46,7 +47,8 @@ static EnvField *env_find(IrOptimizer *o, const IrOp *op) {
 
 /* From now on the field of op is in t. */
 static void env_note(IrOptimizer *o, const IrOp *op, TempId t, bool is_load) {
-    if (!is_int_op(op) || op->type != o->ctx->temps[t].type || (int64_t)op->imm != (int32_t)op->imm) {
+    if (!is_int_op(op) || op->type != o->ctx->temps[t].type ||
+        (int64_t)op->imm != (int32_t)op->imm) {
         return;
     }
     EnvField *e = &o->env[o->env_next];
@@ -68,7 +70,8 @@ void opt_env_loaded(IrOptimizer *o, const IrOp *op) {
 void opt_env_stored(IrOptimizer *o, const IrOp *op) {
     for (unsigned i = 0; i < o->env_count; i++) {
         EnvField *e = &o->env[i];
-        if (ranges_meet(e->offset, MO_BYTES(e->memop), (int64_t)op->imm, MO_BYTES(op->aux))) {
+        if (ranges_meet(e->offset, MO_BYTES(e->memop), (int64_t)op->imm,
+                        MO_BYTES(op->aux))) {
             e->temp = o->ctx->ops[o->index].in[0];
             e->def = UINT16_MAX; /* never a definition's number: the field is void */
         }
@@ -84,7 +87,8 @@ static IrOpcode ext_of(unsigned memop) {
     return (IrOpcode)ext[!!(memop & MO_SIGN)][memop & MO_SIZE];
 }
 
-/* What was loaded or stored there just now is still in a temp: extend that as the load would. */
+/* What was loaded or stored there just now is still in a temp: extend that as the load
+ * would. */
 bool opt_rules_env_ld(IrOptimizer *o, IrOp *op) {
     const EnvField *e = is_int_op(op) ? env_find(o, op) : NULL;
     if (!e || o->ctx->temps[e->temp].type != op->type) {
@@ -98,10 +102,14 @@ bool opt_rules_env_ld(IrOptimizer *o, IrOp *op) {
 static bool store_low_bits(IrOptimizer *o, IrOp *op, unsigned value_in) {
     IrOp *source = opt_source(o, op, op->in[value_in]);
     unsigned bits = 8 * MO_BYTES(op->aux);
-    bool is_ext = source && (source->opcode == IR_ext_s32 || source->opcode == IR_ext_u32) ? bits <= 32
-                  : source && (source->opcode == IR_ext_s16 || source->opcode == IR_ext_u16) ? bits <= 16
-                  : source && (source->opcode == IR_ext_s8 || source->opcode == IR_ext_u8) ? bits <= 8
-                                                                                         : false;
+    bool is_ext =
+        source && (source->opcode == IR_ext_s32 || source->opcode == IR_ext_u32)
+            ? bits <= 32
+        : source && (source->opcode == IR_ext_s16 || source->opcode == IR_ext_u16)
+            ? bits <= 16
+        : source && (source->opcode == IR_ext_s8 || source->opcode == IR_ext_u8)
+            ? bits <= 8
+            : false;
     if (!is_ext || !is_int_op(op) || o->ctx->temps[source->in[0]].type != op->type ||
         !opt_prefer(o, source->in[0], op->in[value_in])) {
         return false;
@@ -119,7 +127,8 @@ bool opt_rules_env_st(IrOptimizer *o, IrOp *op) {
     return store_low_bits(o, op, 0);
 }
 
-/* --- guest addresses ---------------------------------------------------------------------------- */
+/* --- guest addresses
+ * ---------------------------------------------------------------------------- */
 
 /* x = y + c; guest[x + k] = guest[y + (c + k)] */
 static bool fold_displacement(IrOptimizer *o, IrOp *op) {
@@ -127,7 +136,8 @@ static bool fold_displacement(IrOptimizer *o, IrOp *op) {
     const Fact *f = opt_fact(o, x);
     int64_t disp;
     if (!opt_base_valid(o, f) || f->addend == 0 || !opt_prefer(o, f->base, x) ||
-        __builtin_add_overflow((int64_t)op->imm, f->addend, &disp) || disp != (int32_t)disp) {
+        __builtin_add_overflow((int64_t)op->imm, f->addend, &disp) ||
+        disp != (int32_t)disp) {
         return false;
     }
     op->in[0] = f->base;
@@ -136,10 +146,12 @@ static bool fold_displacement(IrOptimizer *o, IrOp *op) {
 }
 
 bool opt_rules_guest(IrOptimizer *o, IrOp *op) {
-    return fold_displacement(o, op) || (op->opcode == IR_guest_st && store_low_bits(o, op, 1));
+    return fold_displacement(o, op) ||
+           (op->opcode == IR_guest_st && store_low_bits(o, op, 1));
 }
 
-/* --- shared TLB checks -------------------------------------------------------------------------- */
+/* --- shared TLB checks
+ * -------------------------------------------------------------------------- */
 
 static void group_end(IrOptimizer *o, const CheckGroup *g) {
     if (g->count >= 2 && o->shared_count < SHARED_GROUPS) {
@@ -195,8 +207,8 @@ void opt_group_access(IrOptimizer *o, const IrOp *op) {
     uint16_t def = opt_fact(o, op->in[0])->def;
     for (unsigned i = 0; i < o->open_count; i++) {
         CheckGroup *g = &o->open[i];
-        if (g->base == op->in[0] && g->base_def == def && g->mmu_idx == ir_aux_mmu_idx(op->aux) &&
-            group_add(o, g, op)) {
+        if (g->base == op->in[0] && g->base_def == def &&
+            g->mmu_idx == ir_aux_mmu_idx(op->aux) && group_add(o, g, op)) {
             return;
         }
     }
@@ -251,14 +263,16 @@ void opt_share_checks(IrOptimizer *o) {
         probe[i] = ir_temp_new(ctx, IR_I64);
         convert_accesses(o, &o->shared[i], probe[i]);
     }
-    /* From the end: move what follows the last group's first access, put its probe there, and so on. */
+    /* From the end: move what follows the last group's first access, put its probe there,
+     * and so on. */
     unsigned end = ctx->op_count;
     ctx->op_count += n;
     for (unsigned i = n; i-- > 0;) {
         CheckGroup *g = &o->shared[i];
         IrOp op;
         make_probe(o, g, probe[i], &op);
-        memmove(&ctx->ops[g->first + i + 1], &ctx->ops[g->first], (end - g->first) * sizeof(IrOp));
+        memmove(&ctx->ops[g->first + i + 1], &ctx->ops[g->first],
+                (end - g->first) * sizeof(IrOp));
         ctx->ops[g->first + i] = op;
         end = g->first;
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads IR from its text form, by the format table that dump.c writes with; see ir_text.h. Used by
- * tests and by the console. What it accepts may still break the rules of the IR: ir_validate() says.
+ * Reads IR from its text form, by the format table that dump.c writes with; see
+ * ir_text.h. Used by tests and by the console. What it accepts may still break the rules
+ * of the IR: ir_validate() says.
  *
- * Not modelled: which op came from which rule, and what passes found out; they are comments here.
+ * Not modelled: which op came from which rule, and what passes found out; they are
+ * comments here.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,10 +17,10 @@
 typedef struct Parser {
     IrContext *ctx;
     const HelperInfo *const *helpers;
-    const char *p;       /* next character */
-    const char *line;    /* start of the line */
-    unsigned number;     /* of the line, from 1 */
-    const char *want;    /* what was expected where it went wrong, or NULL */
+    const char *p;              /* next character */
+    const char *line;           /* start of the line */
+    unsigned number;            /* of the line, from 1 */
+    const char *want;           /* what was expected where it went wrong, or NULL */
     TempId local[IR_MAX_TEMPS]; /* by number */
     bool typed[IR_MAX_TEMPS];   /* by number: met, so its type is known */
 } Parser;
@@ -87,7 +89,8 @@ static uint64_t number(Parser *s) {
 }
 
 /* The index of the word at the cursor in a table of names. */
-static unsigned name_in(Parser *s, const char *const *names, unsigned count, const char *want) {
+static unsigned name_in(Parser *s, const char *const *names, unsigned count,
+                        const char *want) {
     char buf[32];
     word(s, buf, sizeof(buf));
     for (unsigned i = 0; i < count; i++) {
@@ -106,7 +109,8 @@ static IrType type_suffix(Parser *s) {
     return (IrType)name_in(s, ir_type_names, 4, "a type: i32, i64, f32 or f64");
 }
 
-/* %number. Locals are made in the order of their numbers, so that a dump shows the same ones. */
+/* %number. Locals are made in the order of their numbers, so that a dump shows the same
+ * ones. */
 static TempId parse_local(Parser *s) {
     uint64_t n = number(s);
     IrType type = type_suffix(s);
@@ -170,7 +174,8 @@ static int64_t parse_disp(Parser *s) {
 }
 
 static unsigned parse_memop(Parser *s) {
-    static const char *const sizes[] = {"u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"};
+    static const char *const sizes[] = {"u8", "u16", "u32", "u64",
+                                        "s8", "s16", "s32", "s64"};
     static const struct {
         const char *name;
         unsigned bit;
@@ -257,7 +262,8 @@ static void parse_field(Parser *s, IrOp *op, char field) {
         op->cond = (uint8_t)name_in(s, ir_cond_names, COND_COUNT, "a condition");
         break;
     case 'f':
-        op->cond = (uint8_t)name_in(s, ir_fcond_names, FCOND_COUNT, "eq, lt, le, lt_q or le_q");
+        op->cond =
+            (uint8_t)name_in(s, ir_fcond_names, FCOND_COUNT, "eq, lt, le, lt_q or le_q");
         break;
     case 'w':
         op->cond = (uint8_t)name_in(s, ir_rmw_names, RMW_COUNT, "a read-modify-write");
@@ -339,7 +345,8 @@ static bool parse_mnemonic(Parser *s, IrOpcode *opcode, IrType *type) {
             return true;
         }
         for (unsigned t = 0; buf[n] == '_' && t < 4; t++) {
-            if (strcmp(buf + n + 1, ir_type_names[t]) == 0 && ir_text_format[i][0] != '-') {
+            if (strcmp(buf + n + 1, ir_type_names[t]) == 0 &&
+                ir_text_format[i][0] != '-') {
                 *type = (IrType)t;
                 return true;
             }
@@ -374,7 +381,8 @@ static void parse_line(Parser *s) {
     }
 }
 
-bool ir_parse(IrContext *ctx, const char *text, const HelperInfo *const *helpers, Error **errp) {
+bool ir_parse(IrContext *ctx, const char *text, const HelperInfo *const *helpers,
+              Error **errp) {
     Parser *s = malloc(sizeof(*s));
     if (!s) {
         error_set(errp, "out of memory");

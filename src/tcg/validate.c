@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks a block of IR against the rules of ir.h and ops.def, op by op: what a front end or a pass
- * must never produce. For tests, the parser and debugging; translation itself does not call it.
+ * Checks a block of IR against the rules of ir.h and ops.def, op by op: what a front end
+ * or a pass must never produce. For tests, the parser and debugging; translation itself
+ * does not call it.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -20,80 +21,31 @@
  * Where an i32 is wanted an i64 may stand, but not the other way round.
  */
 static const char *const signatures[IR_OPCODE_COUNT] = {
-    [IR_mov] = "tt",
-    [IR_ext_s8] = "ni",
-    [IR_ext_s16] = "ni",
-    [IR_ext_s32] = "ni",
-    [IR_ext_u8] = "ni",
-    [IR_ext_u16] = "ni",
-    [IR_ext_u32] = "ni",
-    [IR_add] = "nnn",
-    [IR_sub] = "nnn",
-    [IR_mul] = "nnn",
-    [IR_mulhs] = "nnn",
-    [IR_mulhu] = "nnn",
-    [IR_mulhsu] = "nnn",
-    [IR_divs] = "nnn",
-    [IR_divu] = "nnn",
-    [IR_rems] = "nnn",
-    [IR_remu] = "nnn",
-    [IR_and] = "nnn",
-    [IR_or] = "nnn",
-    [IR_xor] = "nnn",
-    [IR_andc] = "nnn",
-    [IR_orc] = "nnn",
-    [IR_eqv] = "nnn",
-    [IR_shl] = "nnn",
-    [IR_shr] = "nnn",
-    [IR_sar] = "nnn",
-    [IR_rotl] = "nnn",
-    [IR_rotr] = "nnn",
-    [IR_clz] = "nn",
-    [IR_ctz] = "nn",
-    [IR_popcnt] = "nn",
-    [IR_bswap] = "nn",
-    [IR_extract] = "nn",
-    [IR_sextract] = "nn",
-    [IR_deposit] = "nnn",
-    [IR_setcond] = "inn",
-    [IR_movcond] = "nnnnn",
-    [IR_label] = "-",
-    [IR_br] = "-",
-    [IR_brcond] = "-nn",
-    [IR_env_ld] = "t",
-    [IR_env_st] = "-t",
-    [IR_guest_ld] = "ta",
-    [IR_guest_st] = "-at",
-    [IR_guest_probe] = "la",
-    [IR_guest_ld_at] = "tal",
-    [IR_guest_st_at] = "-atl",
-    [IR_guest_rmw] = "nan",
-    [IR_guest_cas] = "nann",
-    [IR_fence] = "-",
-    [IR_fmov_i2f] = "fi",
-    [IR_fmov_f2i] = "if",
-    [IR_fbox] = "ds",
-    [IR_funbox] = "sd",
-    [IR_fadd] = "fff",
-    [IR_fsub] = "fff",
-    [IR_fmul] = "fff",
-    [IR_fdiv] = "fff",
-    [IR_fsqrt] = "ff",
-    [IR_fmadd] = "ffff",
-    [IR_fmin] = "fff",
-    [IR_fmax] = "fff",
-    [IR_fcmp] = "iff",
-    [IR_fcvt_f2i] = "if",
-    [IR_fcvt_i2f] = "fi",
-    [IR_fcvt_f2f] = "fx",
-    [IR_fp_save] = "-",
-    [IR_fp_load] = "-",
-    [IR_call] = "",
-    [IR_insn_start] = "-",
-    [IR_goto_tb] = "-",
-    [IR_goto_pc] = "-",
-    [IR_goto_ptr] = "-a",
-    [IR_exit_tb] = "-",
+    [IR_mov] = "tt",          [IR_ext_s8] = "ni",        [IR_ext_s16] = "ni",
+    [IR_ext_s32] = "ni",      [IR_ext_u8] = "ni",        [IR_ext_u16] = "ni",
+    [IR_ext_u32] = "ni",      [IR_add] = "nnn",          [IR_sub] = "nnn",
+    [IR_mul] = "nnn",         [IR_mulhs] = "nnn",        [IR_mulhu] = "nnn",
+    [IR_mulhsu] = "nnn",      [IR_divs] = "nnn",         [IR_divu] = "nnn",
+    [IR_rems] = "nnn",        [IR_remu] = "nnn",         [IR_and] = "nnn",
+    [IR_or] = "nnn",          [IR_xor] = "nnn",          [IR_andc] = "nnn",
+    [IR_orc] = "nnn",         [IR_eqv] = "nnn",          [IR_shl] = "nnn",
+    [IR_shr] = "nnn",         [IR_sar] = "nnn",          [IR_rotl] = "nnn",
+    [IR_rotr] = "nnn",        [IR_clz] = "nn",           [IR_ctz] = "nn",
+    [IR_popcnt] = "nn",       [IR_bswap] = "nn",         [IR_extract] = "nn",
+    [IR_sextract] = "nn",     [IR_deposit] = "nnn",      [IR_setcond] = "inn",
+    [IR_movcond] = "nnnnn",   [IR_label] = "-",          [IR_br] = "-",
+    [IR_brcond] = "-nn",      [IR_env_ld] = "t",         [IR_env_st] = "-t",
+    [IR_guest_ld] = "ta",     [IR_guest_st] = "-at",     [IR_guest_probe] = "la",
+    [IR_guest_ld_at] = "tal", [IR_guest_st_at] = "-atl", [IR_guest_rmw] = "nan",
+    [IR_guest_cas] = "nann",  [IR_fence] = "-",          [IR_fmov_i2f] = "fi",
+    [IR_fmov_f2i] = "if",     [IR_fbox] = "ds",          [IR_funbox] = "sd",
+    [IR_fadd] = "fff",        [IR_fsub] = "fff",         [IR_fmul] = "fff",
+    [IR_fdiv] = "fff",        [IR_fsqrt] = "ff",         [IR_fmadd] = "ffff",
+    [IR_fmin] = "fff",        [IR_fmax] = "fff",         [IR_fcmp] = "iff",
+    [IR_fcvt_f2i] = "if",     [IR_fcvt_i2f] = "fi",      [IR_fcvt_f2f] = "fx",
+    [IR_fp_save] = "-",       [IR_fp_load] = "-",        [IR_call] = "",
+    [IR_insn_start] = "-",    [IR_goto_tb] = "-",        [IR_goto_pc] = "-",
+    [IR_goto_ptr] = "-a",     [IR_exit_tb] = "-",
 };
 
 typedef struct Validator {
@@ -124,8 +76,9 @@ static bool is_wide_int_op(const IrOp *op) {
 static bool kind_fits(const IrOp *op, char kind, unsigned type) {
     switch (kind) {
     case 't':
-        return is_int(op->type) ? type == op->type || (op->type == IR_I32 && type == IR_I64)
-                                : type == op->type;
+        return is_int(op->type)
+                   ? type == op->type || (op->type == IR_I32 && type == IR_I64)
+                   : type == op->type;
     case 'n':
         return type == op->type || (op->type == IR_I32 && type == IR_I64);
     case 'i':
@@ -147,7 +100,8 @@ static bool kind_fits(const IrOp *op, char kind, unsigned type) {
     }
 }
 
-static const char *check_temp(Validator *v, const IrOp *op, char kind, TempId t, bool out) {
+static const char *check_temp(Validator *v, const IrOp *op, char kind, TempId t,
+                              bool out) {
     if (t >= v->ctx->temp_count) {
         return t == TEMP_NONE ? "an operand is missing" : "no such temp";
     }
@@ -156,7 +110,8 @@ static const char *check_temp(Validator *v, const IrOp *op, char kind, TempId t,
         return "an operand has the wrong type";
     }
     if (temp->kind == TEMP_CONST && (out || !is_int(temp->type))) {
-        return out ? "a constant is written" : "float constants do not exist; use fmov_i2f";
+        return out ? "a constant is written"
+                   : "float constants do not exist; use fmov_i2f";
     }
     if (temp->kind == TEMP_LOCAL && !out && !v->written[t]) {
         return "a local is read before it is written since the last label";
@@ -185,7 +140,9 @@ static const char *check_operands(Validator *v, const IrOp *op) {
         if (kind == '-' && op->in[i] != TEMP_NONE) {
             return "too many inputs";
         }
-        const char *why = kind == '-' ? NULL : check_temp(v, op, kind == '*' ? 0 : kind, op->in[i], false);
+        const char *why =
+            kind == '-' ? NULL
+                        : check_temp(v, op, kind == '*' ? 0 : kind, op->in[i], false);
         if (why) {
             return why;
         }
@@ -205,10 +162,12 @@ static const char *check_type(const IrOp *op) {
     if (is_bit_move(op)) {
         return NULL;
     }
-    if ((strpbrk(sig, "fx") || op->opcode == IR_fbox || op->opcode == IR_funbox) && is_int(op->type)) {
+    if ((strpbrk(sig, "fx") || op->opcode == IR_fbox || op->opcode == IR_funbox) &&
+        is_int(op->type)) {
         return "the type must be f32 or f64";
     }
-    if ((op->opcode == IR_fbox && op->type != IR_F64) || (op->opcode == IR_funbox && op->type != IR_F32)) {
+    if ((op->opcode == IR_fbox && op->type != IR_F64) ||
+        (op->opcode == IR_funbox && op->type != IR_F32)) {
         return "fbox is of type f64, funbox of f32";
     }
     if (strchr(sig, 'n') && !is_int(op->type)) {
@@ -262,12 +221,14 @@ static const char *check_memory(const IrOp *op) {
 }
 
 static const char *check_field(const IrOp *op) {
-    if (op->opcode != IR_extract && op->opcode != IR_sextract && op->opcode != IR_deposit) {
+    if (op->opcode != IR_extract && op->opcode != IR_sextract &&
+        op->opcode != IR_deposit) {
         return NULL;
     }
     unsigned pos = ir_field_pos(op->imm), len = ir_field_len(op->imm);
-    return len == 0 || pos + len > (op->type == IR_I64 ? 64 : 32) ? "the field is not inside the value"
-                                                                   : NULL;
+    return len == 0 || pos + len > (op->type == IR_I64 ? 64 : 32)
+               ? "the field is not inside the value"
+               : NULL;
 }
 
 static const char *check_enums(const IrOp *op) {
@@ -286,7 +247,8 @@ static const char *check_enums(const IrOp *op) {
     case IR_fdiv:
     case IR_fsqrt:
     case IR_fmadd:
-        return op->aux > FP_MODE_RMM && op->aux != FP_MODE_DYN ? "no such rounding mode" : NULL;
+        return op->aux > FP_MODE_RMM && op->aux != FP_MODE_DYN ? "no such rounding mode"
+                                                               : NULL;
     case IR_fcvt_f2i:
     case IR_fcvt_i2f:
         return op->imm > FCVT_U64 ? "no such conversion" : NULL;
@@ -305,7 +267,8 @@ static const char *check_env(const Validator *v, const IrOp *op) {
     int64_t first = (int64_t)op->imm, end = first + MO_BYTES(op->aux);
     for (unsigned t = 0; t < v->ctx->global_count; t++) {
         const IrTemp *temp = &v->ctx->temps[t];
-        int64_t at = temp->env_offset, size = temp->type == IR_I32 || temp->type == IR_F32 ? 4 : 8;
+        int64_t at = temp->env_offset,
+                size = temp->type == IR_I32 || temp->type == IR_F32 ? 4 : 8;
         if (first < at + size && at < end) {
             return "an env access hits a global's slot";
         }
@@ -363,7 +326,8 @@ bool ir_validate(const IrContext *ctx, Error **errp) {
         if (!op->removed) {
             v->ctx = ctx;
             why = check_op(v, op);
-            ended = op->opcode < IR_OPCODE_COUNT && ir_op_defs[op->opcode].flags & OPF_ENDS;
+            ended =
+                op->opcode < IR_OPCODE_COUNT && ir_op_defs[op->opcode].flags & OPF_ENDS;
         }
     }
     if (why) {
@@ -373,7 +337,9 @@ bool ir_validate(const IrContext *ctx, Error **errp) {
         error_set(errp, "IR op %u (%s): %s", i ? i - 1 : 0, name, why);
     } else if (!ended) {
         why = "no end";
-        error_set(errp, "IR: control runs off the end of the block; end it with goto_* or exit_tb");
+        error_set(
+            errp,
+            "IR: control runs off the end of the block; end it with goto_* or exit_tb");
     }
     for (unsigned label = 0; !why && label < ctx->label_count; label++) {
         if (v->label_used[label] && !v->label_seen[label]) {

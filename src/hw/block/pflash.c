@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pflash: a bank of NOR flash: two 16-bit chips side by side, 32 MiB, Intel's command set.
+ * Pflash: a bank of NOR flash: two 16-bit chips side by side, 32 MiB, Intel's command
+ * set.
  *
  *   array mode: reads go straight to the RAMBlock (ROM device)
  *        |  any command write           ^ 0xff
  *        v                              |
- *   command mode: reads answer with status, identifiers or the CFI table; writes program and erase
+ *   command mode: reads answer with status, identifiers or the CFI table; writes program
+ * and erase
  *
- * A command is the low byte of a write; an answer is repeated for both chips. Programming can only
- * clear bits, erasing sets all bits of a block; both are written through to the -drive at once.
+ * A command is the low byte of a write; an answer is repeated for both chips. Programming
+ * can only clear bits, erasing sets all bits of a block; both are written through to the
+ * -drive at once.
  *
- * Invariants: the region is in ROM mode exactly while mode == MODE_ARRAY and no command is under way.
- * Spec: Common Flash Memory Interface (JESD68.01); Intel StrataFlash J3 data sheet (basic and buffered
- * programming, block erase, status register).
- * Not modelled: block locks (they are accepted and do nothing), suspend, protection registers, time:
- * every operation is done when its last write returns.
+ * Invariants: the region is in ROM mode exactly while mode == MODE_ARRAY and no command
+ * is under way. Spec: Common Flash Memory Interface (JESD68.01); Intel StrataFlash J3
+ * data sheet (basic and buffered programming, block erase, status register). Not
+ * modelled: block locks (they are accepted and do nothing), suspend, protection
+ * registers, time: every operation is done when its last write returns.
  */
 #include "hw/block/pflash.h"
 
@@ -105,7 +108,7 @@ typedef struct Pflash {
     uint8_t buffer[BUFFER_SIZE];
 } Pflash;
 
-/* --- contents ------------------------------------------------------------------------------------- */
+/* --- contents -------------------------------------------------------------------- */
 
 /* The array's bytes were changed: tell who watches memory, and the drive. */
 static bool contents_changed(Pflash *s, uint64_t offset, uint64_t len) {
@@ -150,7 +153,7 @@ static void erase_block(Pflash *s, uint64_t offset) {
     }
 }
 
-/* --- commands ------------------------------------------------------------------------------------- */
+/* --- commands -------------------------------------------------------------------- */
 
 static void enter_mode(Pflash *s, PflashMode mode) {
     s->mode = (uint8_t)mode;
@@ -272,7 +275,8 @@ static void pflash_write(void *opaque, hwaddr offset, uint64_t value, unsigned s
 static uint16_t chip_answer(const Pflash *s, uint64_t word) {
     switch (s->mode) {
     case MODE_ID:
-        word %= BLOCK_SIZE / BANK_WIDTH; /* each block answers alike; word 2: not locked */
+        word %=
+            BLOCK_SIZE / BANK_WIDTH; /* each block answers alike; word 2: not locked */
         return word == 0 ? ID_INTEL : word == 1 ? ID_CHIP : 0;
     case MODE_CFI:
         return word < CFI_LENGTH ? cfi_table[word] : 0;
@@ -304,13 +308,14 @@ static const MemoryRegionOps pflash_ops = {
     .impl_max = BANK_WIDTH,
 };
 
-/* --- the device ------------------------------------------------------------------------------------ */
+/* --- the device ------------------------------------------------------------------ */
 
 static bool read_drive(Pflash *s, Error **errp) {
     uint64_t size = blk_size(s->drive);
     if (size != PFLASH_SIZE) {
-        error_set(errp, "a flash is %d bytes, but its drive has %llu; make it that size "
-                        "(truncate -s %d FILE)",
+        error_set(errp,
+                  "a flash is %d bytes, but its drive has %llu; make it that size "
+                  "(truncate -s %d FILE)",
                   PFLASH_SIZE, (unsigned long long)size, PFLASH_SIZE);
         return false;
     }
@@ -326,11 +331,13 @@ static bool read_drive(Pflash *s, Error **errp) {
 static bool pflash_realize(Device *dev, Error **errp) {
     Pflash *s = (Pflash *)dev;
     const char *name = s->name ? s->name : "pflash";
-    s->ram = ramblock_new(&dev->machine->ram_list, name, PFLASH_SIZE, RAM_ANONYMOUS, NULL, errp);
+    s->ram = ramblock_new(&dev->machine->ram_list, name, PFLASH_SIZE, RAM_ANONYMOUS, NULL,
+                          errp);
     if (!s->ram || (s->drive && !read_drive(s, errp))) {
         return false;
     }
-    memory_region_init_rom_device(&dev->mmio, s->ram, &pflash_ops, dev, name, PFLASH_SIZE);
+    memory_region_init_rom_device(&dev->mmio, s->ram, &pflash_ops, dev, name,
+                                  PFLASH_SIZE);
     return true;
 }
 
@@ -346,7 +353,8 @@ static void pflash_reset(Device *dev) {
 static void pflash_post_load(Device *dev) {
     Pflash *s = (Pflash *)dev;
     s->buffer_start &= PFLASH_SIZE - BUFFER_SIZE;
-    memory_region_set_romd(&dev->machine->as, &dev->mmio, s->mode == MODE_ARRAY && !s->command);
+    memory_region_set_romd(&dev->machine->as, &dev->mmio,
+                           s->mode == MODE_ARRAY && !s->command);
 }
 
 bool pflash_has_drive(const Device *dev) {

@@ -2,7 +2,8 @@
 /*
  * NS16550A: the serial port of the PC and of `virt`, with 16-byte FIFOs.
  *
- *   guest --THR--> (loopback? receive FIFO : Chardev)      Chardev --> receive FIFO --RBR--> guest
+ *   guest --THR--> (loopback? receive FIFO : Chardev)      Chardev --> receive FIFO
+ * --RBR--> guest
  *
  *   offset  DLAB=0 read / write      DLAB=1
  *     0     RBR / THR                DLL   divisor, low byte
@@ -11,21 +12,31 @@
  *     3     LCR     5  LSR     7  SCR
  *     4     MCR     6  MSR
  *
- * The transmitter is never busy: a byte is with the Chardev when the write returns, so THRE and TEMT
- * are always set and only the THRE *interrupt* has state. The divisor matters for the length of the
- * receive timeout alone.
+ * The transmitter is never busy: a byte is with the Chardev when the write returns, so
+ * THRE and TEMT are always set and only the THRE *interrupt* has state. The divisor
+ * matters for the length of the receive timeout alone.
  *
- * Invariants: outside loopback the FIFO never overruns, since can_receive() tells the host how much
- * room there is.
- * Spec: PC16550D data sheet, National Semiconductor, June 1995.
- * Not modelled: framing and parity errors, break on the line, DMA modes, changes of the modem lines.
+ * Invariants: outside loopback the FIFO never overruns, since can_receive() tells the
+ * host how much room there is. Spec: PC16550D data sheet, National Semiconductor, June
+ * 1995. Not modelled: framing and parity errors, break on the line, DMA modes, changes of
+ * the modem lines.
  */
 #include <string.h>
 
 #include "chardev/chardev.h"
 #include "hw/device.h"
 
-enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR, REG_COUNT };
+enum {
+    REG_DATA,
+    REG_IER,
+    REG_IIR_FCR,
+    REG_LCR,
+    REG_MCR,
+    REG_LSR,
+    REG_MSR,
+    REG_SCR,
+    REG_COUNT
+};
 
 enum {
     IER_RX = 1 << 0,
@@ -92,7 +103,7 @@ typedef struct Ns16550a {
     Timer timeout;
 } Ns16550a;
 
-/* --- interrupt ------------------------------------------------------------------------------------ */
+/* --- interrupt ------------------------------------------------------------------- */
 
 static unsigned fifo_capacity(const Ns16550a *s) {
     return s->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
@@ -127,7 +138,7 @@ static void update_irq(Ns16550a *s) {
     irq_set(&s->dev.irq, interrupt_cause(s) != IIR_NONE);
 }
 
-/* --- receiver ------------------------------------------------------------------------------------- */
+/* --- receiver -------------------------------------------------------------------- */
 
 static int64_t character_ns(const Ns16550a *s) {
     unsigned bits = 1 + 5 + (s->lcr & LCR_WORD_MASK) + !!(s->lcr & LCR_PARITY) +
@@ -140,8 +151,8 @@ static int64_t character_ns(const Ns16550a *s) {
 static void restart_timeout(Ns16550a *s) {
     s->timed_out = false;
     if ((s->fcr & FCR_ENABLE) && s->fifo_count) {
-        timer_mod(&s->timeout, clock_now_ns(s->timeout.clock) +
-                                   TIMEOUT_CHARACTERS * character_ns(s));
+        timer_mod(&s->timeout,
+                  clock_now_ns(s->timeout.clock) + TIMEOUT_CHARACTERS * character_ns(s));
     } else {
         timer_del(&s->timeout);
     }
@@ -157,7 +168,8 @@ static void receive_byte(Ns16550a *s, uint8_t byte) {
     if (s->fifo_count >= fifo_capacity(s)) {
         s->overrun = true;
         if (s->fcr & FCR_ENABLE) {
-            return; /* the FIFO keeps what it has; without it the new byte replaces the old one */
+            return; /* the FIFO keeps what it has; without it the new byte replaces the
+                       old one */
         }
         s->fifo_count = 0;
     }
@@ -203,7 +215,7 @@ static uint8_t read_data(Ns16550a *s) {
     return byte;
 }
 
-/* --- transmitter ---------------------------------------------------------------------------------- */
+/* --- transmitter ----------------------------------------------------------------- */
 
 static void write_data(Ns16550a *s, uint8_t byte) {
     if (s->mcr & MCR_LOOP) {
@@ -216,9 +228,10 @@ static void write_data(Ns16550a *s, uint8_t byte) {
     update_irq(s);
 }
 
-/* --- modem lines ---------------------------------------------------------------------------------- */
+/* --- modem lines ----------------------------------------------------------------- */
 
-/* Outside loopback somebody is always ready at the other end; in it the outputs are the inputs. */
+/* Outside loopback somebody is always ready at the other end; in it the outputs are the
+ * inputs. */
 static void update_modem(Ns16550a *s) {
     uint8_t lines = MSR_CTS | MSR_DSR | MSR_DCD;
     if (s->mcr & MCR_LOOP) {
@@ -234,7 +247,7 @@ static void update_modem(Ns16550a *s) {
     s->msr = lines | deltas;
 }
 
-/* --- registers ------------------------------------------------------------------------------------ */
+/* --- registers ------------------------------------------------------------------- */
 
 static uint8_t read_iir(Ns16550a *s) {
     uint8_t cause = interrupt_cause(s);
@@ -246,7 +259,8 @@ static uint8_t read_iir(Ns16550a *s) {
 }
 
 static uint8_t read_lsr(Ns16550a *s) {
-    uint8_t lsr = LSR_THRE | LSR_TEMT | (s->fifo_count ? LSR_DR : 0) | (s->overrun ? LSR_OE : 0);
+    uint8_t lsr =
+        LSR_THRE | LSR_TEMT | (s->fifo_count ? LSR_DR : 0) | (s->overrun ? LSR_OE : 0);
     if (s->overrun) {
         s->overrun = false;
         update_irq(s);
@@ -288,7 +302,8 @@ static uint64_t uart_read(void *opaque, hwaddr offset, unsigned size) {
 }
 
 static void write_ier(Ns16550a *s, uint8_t value) {
-    /* Enabling it while the holding register is empty (always) raises the THRE interrupt at once. */
+    /* Enabling it while the holding register is empty (always) raises the THRE interrupt
+     * at once. */
     if ((value & IER_THRE) && !(s->ier & IER_THRE)) {
         s->thre_pending = true;
     }
@@ -364,7 +379,7 @@ static const MemoryRegionOps uart_ops = {
     .impl_max = 8,
 };
 
-/* --- the device ------------------------------------------------------------------------------------ */
+/* --- the device ------------------------------------------------------------------ */
 
 static bool uart_realize(Device *dev, Error **errp) {
     Ns16550a *s = (Ns16550a *)dev;
@@ -400,13 +415,15 @@ static void uart_reset(Device *dev) {
 static void uart_post_load(Device *dev) {
     Ns16550a *s = (Ns16550a *)dev;
     s->fifo_first %= FIFO_SIZE;
-    s->fifo_count = s->fifo_count > fifo_capacity(s) ? (uint8_t)fifo_capacity(s) : s->fifo_count;
+    s->fifo_count =
+        s->fifo_count > fifo_capacity(s) ? (uint8_t)fifo_capacity(s) : s->fifo_count;
     update_irq(s);
     accept_input(s);
 }
 
 static const DeviceProperty uart_properties[] = {
-    {"chardev", PROP_CHARDEV, offsetof(Ns16550a, chr), NULL, "where the line ends on the host"},
+    {"chardev", PROP_CHARDEV, offsetof(Ns16550a, chr), NULL,
+     "where the line ends on the host"},
     {NULL, PROP_STRING, 0, NULL, NULL},
 };
 

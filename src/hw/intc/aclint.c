@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACLINT: the machine-level timer and software interrupts of up to eight harts; together they look
- * like SiFive's CLINT.
+ * ACLINT: the machine-level timer and software interrupts of up to eight harts; together
+ * they look like SiFive's CLINT.
  *
  *   swi     +0x0000 + 4*hart   msip: bit 0 --> MSIP
  *   mtimer  +0x0000 + 8*hart   mtimecmp    --> MTIP while mtime >= mtimecmp
- *           +0x7ff8            mtime, 10 MHz: the clock's virtual time / 100 ns + mtime_delta
+ *           +0x7ff8            mtime, 10 MHz: the clock's virtual time / 100 ns +
+ * mtime_delta
  *
- * Invariants: a hart's timer is armed exactly when its MTIP is low and its deadline is a time that
- * the clock can reach.
- * Threads: mtime_delta is atomic, so that `rdtime` needs no lock.
- * Spec: RISC-V ACLINT 1.0-rc4, "MTIMER Device", "MSWI Device".
+ * Invariants: a hart's timer is armed exactly when its MTIP is low and its deadline is a
+ * time that the clock can reach. Threads: mtime_delta is atomic, so that `rdtime` needs
+ * no lock. Spec: RISC-V ACLINT 1.0-rc4, "MTIMER Device", "MSWI Device".
  */
 #include "hw/intc/aclint.h"
 
@@ -21,7 +21,7 @@ enum {
     TICK_NS = 1000000000 / ACLINT_TIMEBASE_HZ,
 };
 
-/* --- MSWI ----------------------------------------------------------------------------------------- */
+/* --- MSWI ------------------------------------------------------------------------ */
 
 typedef struct AclintSwi {
     Device dev;
@@ -106,7 +106,7 @@ const DeviceClass riscv_aclint_swi_class = {
     .post_load = swi_post_load,
 };
 
-/* --- MTIMER --------------------------------------------------------------------------------------- */
+/* --- MTIMER ---------------------------------------------------------------------- */
 
 typedef struct AclintMtimer AclintMtimer;
 
@@ -136,7 +136,8 @@ uint64_t aclint_mtimer_read_time(void *opaque) {
     return clock_ticks(s) + __atomic_load_n(&s->mtime_delta, __ATOMIC_RELAXED);
 }
 
-/* Sets MTIP to what mtime and mtimecmp say now, and arms the timer for when that changes. */
+/* Sets MTIP to what mtime and mtimecmp say now, and arms the timer for when that changes.
+ */
 static void update_hart(AclintMtimer *s, unsigned hart) {
     uint64_t now = clock_ticks(s);
     uint64_t mtime = now + s->mtime_delta;
@@ -224,7 +225,8 @@ static bool mtimer_realize(Device *dev, Error **errp) {
         s->hart_timer[i].hart = i;
         timer_init(&s->timer[i], device_clock(dev), deadline_passed, &s->hart_timer[i]);
     }
-    memory_region_init_io(&dev->mmio, &mtimer_ops, dev, "riscv.aclint.mtimer", ACLINT_MTIMER_SIZE);
+    memory_region_init_io(&dev->mmio, &mtimer_ops, dev, "riscv.aclint.mtimer",
+                          ACLINT_MTIMER_SIZE);
     return true;
 }
 

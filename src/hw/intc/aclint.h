@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ACLINT: how the board wires the machine timer and the software interrupts to the harts. */
+/* ACLINT: how the board wires the machine timer and the software interrupts to the harts.
+ */
 #ifndef VITRINE_HW_INTC_ACLINT_H
 #define VITRINE_HW_INTC_ACLINT_H
 
@@ -12,7 +13,8 @@ enum {
     ACLINT_TIMEBASE_HZ = 10000000,
 };
 
-/* Connect the MSIP or MTIP of a hart; harts are those that were connected before realize. */
+/* Connect the MSIP or MTIP of a hart; harts are those that were connected before realize.
+ */
 void aclint_swi_connect(Device *dev, unsigned hart, IrqLine line);
 void aclint_mtimer_connect(Device *dev, unsigned hart, IrqLine line);
 /* Called after the guest wrote mtime: deadlines that were made from it are void. */

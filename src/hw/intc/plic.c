@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PLIC: platform-level interrupt controller: sources compete, by priority, for each context (a hart
- * in one privilege mode).
+ * PLIC: platform-level interrupt controller: sources compete, by priority, for each
+ * context (a hart in one privilege mode).
  *
- *   level --> gateway --> pending --> enable[ctx] --> priority > threshold[ctx]? --> MEIP / SEIP
- *               ^ closed by claim (a read), opened again by completion (a write)
+ *   level --> gateway --> pending --> enable[ctx] --> priority > threshold[ctx]? --> MEIP
+ * / SEIP ^ closed by claim (a read), opened again by completion (a write)
  *
  *   +0x000000 + 4*source  priority      +0x200000 + 0x1000*context  threshold
  *   +0x001000             pending bits  +0x200004 + 0x1000*context  claim / complete
  *   +0x002000 + 0x80*ctx  enable bits
  *
- * Invariants: a source is never both pending and in service: its gateway forwards one request at a
- * time. A pending request stays, though the device may have lowered its line meanwhile.
- * Spec: RISC-V Platform-Level Interrupt Controller 1.0.0. Of equal priorities the lowest ID wins;
- * a claim heeds `enable` but not the threshold; priority 0 never interrupts.
+ * Invariants: a source is never both pending and in service: its gateway forwards one
+ * request at a time. A pending request stays, though the device may have lowered its line
+ * meanwhile. Spec: RISC-V Platform-Level Interrupt Controller 1.0.0. Of equal priorities
+ * the lowest ID wins; a claim heeds `enable` but not the threshold; priority 0 never
+ * interrupts.
  */
 #include "hw/intc/plic.h"
 
@@ -56,7 +57,8 @@ static void set_bit(uint32_t *words, unsigned n, bool on) {
 static unsigned best_source(const Plic *s, unsigned context) {
     unsigned best = 0;
     for (unsigned w = 0; w < SOURCE_WORDS; w++) {
-        for (uint32_t bits = s->pending[w] & s->enable[context][w]; bits; bits &= bits - 1) {
+        for (uint32_t bits = s->pending[w] & s->enable[context][w]; bits;
+             bits &= bits - 1) {
             unsigned source = w * 32 + (unsigned)__builtin_ctz(bits);
             if (s->priority[source] > (best ? s->priority[best] : 0)) {
                 best = source;
@@ -73,7 +75,8 @@ static void update(Plic *s) {
     }
 }
 
-/* Opens the gateway for a source whose line is high, unless a request of it is under way. */
+/* Opens the gateway for a source whose line is high, unless a request of it is under way.
+ */
 static void forward(Plic *s, unsigned source) {
     if (get_bit(s->level, source) && !get_bit(s->in_service, source)) {
         set_bit(s->pending, source, true);
@@ -105,7 +108,8 @@ static uint32_t claim(Plic *s, unsigned context) {
 
 static void complete(Plic *s, unsigned context, uint32_t source) {
     if (source == 0 || source > PLIC_SOURCES || !get_bit(s->enable[context], source)) {
-        device_guest_error(&s->dev, "completion of source %u, which context %u has not enabled",
+        device_guest_error(&s->dev,
+                           "completion of source %u, which context %u has not enabled",
                            source, context);
         return;
     }
@@ -114,7 +118,7 @@ static void complete(Plic *s, unsigned context, uint32_t source) {
     update(s);
 }
 
-/* --- registers ------------------------------------------------------------------------------------ */
+/* --- registers ------------------------------------------------------------------- */
 
 static uint64_t bad_read(const Plic *s, hwaddr offset) {
     device_guest_error(&s->dev, "read of unknown register 0x%x", (unsigned)offset);
@@ -149,7 +153,8 @@ static uint64_t plic_read(void *opaque, hwaddr offset, unsigned size) {
 }
 
 static void bad_write(const Plic *s, hwaddr offset) {
-    device_guest_error(&s->dev, "write to unknown or read-only register 0x%x", (unsigned)offset);
+    device_guest_error(&s->dev, "write to unknown or read-only register 0x%x",
+                       (unsigned)offset);
 }
 
 static void write_enable(Plic *s, hwaddr offset, uint32_t value) {
@@ -205,7 +210,7 @@ static const MemoryRegionOps plic_ops = {
     .impl_max = 4,
 };
 
-/* --- the device ------------------------------------------------------------------------------------ */
+/* --- the device ------------------------------------------------------------------ */
 
 static bool plic_realize(Device *dev, Error **errp) {
     (void)errp;

@@ -11,7 +11,8 @@ enum {
     PLIC_SIZE = 0x600000,
 };
 
-/* Connects the output of a context; contexts are those that were connected before realize. */
+/* Connects the output of a context; contexts are those that were connected before
+ * realize. */
 void plic_connect(Device *dev, unsigned context, IrqLine line);
 /* The input a device's interrupt line is wired to. */
 IrqLine plic_input(Device *dev, unsigned source);

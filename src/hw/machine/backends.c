@@ -2,10 +2,11 @@
 /*
  * Backends: the host side of the command line.
  *
- *   -chardev, -serial --> Chardev      -drive --> BlockBackend      -netdev, -nic --> NetBackend
+ *   -chardev, -serial --> Chardev      -drive --> BlockBackend      -netdev, -nic -->
+ * NetBackend
  *
- * Not modelled: -drive if= other than none, pflash and virtio; cache, aio and discard are accepted
- * and have no effect.
+ * Not modelled: -drive if= other than none, pflash and virtio; cache, aio and discard are
+ * accepted and have no effect.
  */
 #include "hw/machine/backends.h"
 
@@ -15,7 +16,7 @@
 
 #include "util/keyval.h"
 
-/* --- character devices -------------------------------------------------------------------------- */
+/* --- character devices ----------------------------------------------------------- */
 
 static bool open_chardevs(Machine *m, Error **errp) {
     const OptionList *list = &m->config.chardevs;
@@ -28,8 +29,9 @@ static bool open_chardevs(Machine *m, Error **errp) {
         const char *id = chardev_id(chr);
         bool twice = id && machine_find_chardev(m, id);
         if (!id || twice) {
-            error_set(errp, twice ? "-chardev %s: its id is taken; ids must differ"
-                                  : "-chardev %s: it needs an id=, for a device to name it",
+            error_set(errp,
+                      twice ? "-chardev %s: its id is taken; ids must differ"
+                            : "-chardev %s: it needs an id=, for a device to name it",
                       list->item[i]);
             chardev_free(chr);
             return false;
@@ -70,8 +72,8 @@ static bool open_serials(Machine *m, Error **errp) {
             return false;
         }
     }
-    /* Deviates: without -nographic QEMU shows the line in a window; there is none here, so the
-     * terminal has it unless -display none asks for silence. */
+    /* Deviates: without -nographic QEMU shows the line in a window; there is none here,
+     * so the terminal has it unless -display none asks for silence. */
     if (!c->serials.count && !c->nodefaults) {
         bool terminal = c->nographic || !c->display_none;
         return open_serial(m, terminal ? "mon:stdio" : "null", errp);
@@ -79,7 +81,7 @@ static bool open_serials(Machine *m, Error **errp) {
     return true;
 }
 
-/* --- drives ------------------------------------------------------------------------------------- */
+/* --- drives ---------------------------------------------------------------------- */
 
 static bool check_drive_interface(const char *interface, Error **errp) {
     static const char *const known[] = {"none", "pflash", "virtio"};
@@ -93,8 +95,9 @@ static bool check_drive_interface(const char *interface, Error **errp) {
 }
 
 static bool parse_drive(Machine *m, const KeyVal *kv, MachineDrive *d, Error **errp) {
-    static const char known[] = "file id format if index unit readonly read-only snapshot media "
-                                "cache aio discard detect-zeroes werror rerror";
+    static const char known[] =
+        "file id format if index unit readonly read-only snapshot media "
+        "cache aio discard detect-zeroes werror rerror";
     BlockOptions bo = {.id = keyval_get(kv, "id"),
                        .file = keyval_get(kv, "file"),
                        .format = keyval_get(kv, "format")};
@@ -105,12 +108,14 @@ static bool parse_drive(Machine *m, const KeyVal *kv, MachineDrive *d, Error **e
         !keyval_get_bool(kv, "readonly", &bo.read_only, errp) ||
         !keyval_get_bool(kv, "read-only", &bo.read_only, errp) ||
         !keyval_get_bool(kv, "snapshot", &bo.snapshot, errp) ||
-        !check_drive_interface(interface, errp) || !keyval_get_u64(kv, "index", &unit, errp) ||
+        !check_drive_interface(interface, errp) ||
+        !keyval_get_u64(kv, "index", &unit, errp) ||
         !keyval_get_u64(kv, "unit", &unit, errp)) {
         return false;
     }
     if (!bo.file || (bo.id && machine_find_drive(m, bo.id))) {
-        error_set(errp, bo.file ? "its id is taken; ids must differ" : "it needs a file=");
+        error_set(errp,
+                  bo.file ? "its id is taken; ids must differ" : "it needs a file=");
         return false;
     }
     d->unit = unit < MACHINE_MAX_LIST ? (int)unit : -1;
@@ -161,7 +166,7 @@ BlockBackend *machine_take_drive(Machine *m, const char *interface, int unit) {
     return NULL;
 }
 
-/* --- networks ----------------------------------------------------------------------------------- */
+/* --- networks -------------------------------------------------------------------- */
 
 static NetBackend *open_netdev(Machine *m, const char *spec, Error **errp) {
     if (m->netdev_count == MACHINE_MAX_LIST) {
@@ -205,15 +210,15 @@ Chardev *machine_find_chardev(Machine *m, const char *id) {
     return NULL;
 }
 
-/* --- devices of the command line ---------------------------------------------------------------- */
+/* --- devices of the command line ------------------------------------------------- */
 
 /* Writes to `out` the -netdev text: that of -nic without what belongs to the card. */
 static bool nic_backend_text(const KeyVal *kv, const char *id, char *out, size_t size) {
     size_t n = (size_t)snprintf(out, size, "user,id=%s", id);
     for (unsigned i = 0; i < kv->count && n < size; i++) {
         const KeyValItem *it = &kv->items[i];
-        if (strcmp(it->key, "type") && strcmp(it->key, "model") && strcmp(it->key, "mac") &&
-            strcmp(it->key, "id")) {
+        if (strcmp(it->key, "type") && strcmp(it->key, "model") &&
+            strcmp(it->key, "mac") && strcmp(it->key, "id")) {
             n += (size_t)snprintf(out + n, size - n, ",%s=%s", it->key, it->value);
         }
     }
@@ -248,7 +253,8 @@ static bool add_nics(Machine *m, Error **errp) {
     const OptionList *list = &m->config.nics;
     for (unsigned i = 0; i < list->count; i++) {
         KeyVal kv;
-        bool ok = keyval_parse(&kv, list->item[i], "type", errp) && add_nic(m, &kv, i, errp);
+        bool ok =
+            keyval_parse(&kv, list->item[i], "type", errp) && add_nic(m, &kv, i, errp);
         keyval_free(&kv);
         if (!ok) {
             error_prepend(errp, "-nic %s: ", list->item[i]);
@@ -259,10 +265,13 @@ static bool add_nics(Machine *m, Error **errp) {
 }
 
 static bool add_virtio_disk(Machine *m, BlockBackend *blk, Error **errp) {
-    const DeviceClass *cls = m->cls->disk_model ? device_class_find(m->cls->disk_model) : NULL;
+    const DeviceClass *cls =
+        m->cls->disk_model ? device_class_find(m->cls->disk_model) : NULL;
     if (!cls) {
-        error_set(errp, "-drive if=virtio: machine %s has no such disk; use if=none and -device",
-                  m->cls->name);
+        error_set(
+            errp,
+            "-drive if=virtio: machine %s has no such disk; use if=none and -device",
+            m->cls->name);
         return false;
     }
     Device *dev = device_new(m, cls, NULL, errp);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Backends: opens what -chardev, -serial, -drive, -netdev and -nic name. Inside src/hw/machine. */
+/* Backends: opens what -chardev, -serial, -drive, -netdev and -nic name. Inside
+ * src/hw/machine. */
 #ifndef VITRINE_HW_MACHINE_BACKENDS_H
 #define VITRINE_HW_MACHINE_BACKENDS_H
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot: see boot.h. Addresses are QEMU's (7.2), so that what was linked or written for it runs here.
+ * Boot: see boot.h. Addresses are QEMU's (7.2), so that what was linked or written for it
+ * runs here.
  *
  * Spec: OpenSBI, docs/firmware/fw_dynamic.md; Linux Documentation/arch/riscv/boot.rst.
- * Deviates: QEMU always begins at the base of RAM without firmware; a kernel that puts nothing there
- * begins at its entry point here. It enters an ELF kernel at its lowest address; here at its entry.
+ * Deviates: QEMU always begins at the base of RAM without firmware; a kernel that puts
+ * nothing there begins at its entry point here. It enters an ELF kernel at its lowest
+ * address; here at its entry.
  */
 #include "hw/machine/boot.h"
 
@@ -21,7 +23,7 @@
 #define KERNEL_ALIGN(xlen) ((xlen) == 32 ? 4 * MIB : 2 * MIB) /* a large page */
 #define INITRD_DISTANCE    (128 * MIB)
 #define FDT_ALIGN          (2 * MIB)
-#define FDT_TOP            (3 * GIB) /* a 32-bit kernel can map it */
+#define FDT_TOP            (3 * GIB)   /* a 32-bit kernel can map it */
 #define FDT_ROOM           (64 * 1024) /* for what firmware adds in place */
 #define FDT_MAX            (1 * MIB)
 
@@ -39,16 +41,20 @@ static hwaddr ram_end(const Boot *b) {
     return b->ram_base + b->ram_size;
 }
 
-/* --- firmware: where is it? ----------------------------------------------------------------------- */
+/* --- firmware: where is it? ------------------------------------------------------ */
 
 static const char *const firmware_dirs64[] = {
-    "/usr/share/opensbi", "/usr/lib/riscv64-linux-gnu/opensbi/generic", "/usr/share/qemu", NULL};
+    "/usr/share/opensbi", "/usr/lib/riscv64-linux-gnu/opensbi/generic", "/usr/share/qemu",
+    NULL};
 static const char *const firmware_names64[] = {"opensbi-riscv64-generic-fw_dynamic.bin",
                                                "fw_dynamic.bin", NULL};
-/* fw_dynamic.bin says nothing of its width, so for RV32 only the long name counts elsewhere. */
+/* fw_dynamic.bin says nothing of its width, so for RV32 only the long name counts
+ * elsewhere. */
 static const char *const firmware_dirs32[] = {
-    "/usr/share/opensbi", "/usr/lib/riscv32-linux-gnu/opensbi/generic", "/usr/share/qemu", NULL};
-static const char *const firmware_names32[] = {"opensbi-riscv32-generic-fw_dynamic.bin", NULL};
+    "/usr/share/opensbi", "/usr/lib/riscv32-linux-gnu/opensbi/generic", "/usr/share/qemu",
+    NULL};
+static const char *const firmware_names32[] = {"opensbi-riscv32-generic-fw_dynamic.bin",
+                                               NULL};
 
 static char *copy_path(const char *path, Error **errp) {
     char *copy = strdup(path);
@@ -81,7 +87,8 @@ static char *find_in_dir(const char *dir, size_t dir_len, const char *const *nam
 }
 
 /* Looks through the colon-separated list, then through the fixed directories. */
-static char *find_in_dirs(const char *list, const char *const *dirs, const char *const *names) {
+static char *find_in_dirs(const char *list, const char *const *dirs,
+                          const char *const *names) {
     while (list && *list) {
         size_t n = strcspn(list, ":");
         char *path = n ? find_in_dir(list, n, names) : NULL;
@@ -105,14 +112,16 @@ static char *find_default_firmware(const MachineConfig *c, Error **errp) {
     const char *const *names = rv32 ? firmware_names32 : firmware_names64;
     char *path = find_in_dirs(c->data_dirs, dirs, names);
     if (!path) {
-        error_set(errp, "no OpenSBI firmware for RV%u found: no %s%s in ", c->xlen, names[0],
-                  names[1] ? " or fw_dynamic.bin" : "");
+        error_set(errp, "no OpenSBI firmware for RV%u found: no %s%s in ", c->xlen,
+                  names[0], names[1] ? " or fw_dynamic.bin" : "");
         for (unsigned i = 0; dirs[i]; i++) {
             error_append(errp, i ? ", %s" : "%s", dirs[i]);
         }
-        error_append(errp, rv32 ? "; name one with -bios FILE, or use -bios none"
-                                : "; install the package opensbi, name one with -bios FILE, or use "
-                                  "-bios none");
+        error_append(
+            errp, rv32
+                      ? "; name one with -bios FILE, or use -bios none"
+                      : "; install the package opensbi, name one with -bios FILE, or use "
+                        "-bios none");
     }
     return path;
 }
@@ -125,12 +134,13 @@ static char *find_firmware(const MachineConfig *c, Error **errp) {
     const char *const names[] = {c->bios, NULL};
     char *path = NULL;
     if (access(c->bios, R_OK) != 0 && !strchr(c->bios, '/')) {
-        path = find_in_dirs(c->data_dirs, c->xlen == 32 ? firmware_dirs32 : firmware_dirs64, names);
+        path = find_in_dirs(c->data_dirs,
+                            c->xlen == 32 ? firmware_dirs32 : firmware_dirs64, names);
     }
     return path ? path : copy_path(c->bios, errp);
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------- */
 
 /* Owns: takes path. */
 static bool file_open(BootFile *f, char *path, Error **errp) {
@@ -158,7 +168,8 @@ static bool open_firmware(Boot *b, const MachineConfig *c, Error **errp) {
         error_prepend(errp, "-bios: ");
         return false;
     }
-    return f->image.kind != IMAGE_LINUX || image_parse_raw(&f->src, b->ram_base, &f->image, errp);
+    return f->image.kind != IMAGE_LINUX ||
+           image_parse_raw(&f->src, b->ram_base, &f->image, errp);
 }
 
 /* True if a segment of the image holds a byte of [addr, addr + size). */
@@ -189,7 +200,8 @@ static bool open_kernel(Boot *b, const MachineConfig *c, Error **errp) {
         const ImageSegment *s = &f->image.segment[i];
         if (image_touches(&b->firmware, s->addr, s->mem_size)) {
             error_set(errp,
-                      "-kernel: '%s' wants 0x%" PRIx64 ", where the firmware is; use -bios none if "
+                      "-kernel: '%s' wants 0x%" PRIx64
+                      ", where the firmware is; use -bios none if "
                       "it runs in machine mode, or link it for 0x%" PRIx64,
                       c->kernel, s->addr, free_base);
             return false;
@@ -201,7 +213,8 @@ static bool open_kernel(Boot *b, const MachineConfig *c, Error **errp) {
 bool boot_open(Boot *b, Machine *m, Error **errp) {
     const MachineConfig *c = &m->config;
     if (!c->kernel && (c->initrd || (c->append && *c->append))) {
-        error_set(errp, "%s needs a -kernel to use it", c->initrd ? "-initrd" : "-append");
+        error_set(errp, "%s needs a -kernel to use it",
+                  c->initrd ? "-initrd" : "-append");
         return false;
     }
     if (!open_firmware(b, c, errp) || (c->kernel && !open_kernel(b, c, errp))) {
@@ -222,7 +235,7 @@ bool boot_open(Boot *b, Machine *m, Error **errp) {
     return true;
 }
 
-/* --- device tree and initrd ------------------------------------------------------------------------ */
+/* --- device tree and initrd ------------------------------------------------------ */
 
 static bool place_fdt(Boot *b, uint64_t size, Error **errp) {
     hwaddr top = ram_end(b);
@@ -236,8 +249,9 @@ static bool place_fdt(Boot *b, uint64_t size, Error **errp) {
     }
     if (addr < b->ram_base || image_touches(&b->firmware, addr, size) ||
         image_touches(&b->kernel, addr, size)) {
-        error_set(errp, "the device tree does not fit into %" PRIu64 " KiB of RAM beside the "
-                        "kernel; give more with -m",
+        error_set(errp,
+                  "the device tree does not fit into %" PRIu64 " KiB of RAM beside the "
+                  "kernel; give more with -m",
                   b->ram_size / 1024);
         return false;
     }
@@ -245,20 +259,23 @@ static bool place_fdt(Boot *b, uint64_t size, Error **errp) {
     return true;
 }
 
-/* QEMU's place: far enough above the kernel for it to unpack itself, low enough for small RAM. If it
- * does not fit there, as high as it can be. */
+/* QEMU's place: far enough above the kernel for it to unpack itself, low enough for small
+ * RAM. If it does not fit there, as high as it can be. */
 static bool place_initrd(Boot *b, Error **errp) {
     uint64_t size = b->initrd.src.size, half = b->ram_size / 2;
     hwaddr free_base = align_up(b->kernel.image.high, PAGE_SIZE);
-    hwaddr addr = b->kernel.image.entry + (half < INITRD_DISTANCE ? half : INITRD_DISTANCE);
+    hwaddr addr =
+        b->kernel.image.entry + (half < INITRD_DISTANCE ? half : INITRD_DISTANCE);
     addr = align_down(addr, PAGE_SIZE);
     addr = addr > free_base ? addr : free_base;
     if (size > b->fdt_addr || addr > b->fdt_addr - size) {
         addr = size > b->fdt_addr ? 0 : align_down(b->fdt_addr - size, PAGE_SIZE);
     }
     if (addr < free_base) {
-        error_set(errp, "-initrd: '%s' (%" PRIu64 " MiB) does not fit into RAM between kernel and "
-                        "device tree; give more with -m",
+        error_set(errp,
+                  "-initrd: '%s' (%" PRIu64
+                  " MiB) does not fit into RAM between kernel and "
+                  "device tree; give more with -m",
                   b->initrd.path, size / MIB);
         return false;
     }
@@ -279,7 +296,8 @@ static int set_chosen(const Boot *b, const char *append) {
                               (uint32_t)b->initrd.image.low);
     }
     if (!err && b->initrd.present) {
-        err = fdt_setprop_u32(b->fdt, node, "linux,initrd-end", (uint32_t)b->initrd.image.high);
+        err = fdt_setprop_u32(b->fdt, node, "linux,initrd-end",
+                              (uint32_t)b->initrd.image.high);
     }
     return err;
 }
@@ -302,10 +320,11 @@ static uint8_t *read_dtb(const char *path, Error **errp) {
     if (!fdt || !src.read(&src, 0, fdt, size, errp)) {
         goto out_free;
     }
-    int err = size < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(fdt, size);
+    int err =
+        size < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(fdt, size);
     if (err) {
-        error_set(errp, "-dtb: '%s' is not a device tree blob (%s); make one with dtc", path,
-                  fdt_strerror(err));
+        error_set(errp, "-dtb: '%s' is not a device tree blob (%s); make one with dtc",
+                  path, fdt_strerror(err));
         goto out_free;
     }
     goto out;
@@ -373,13 +392,14 @@ static void renew_seed(Boot *b, Machine *m) {
     uint8_t seed[RNG_SEED_SIZE];
     int node = fdt_path_offset(b->fdt, "/chosen");
     int len = 0;
-    if (node >= 0 && fdt_getprop(b->fdt, node, "rng-seed", &len) && len == RNG_SEED_SIZE) {
+    if (node >= 0 && fdt_getprop(b->fdt, node, "rng-seed", &len) &&
+        len == RNG_SEED_SIZE) {
         machine_random(m, seed, sizeof(seed));
         fdt_setprop_inplace(b->fdt, node, "rng-seed", seed, sizeof(seed));
     }
 }
 
-/* --- into memory ---------------------------------------------------------------------------------- */
+/* --- into memory ----------------------------------------------------------------- */
 
 enum {
     RESET_CODE_WORDS = 6,
@@ -396,7 +416,8 @@ static void put_le(uint8_t *p, uint64_t value, unsigned size) {
     }
 }
 
-/* The boot ROM: the reset vector and, behind it, what OpenSBI's fw_dynamic wants to know. */
+/* The boot ROM: the reset vector and, behind it, what OpenSBI's fw_dynamic wants to know.
+ */
 static bool write_boot_rom(const Boot *b, Machine *m, Error **errp) {
     bool rv32 = m->config.xlen == 32;
     const uint32_t code[RESET_CODE_WORDS] = {
@@ -449,7 +470,8 @@ bool boot_load(Boot *b, Machine *m, Error **errp) {
         return false;
     }
     renew_seed(b, m);
-    if (address_space_write(&m->as, b->fdt_addr, b->fdt, fdt_totalsize(b->fdt)) != MEMTX_OK) {
+    if (address_space_write(&m->as, b->fdt_addr, b->fdt, fdt_totalsize(b->fdt)) !=
+        MEMTX_OK) {
         error_set(errp, "cannot write the device tree to RAM at 0x%" PRIx64, b->fdt_addr);
         return false;
     }

@@ -2,14 +2,15 @@
 /*
  * Boot: what a RISC-V board puts into memory before the first instruction.
  *
- *   boot ROM      reset vector: a0 = hart, a1 = device tree, a2 = &fw_dynamic_info, jump to `start`
- *   RAM + 0       firmware (OpenSBI)              [-bios]
- *   RAM + 2 MiB   kernel                          [-kernel]
+ *   boot ROM      reset vector: a0 = hart, a1 = device tree, a2 = &fw_dynamic_info, jump
+ * to `start` RAM + 0       firmware (OpenSBI)              [-bios] RAM + 2 MiB   kernel
+ * [-kernel]
  *     + 128 MiB   initrd, or half of RAM          [-initrd]
  *   top           device tree, 2 MiB aligned, below 3 GiB
  *
- * boot_open() finds, checks and places; boot_load() writes, at start and again at each reset, from the
- * files themselves (the guest may have overwritten its copies, and keeping ours would cost their size).
+ * boot_open() finds, checks and places; boot_load() writes, at start and again at each
+ * reset, from the files themselves (the guest may have overwritten its copies, and
+ * keeping ours would cost their size).
  */
 #ifndef VITRINE_HW_MACHINE_BOOT_H
 #define VITRINE_HW_MACHINE_BOOT_H
@@ -29,7 +30,8 @@ typedef struct Boot {
     hwaddr rom_base;
     hwaddr ram_base;
     uint64_t ram_size;
-    hwaddr flash_start; /* where to begin instead of in RAM: a flash with firmware; 0: none */
+    hwaddr flash_start; /* where to begin instead of in RAM: a flash with firmware; 0:
+                           none */
     /* found */
     BootFile firmware, kernel, initrd;
     hwaddr start; /* where the reset vector jumps to */
@@ -39,8 +41,8 @@ typedef struct Boot {
 } Boot;
 
 bool boot_open(Boot *b, Machine *m, Error **errp);
-/* Takes the board's tree, or reads -dtb instead; adds what is known only now (bootargs, initrd).
- * Owns: takes fdt (malloc). */
+/* Takes the board's tree, or reads -dtb instead; adds what is known only now (bootargs,
+ * initrd). Owns: takes fdt (malloc). */
 bool boot_set_fdt(Boot *b, Machine *m, uint8_t *fdt, Error **errp);
 bool boot_dump_fdt(const Boot *b, const char *path, Error **errp);
 bool boot_load(Boot *b, Machine *m, Error **errp);

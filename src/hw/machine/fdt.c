@@ -8,9 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FDT_START_SIZE = 16 * 1024, FDT_LIMIT = 1024 * 1024, CELLS_MAX = 64, NODE_NAME_MAX = 64 };
+enum {
+    FDT_START_SIZE = 16 * 1024,
+    FDT_LIMIT = 1024 * 1024,
+    CELLS_MAX = 64,
+    NODE_NAME_MAX = 64
+};
 
-/* Notes an error; true if the last call is to be made again, since there is more room now. */
+/* Notes an error; true if the last call is to be made again, since there is more room
+ * now. */
 static bool must_retry(FdtBuilder *b, int err) {
     if (err != -FDT_ERR_NOSPACE || b->size >= FDT_LIMIT) {
         b->err = b->err ? b->err : err;
@@ -78,7 +84,8 @@ void fdt_prop_string(FdtBuilder *b, const char *name, const char *text) {
     fdt_prop_text(b, name, text, strlen(text) + 1);
 }
 
-void fdt_prop_cells(FdtBuilder *b, const char *name, const uint32_t *cells, unsigned count) {
+void fdt_prop_cells(FdtBuilder *b, const char *name, const uint32_t *cells,
+                    unsigned count) {
     fdt32_t big_endian[CELLS_MAX];
     if (count > CELLS_MAX) {
         b->err = b->err ? b->err : -FDT_ERR_NOSPACE;
@@ -95,7 +102,7 @@ void fdt_prop_u32(FdtBuilder *b, const char *name, uint32_t value) {
 }
 
 void fdt_prop_reg(FdtBuilder *b, uint64_t base, uint64_t size) {
-    const uint32_t cells[] = {(uint32_t)(base >> 32), (uint32_t)base, (uint32_t)(size >> 32),
-                              (uint32_t)size};
+    const uint32_t cells[] = {(uint32_t)(base >> 32), (uint32_t)base,
+                              (uint32_t)(size >> 32), (uint32_t)size};
     fdt_prop_cells(b, "reg", cells, 4);
 }

@@ -2,9 +2,9 @@
 /*
  * Loader: see loader.h.
  *
- * Spec: System V ABI (gABI), chapter 4 "ELF Header" and 5 "Program Header"; RISC-V psABI; Linux
- * Documentation/arch/riscv/boot-image-header.rst.
- * Not modelled: compressed kernels (gzip, EFI zboot), U-Boot's uImage; each is named in the error.
+ * Spec: System V ABI (gABI), chapter 4 "ELF Header" and 5 "Program Header"; RISC-V psABI;
+ * Linux Documentation/arch/riscv/boot-image-header.rst. Not modelled: compressed kernels
+ * (gzip, EFI zboot), U-Boot's uImage; each is named in the error.
  */
 #include "hw/machine/loader.h"
 
@@ -17,7 +17,7 @@
 
 enum { COPY_CHUNK = 64 * 1024 };
 
-/* --- sources -------------------------------------------------------------------------------------- */
+/* --- sources --------------------------------------------------------------------- */
 
 static bool buffer_read(const ImageSource *src, uint64_t offset, void *buf, size_t len,
                         Error **errp) {
@@ -69,7 +69,8 @@ bool image_source_open(ImageSource *src, const char *path, Error **errp) {
         error_set(errp, "'%s' is empty", path);
         goto out_close;
     }
-    *src = (ImageSource){.name = path, .size = (uint64_t)st.st_size, .read = file_read, .fd = fd};
+    *src = (ImageSource){
+        .name = path, .size = (uint64_t)st.st_size, .read = file_read, .fd = fd};
     return true;
 
 out_close:
@@ -86,7 +87,7 @@ void image_source_close(ImageSource *src) {
     *src = (ImageSource){.fd = -1};
 }
 
-/* --- helpers -------------------------------------------------------------------------------------- */
+/* --- helpers --------------------------------------------------------------------- */
 
 /* A little-endian number of `size` bytes. */
 static uint64_t get_le(const uint8_t *p, unsigned size) {
@@ -100,25 +101,28 @@ static uint64_t get_le(const uint8_t *p, unsigned size) {
 static bool add_segment(const ImageSource *src, Image *image, const ImageSegment *s,
                         Error **errp) {
     if (s->file_size > src->size || s->offset > src->size - s->file_size) {
-        error_set(errp, "'%s' is truncated: a segment for 0x%" PRIx64 " ends behind the file",
+        error_set(errp,
+                  "'%s' is truncated: a segment for 0x%" PRIx64 " ends behind the file",
                   src->name, s->addr);
         return false;
     }
     if (s->file_size > s->mem_size || s->mem_size > UINT64_MAX - s->addr) {
-        error_set(errp, "'%s' is broken: the segment for 0x%" PRIx64 " has an impossible size",
+        error_set(errp,
+                  "'%s' is broken: the segment for 0x%" PRIx64 " has an impossible size",
                   src->name, s->addr);
         return false;
     }
     for (unsigned i = 0; i < image->count; i++) {
         const ImageSegment *o = &image->segment[i];
         if (s->addr < o->addr + o->mem_size && o->addr < s->addr + s->mem_size) {
-            error_set(errp, "'%s' is broken: two segments overlap at 0x%" PRIx64, src->name,
-                      s->addr > o->addr ? s->addr : o->addr);
+            error_set(errp, "'%s' is broken: two segments overlap at 0x%" PRIx64,
+                      src->name, s->addr > o->addr ? s->addr : o->addr);
             return false;
         }
     }
     if (image->count == IMAGE_MAX_SEGMENTS) {
-        error_set(errp, "'%s' has more than %d segments to load", src->name, IMAGE_MAX_SEGMENTS);
+        error_set(errp, "'%s' has more than %d segments to load", src->name,
+                  IMAGE_MAX_SEGMENTS);
         return false;
     }
     if (image->count == 0 || s->addr < image->low) {
@@ -134,11 +138,12 @@ static bool add_segment(const ImageSource *src, Image *image, const ImageSegment
 bool image_parse_raw(const ImageSource *src, hwaddr addr, Image *image, Error **errp) {
     *image = (Image){.kind = IMAGE_RAW, .entry = addr};
     return add_segment(
-        src, image, &(ImageSegment){.addr = addr, .file_size = src->size, .mem_size = src->size},
+        src, image,
+        &(ImageSegment){.addr = addr, .file_size = src->size, .mem_size = src->size},
         errp);
 }
 
-/* --- ELF ------------------------------------------------------------------------------------------ */
+/* --- ELF ------------------------------------------------------------------------- */
 
 enum {
     ELF_IDENT_CLASS = 4,
@@ -157,7 +162,8 @@ enum {
     ELF_PHNUM_MAX = 512,
 };
 
-/* Where the fields are that ELF32 and ELF64 have in different places, and how wide words are. */
+/* Where the fields are that ELF32 and ELF64 have in different places, and how wide words
+ * are. */
 typedef struct ElfLayout {
     unsigned word;
     unsigned header_size, entry, phoff, phentsize, phnum;
@@ -167,8 +173,8 @@ typedef struct ElfLayout {
 static const ElfLayout elf32 = {4, 52, 24, 28, 42, 44, 32, 4, 8, 12, 16, 20};
 static const ElfLayout elf64 = {8, 64, 24, 32, 54, 56, 56, 8, 16, 24, 32, 40};
 
-static const ElfLayout *elf_check_header(const ImageSource *src, const uint8_t *h, unsigned xlen,
-                                         Error **errp) {
+static const ElfLayout *elf_check_header(const ImageSource *src, const uint8_t *h,
+                                         unsigned xlen, Error **errp) {
     const ElfLayout *l = h[ELF_IDENT_CLASS] == ELF_CLASS_64 ? &elf64 : &elf32;
     if (h[ELF_IDENT_CLASS] != ELF_CLASS_64 && h[ELF_IDENT_CLASS] != ELF_CLASS_32) {
         error_set(errp, "'%s' is a broken ELF file: unknown class", src->name);
@@ -176,19 +182,21 @@ static const ElfLayout *elf_check_header(const ImageSource *src, const uint8_t *
     }
     uint64_t machine = get_le(h + ELF_MACHINE, 2);
     if (h[ELF_IDENT_DATA] != ELF_DATA_LSB || machine != ELF_MACHINE_RISCV) {
-        error_set(errp, "'%s' is an ELF file for another processor (machine %" PRIu64
-                        "); it must be RISC-V, little-endian",
+        error_set(errp,
+                  "'%s' is an ELF file for another processor (machine %" PRIu64
+                  "); it must be RISC-V, little-endian",
                   src->name, machine);
         return NULL;
     }
     if (l->word * 8 != xlen) {
-        error_set(errp, "'%s' is for RV%u; use vitrine-system-riscv%u", src->name, l->word * 8,
-                  l->word * 8);
+        error_set(errp, "'%s' is for RV%u; use vitrine-system-riscv%u", src->name,
+                  l->word * 8, l->word * 8);
         return NULL;
     }
     uint64_t type = get_le(h + ELF_TYPE, 2);
     if (type != ELF_TYPE_EXEC && type != ELF_TYPE_DYN) {
-        error_set(errp, "'%s' is an ELF file but not a program; link it first", src->name);
+        error_set(errp, "'%s' is an ELF file but not a program; link it first",
+                  src->name);
         return NULL;
     }
     return l;
@@ -207,7 +215,8 @@ static bool elf_parse(const ImageSource *src, const ImagePlace *place, Image *im
                       Error **errp) {
     uint8_t h[ELF_HEADER_MAX] = {0}, ph[ELF_PHDR_MAX];
     *image = (Image){.kind = IMAGE_ELF};
-    if (!src->read(src, 0, h, src->size < sizeof(h) ? (size_t)src->size : sizeof(h), errp)) {
+    if (!src->read(src, 0, h, src->size < sizeof(h) ? (size_t)src->size : sizeof(h),
+                   errp)) {
         return false;
     }
     const ElfLayout *l = elf_check_header(src, h, place->xlen, errp);
@@ -216,9 +225,11 @@ static bool elf_parse(const ImageSource *src, const ImagePlace *place, Image *im
     }
     uint64_t phoff = get_le(h + l->phoff, l->word), phnum = get_le(h + l->phnum, 2);
     uint64_t table = phnum * l->phdr_size;
-    if (src->size < l->header_size || get_le(h + l->phentsize, 2) != l->phdr_size || !phnum ||
-        phnum > ELF_PHNUM_MAX || table > src->size || phoff > src->size - table) {
-        error_set(errp, "'%s' is a broken or truncated ELF file: no usable program headers",
+    if (src->size < l->header_size || get_le(h + l->phentsize, 2) != l->phdr_size ||
+        !phnum || phnum > ELF_PHNUM_MAX || table > src->size ||
+        phoff > src->size - table) {
+        error_set(errp,
+                  "'%s' is a broken or truncated ELF file: no usable program headers",
                   src->name);
         return false;
     }
@@ -245,12 +256,13 @@ static bool elf_parse(const ImageSource *src, const ImagePlace *place, Image *im
         return false;
     }
     if (image->entry == UINT64_MAX) {
-        image->entry = image->low; /* an entry outside of the program: begin at its first byte */
+        image->entry =
+            image->low; /* an entry outside of the program: begin at its first byte */
     }
     return true;
 }
 
-/* --- Linux Image ---------------------------------------------------------------------------------- */
+/* --- Linux Image ----------------------------------------------------------------- */
 
 enum {
     LINUX_TEXT_OFFSET = 8,
@@ -266,11 +278,13 @@ static bool linux_parse(const ImageSource *src, const uint8_t *h, const ImagePla
     uint64_t text_offset = get_le(h + LINUX_TEXT_OFFSET, 8);
     uint64_t image_size = get_le(h + LINUX_IMAGE_SIZE, 8);
     if (get_le(h + LINUX_FLAGS, 8) & LINUX_FLAG_BIG_ENDIAN) {
-        error_set(errp, "'%s' is a big-endian kernel; only little-endian ones run", src->name);
+        error_set(errp, "'%s' is a big-endian kernel; only little-endian ones run",
+                  src->name);
         return false;
     }
     if ((text_offset & PAGE_OFFSET_MASK) || text_offset > UINT64_MAX - place->ram_base) {
-        error_set(errp, "'%s' is broken: text_offset 0x%" PRIx64 " in its header is impossible",
+        error_set(errp,
+                  "'%s' is broken: text_offset 0x%" PRIx64 " in its header is impossible",
                   src->name, text_offset);
         return false;
     }
@@ -283,15 +297,17 @@ static bool linux_parse(const ImageSource *src, const uint8_t *h, const ImagePla
     return add_segment(src, image, &s, errp);
 }
 
-/* --- what kind is it? ----------------------------------------------------------------------------- */
+/* --- what kind is it? ------------------------------------------------------------ */
 
 static bool check_unsupported(const ImageSource *src, const uint8_t *h, Error **errp) {
     if (h[0] == 0x1f && h[1] == 0x8b) {
-        error_set(errp, "'%s' is compressed with gzip; unpack it first (gzip -dc)", src->name);
+        error_set(errp, "'%s' is compressed with gzip; unpack it first (gzip -dc)",
+                  src->name);
         return false;
     }
     if (!memcmp(h, "MZ", 2) && !memcmp(h + 4, "zimg", 4)) {
-        error_set(errp, "'%s' is a compressed EFI kernel; use the plain Image", src->name);
+        error_set(errp, "'%s' is a compressed EFI kernel; use the plain Image",
+                  src->name);
         return false;
     }
     if (!memcmp(h, "\x27\x05\x19\x56", 4)) {
@@ -301,7 +317,8 @@ static bool check_unsupported(const ImageSource *src, const uint8_t *h, Error **
     return true;
 }
 
-bool image_parse(const ImageSource *src, const ImagePlace *place, Image *image, Error **errp) {
+bool image_parse(const ImageSource *src, const ImagePlace *place, Image *image,
+                 Error **errp) {
     uint8_t h[LINUX_HEADER_SIZE] = {0};
     size_t n = src->size < sizeof(h) ? (size_t)src->size : sizeof(h);
     if (!src->read(src, 0, h, n, errp) || !check_unsupported(src, h, errp)) {
@@ -316,18 +333,20 @@ bool image_parse(const ImageSource *src, const ImagePlace *place, Image *image, 
     return image_parse_raw(src, place->free_base, image, errp);
 }
 
-/* --- into memory ---------------------------------------------------------------------------------- */
+/* --- into memory ----------------------------------------------------------------- */
 
 static bool no_memory_there(const ImageSource *src, hwaddr addr, Error **errp) {
-    error_set(errp, "'%s' does not fit: there is no memory at 0x%" PRIx64
-                    "; give more with -m, or link it for RAM",
+    error_set(errp,
+              "'%s' does not fit: there is no memory at 0x%" PRIx64
+              "; give more with -m, or link it for RAM",
               src->name, addr);
     return false;
 }
 
-/* Copies file bytes, or zeros if src is NULL, to RAM in place and to ROM through a small buffer. */
-static bool write_bytes(const ImageSource *src, const char *name, uint64_t offset, AddressSpace *as,
-                        hwaddr addr, uint64_t len, Error **errp) {
+/* Copies file bytes, or zeros if src is NULL, to RAM in place and to ROM through a small
+ * buffer. */
+static bool write_bytes(const ImageSource *src, const char *name, uint64_t offset,
+                        AddressSpace *as, hwaddr addr, uint64_t len, Error **errp) {
     while (len) {
         uint8_t chunk[COPY_CHUNK];
         uint64_t n = len;

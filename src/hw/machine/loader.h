@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loader: takes a program file apart (ELF, Linux Image, raw) and puts it into guest memory.
+ * Loader: takes a program file apart (ELF, Linux Image, raw) and puts it into guest
+ * memory.
  *
- *   file --ImageSource--> image_parse() --> Image: segments, entry --image_load()--> AddressSpace
+ *   file --ImageSource--> image_parse() --> Image: segments, entry --image_load()-->
+ * AddressSpace
  *
- * Parsing reads through a callback and touches nothing else, so that a fuzzer can feed it a buffer
- * (image_source_buffer()) and a file of any size costs no memory. Files are not trusted: every offset
- * and size in them is checked before use.
+ * Parsing reads through a callback and touches nothing else, so that a fuzzer can feed it
+ * a buffer (image_source_buffer()) and a file of any size costs no memory. Files are not
+ * trusted: every offset and size in them is checked before use.
  */
 #ifndef VITRINE_HW_MACHINE_LOADER_H
 #define VITRINE_HW_MACHINE_LOADER_H
@@ -24,7 +26,8 @@ enum { IMAGE_MAX_SEGMENTS = 32 };
 typedef struct ImageSource {
     const char *name; /* of the file, for messages */
     uint64_t size;
-    /* Copies [offset, offset + len), which is inside the file. Errors: the host cannot read it. */
+    /* Copies [offset, offset + len), which is inside the file. Errors: the host cannot
+     * read it. */
     bool (*read)(const struct ImageSource *src, uint64_t offset, void *buf, size_t len,
                  Error **errp);
     const void *data; /* of a buffer */
@@ -55,12 +58,15 @@ typedef struct ImagePlace {
 } ImagePlace;
 
 ImageSource image_source_buffer(const char *name, const void *data, size_t size);
-/* Opens a file; image_source_close() closes it. Errors: not there, not a regular file, empty. */
+/* Opens a file; image_source_close() closes it. Errors: not there, not a regular file,
+ * empty. */
 bool image_source_open(ImageSource *src, const char *path, Error **errp);
 void image_source_close(ImageSource *src);
 
-/* Errors: a broken or foreign ELF file, a compressed kernel, a segment outside of all reason. */
-bool image_parse(const ImageSource *src, const ImagePlace *place, Image *image, Error **errp);
+/* Errors: a broken or foreign ELF file, a compressed kernel, a segment outside of all
+ * reason. */
+bool image_parse(const ImageSource *src, const ImagePlace *place, Image *image,
+                 Error **errp);
 /* The same for a file of bytes, whatever they are. */
 bool image_parse_raw(const ImageSource *src, hwaddr addr, Image *image, Error **errp);
 /* Writes the segments. `fresh`: memory was never used, so that zeros need not be written.

@@ -2,7 +2,8 @@
 /*
  * Machine: made from the command line, and unmade. How it runs is in run.c.
  *
- *   machine_new: lock, clock, loop -> memory -> back ends -> board (vCPUs, devices) -> -device
+ *   machine_new: lock, clock, loop -> memory -> back ends -> board (vCPUs, devices) ->
+ * -device
  *                -> firmware, kernel, device tree -> reset
  *   machine_free: the same backwards; also after a failure half-way
  */
@@ -39,7 +40,7 @@ const MachineClass *machine_class_find(const char *name, unsigned xlen) {
     return NULL;
 }
 
-/* --- checks ------------------------------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------------- */
 
 static bool check_config(Machine *m, Error **errp) {
     const MachineConfig *c = &m->config;
@@ -71,7 +72,8 @@ static bool check_global(const char *text, Error **errp) {
     prop[-1] = '\0';
     const DeviceClass *cls = device_class_find(name);
     if (!cls) {
-        error_set(errp, "-global %s: there is no device %s; see -device help", text, name);
+        error_set(errp, "-global %s: there is no device %s; see -device help", text,
+                  name);
         return false;
     }
     for (const DeviceProperty *p = cls->properties; p && p->name; p++) {
@@ -79,8 +81,8 @@ static bool check_global(const char *text, Error **errp) {
             return true;
         }
     }
-    error_set(errp, "-global %s: device %s has no property '%s'; see -device %s,help", text, name,
-              prop, name);
+    error_set(errp, "-global %s: device %s has no property '%s'; see -device %s,help",
+              text, name, prop, name);
     return false;
 }
 
@@ -93,7 +95,7 @@ static bool check_globals(const OptionList *globals, Error **errp) {
     return true;
 }
 
-/* --- parts -------------------------------------------------------------------------------------- */
+/* --- parts ----------------------------------------------------------------------- */
 
 static void lock_machine(void *opaque) {
     machine_lock(opaque);
@@ -115,7 +117,8 @@ static void invalidate_code(void *opaque, RAMBlock *rb, uint64_t offset, uint64_
     for (uint64_t end = offset + len; offset < end;) {
         uint64_t page_end = (offset & PAGE_MASK) + PAGE_SIZE;
         uint64_t n = (end < page_end ? end : page_end) - offset;
-        if (tb_cache_invalidate_locked(tc, rb->base + offset, n, TB_DEATH_DMA, NULL, NULL)) {
+        if (tb_cache_invalidate_locked(tc, rb->base + offset, n, TB_DEATH_DMA, NULL,
+                                       NULL)) {
             ramblock_set_dirty(rb, offset, n, 1u << DIRTY_CODE);
         }
         offset += n;
@@ -123,8 +126,8 @@ static void invalidate_code(void *opaque, RAMBlock *rb, uint64_t offset, uint64_
     pthread_mutex_unlock(&tc->lock);
 }
 
-/* The view changed: what the vCPUs remember of the old one must go, at the latest at their next
- * block; then the old view itself. */
+/* The view changed: what the vCPUs remember of the old one must go, at the latest at
+ * their next block; then the old view itself. */
 static void flush_tlb(CPUState *cpu, void *arg) {
     (void)arg;
     cpu_tlb_flush(cpu);
@@ -185,8 +188,8 @@ static bool make_cpu_group(Machine *m, Error **errp) {
         error_set(errp, "-accel %s: unknown; use tcg or tcg-interp", accel);
         return false;
     }
-    m->cpus = cpu_group_new(&m->as, &m->lock, m->config.multi_thread, backend, m->config.tb_size,
-                            errp);
+    m->cpus = cpu_group_new(&m->as, &m->lock, m->config.multi_thread, backend,
+                            m->config.tb_size, errp);
     return m->cpus != NULL;
 }
 
@@ -276,7 +279,7 @@ void machine_free(Machine *m) {
     free(m);
 }
 
-/* --- look-up and the gate of entropy -------------------------------------------------------------- */
+/* --- look-up and the gate of entropy --------------------------------------------- */
 
 Device *machine_find_device(Machine *m, const char *id) {
     for (Device *d = m->first_device; d; d = d->next) {

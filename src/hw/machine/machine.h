@@ -2,8 +2,8 @@
 /*
  * Machine: everything one emulated computer consists of; and the boards it can be.
  *
- *   MachineConfig (command line) --machine_new()--> Machine: memory, vCPUs, devices, back ends
- *                                                      | machine_start(): vCPU threads + main loop
+ *   MachineConfig (command line) --machine_new()--> Machine: memory, vCPUs, devices, back
+ * ends | machine_start(): vCPU threads + main loop
  *
  * Locks: `lock` (the machine lock) guards devices, memory tree, timers and back ends.
  */
@@ -41,16 +41,16 @@ typedef struct MachineConfig {
     const char *cpu;           /* -cpu, or NULL */
     uint64_t ram_size;         /* bytes */
     unsigned cpus;
-    const char *accel;         /* "tcg" or "tcg-interp" */
+    const char *accel; /* "tcg" or "tcg-interp" */
     bool multi_thread;
-    uint64_t tb_size;          /* bytes of code buffer, 0: default */
+    uint64_t tb_size; /* bytes of code buffer, 0: default */
     const char *kernel, *initrd, *append, *bios, *dtb;
-    const char *dump_dtb;      /* -M dumpdtb=F */
+    const char *dump_dtb; /* -M dumpdtb=F */
     OptionList drives, devices, netdevs, nics, chardevs, serials, globals;
     bool nodefaults, nographic, no_reboot, no_shutdown, start_stopped;
     bool display_none;
-    const char *monitor;       /* -monitor: "none", "stdio", ... or NULL */
-    const char *data_dirs;     /* where firmware is looked for, colon separated */
+    const char *monitor;   /* -monitor: "none", "stdio", ... or NULL */
+    const char *data_dirs; /* where firmware is looked for, colon separated */
     const char *name;
 } MachineConfig;
 
@@ -59,8 +59,8 @@ typedef enum ShutdownCause {
     SHUTDOWN_GUEST,       /* the guest switched itself off */
     SHUTDOWN_GUEST_RESET, /* the guest asked for a reset and -no-reboot was given */
     SHUTDOWN_GUEST_ERROR,
-    SHUTDOWN_USER,   /* Ctrl-A x, quit */
-    SHUTDOWN_SIGNAL, /* SIGINT, SIGTERM */
+    SHUTDOWN_USER,       /* Ctrl-A x, quit */
+    SHUTDOWN_SIGNAL,     /* SIGINT, SIGTERM */
     SHUTDOWN_HOST_ERROR, /* see Machine.error */
 } ShutdownCause;
 
@@ -69,14 +69,16 @@ typedef struct MachineClass {
     unsigned xlen_mask; /* bit 0: 32, bit 1: 64 */
     unsigned max_cpus;
     uint64_t default_ram_size;
-    const char *nic_model; /* of -nic without model= */
+    const char *nic_model;  /* of -nic without model= */
     const char *disk_model; /* of -drive if=virtio */
-    /* vCPUs, RAM and the board's devices. What it made is freed by machine_free(), the board's own
-     * state by exit(). */
+    /* vCPUs, RAM and the board's devices. What it made is freed by machine_free(), the
+     * board's own state by exit(). */
     bool (*init)(Machine *m, Error **errp);
-    /* After -device: finds and reads firmware and kernel, describes the hardware to them. */
+    /* After -device: finds and reads firmware and kernel, describes the hardware to them.
+     */
     bool (*boot)(Machine *m, Error **errp);
-    /* After devices and vCPUs were reset: puts firmware, kernel and boot ROM into memory. */
+    /* After devices and vCPUs were reset: puts firmware, kernel and boot ROM into memory.
+     */
     bool (*reset)(Machine *m, Error **errp);
     void (*exit)(Machine *m); /* may be NULL */
 } MachineClass;
@@ -131,8 +133,8 @@ struct Machine {
 const MachineClass *machine_class_find(const char *name, unsigned xlen);
 const MachineClass *const *machine_classes(unsigned *count);
 
-/* Builds the machine up to its first instruction; nothing of it is left if it fails. With dump_dtb
- * the device tree is written and the machine is not meant to be run. */
+/* Builds the machine up to its first instruction; nothing of it is left if it fails. With
+ * dump_dtb the device tree is written and the machine is not meant to be run. */
 Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *escapes,
                      Error **errp);
 void machine_free(Machine *m);
@@ -143,10 +145,11 @@ void machine_lock(Machine *m);
 void machine_unlock(Machine *m);
 /* Asks for a reset; carried out by the main loop. Threads: any. */
 void machine_request_reset(Machine *m);
-/* Asks for the end of machine_run(); the first request counts. Threads: any; signal handlers too. */
+/* Asks for the end of machine_run(); the first request counts. Threads: any; signal
+ * handlers too. */
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
-/* Parks the vCPUs and stops the clock; lets them go on. Threads: the main loop's, where the machine
- * lock is given up meanwhile. */
+/* Parks the vCPUs and stops the clock; lets them go on. Threads: the main loop's, where
+ * the machine lock is given up meanwhile. */
 void machine_stop(Machine *m);
 bool machine_cont(Machine *m, Error **errp);
 /* Unpredictable bytes: the gate through which the host's entropy enters the guest. */

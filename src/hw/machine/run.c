@@ -8,8 +8,8 @@
  *                   ^                     |
  *                   '---- reset, stop ----'---- shutdown: vCPU threads end, exit status
  *
- * A request only sets a flag, so that a device may make it from a vCPU thread under the machine
- * lock: parking vCPUs needs that lock free.
+ * A request only sets a flag, so that a device may make it from a vCPU thread under the
+ * machine lock: parking vCPUs needs that lock free.
  *
  * Threads: machine_run() is the main loop's thread.
  */
@@ -17,7 +17,7 @@
 
 #include <assert.h>
 
-/* --- the machine lock ----------------------------------------------------------------------------- */
+/* --- the machine lock ------------------------------------------------------------ */
 
 void machine_lock(Machine *m) {
     pthread_mutex_lock(&m->lock);
@@ -51,7 +51,7 @@ void run_retake_lock(Machine *m, unsigned depth) {
     }
 }
 
-/* --- requests ------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------- */
 
 void machine_request_reset(Machine *m) {
     __atomic_store_n(&m->reset_requested, 1, __ATOMIC_RELEASE);
@@ -60,13 +60,15 @@ void machine_request_reset(Machine *m) {
 
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status) {
     int none = SHUTDOWN_NONE;
-    __atomic_compare_exchange_n(&m->shutdown_requested, &none, (int)cause | exit_status << 8, false,
-                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    __atomic_compare_exchange_n(&m->shutdown_requested, &none,
+                                (int)cause | exit_status << 8, false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_ACQUIRE);
     loop_wake(m->loop);
 }
 
 static ShutdownCause shutdown_cause(const Machine *m) {
-    return (ShutdownCause)(__atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) & 0xff);
+    return (ShutdownCause)(__atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) &
+                           0xff);
 }
 
 static bool is_requested(const Machine *m) {
@@ -97,7 +99,7 @@ void run_exit(Machine *m) {
     loop_remove_poller(m->loop, &m->request_poller);
 }
 
-/* --- stop and go ---------------------------------------------------------------------------------- */
+/* --- stop and go ----------------------------------------------------------------- */
 
 void machine_stop(Machine *m) {
     if (!m->running) {
@@ -127,7 +129,7 @@ bool machine_cont(Machine *m, Error **errp) {
     return true;
 }
 
-/* --- reset ---------------------------------------------------------------------------------------- */
+/* --- reset ----------------------------------------------------------------------- */
 
 bool run_reset_locked(Machine *m, Error **errp) {
     for (Device *d = m->first_device; d; d = d->next) {
@@ -152,7 +154,7 @@ static bool reset_now(Machine *m, Error **errp) {
     return ok && (!was_running || machine_cont(m, errp));
 }
 
-/* --- run ------------------------------------------------------------------------------------------ */
+/* --- run ------------------------------------------------------------------------- */
 
 /* True if the run goes on after the requests were carried out. */
 static bool carry_out_requests(Machine *m) {

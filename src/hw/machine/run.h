@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Run: parts of machine_run() that machine_new() and machine_free() need. Inside src/hw/machine. */
+/* Run: parts of machine_run() that machine_new() and machine_free() need. Inside
+ * src/hw/machine. */
 #ifndef VITRINE_HW_MACHINE_RUN_H
 #define VITRINE_HW_MACHINE_RUN_H
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virt: the board of virtual RISC-V machines, with QEMU's memory map, interrupts and names.
+ * Virt: the board of virtual RISC-V machines, with QEMU's memory map, interrupts and
+ * names.
  *
  *   devices --irq--> PLIC --MEIP,SEIP--> hart 0..7 <--MSIP,MTIP-- ACLINT
  *
- * Not modelled: PCIe host (0x30000000), platform bus (0x4000000), AIA, ACLINT's SSWI, NUMA; machine
- * properties aclint= and aia= take only their default.
+ * Not modelled: PCIe host (0x30000000), platform bus (0x4000000), AIA, ACLINT's SSWI,
+ * NUMA; machine properties aclint= and aia= take only their default.
  */
 #include "hw/machine/virt.h"
 
@@ -20,7 +21,7 @@
 #include "util/keyval.h"
 
 #define COMPATIBLE(text) (text), sizeof(text)
-#define NO_NODE NULL, 0
+#define NO_NODE          NULL, 0
 
 const VirtPart virt_memmap[VIRT_PART_COUNT] = {
     /*               node           base        size       irq count compatible */
@@ -29,7 +30,8 @@ const VirtPart virt_memmap[VIRT_PART_COUNT] = {
     [VIRT_TEST] = {"test", 0x100000, 0x1000, 0, 1,
                    COMPATIBLE("sifive,test1\0sifive,test0\0syscon")},
     [VIRT_RTC] = {"rtc", 0x101000, 0x1000, 11, 1, COMPATIBLE("google,goldfish-rtc")},
-    [VIRT_CLINT] = {"clint", 0x2000000, 0x10000, 0, 1, COMPATIBLE("sifive,clint0\0riscv,clint0")},
+    [VIRT_CLINT] = {"clint", 0x2000000, 0x10000, 0, 1,
+                    COMPATIBLE("sifive,clint0\0riscv,clint0")},
     [VIRT_PLIC] = {"plic", 0xc000000, 0x600000, 0, 1,
                    COMPATIBLE("sifive,plic-1.0.0\0riscv,plic0")},
     [VIRT_UART0] = {"serial", 0x10000000, 0x100, 10, 1, COMPATIBLE("ns16550a")},
@@ -41,7 +43,7 @@ const VirtPart virt_memmap[VIRT_PART_COUNT] = {
 
 #define RV32_RAM_MAX (UINT64_C(2) << 30)
 
-/* --- options -------------------------------------------------------------------------------------- */
+/* --- options --------------------------------------------------------------------- */
 
 static bool check_config(const Machine *m, Error **errp) {
     const MachineConfig *c = &m->config;
@@ -70,7 +72,7 @@ static bool check_config(const Machine *m, Error **errp) {
     return ok;
 }
 
-/* --- parts ---------------------------------------------------------------------------------------- */
+/* --- parts ----------------------------------------------------------------------- */
 
 static void set_hart_irq(void *opaque, int irq, int level) {
     riscv_cpu_set_irq(opaque, (unsigned)irq, level != 0);
@@ -84,7 +86,8 @@ static IrqLine hart_irq(Machine *m, unsigned hart, int irq) {
 static bool make_harts(Machine *m, VirtBoard *v, Error **errp) {
     const char *model = m->config.cpu;
     if (!riscv_config_parse(&v->cpu_config, m->config.xlen,
-                            model ? model : (m->config.xlen == 32 ? "rv32" : "rv64"), errp)) {
+                            model ? model : (m->config.xlen == 32 ? "rv32" : "rv64"),
+                            errp)) {
         return false;
     }
     for (unsigned i = 0; i < m->config.cpus; i++) {
@@ -121,9 +124,11 @@ static bool make_memory(Machine *m, VirtState *s, Error **errp) {
     if (!rom) {
         return false;
     }
-    memory_region_init_ram(&s->memory.ram, ram, "riscv_virt_board.ram", m->config.ram_size);
+    memory_region_init_ram(&s->memory.ram, ram, "riscv_virt_board.ram",
+                           m->config.ram_size);
     memory_region_init_rom(&s->memory.mrom, rom, "riscv_virt_board.mrom", mrom->size);
-    memory_region_add(&m->as, &m->system_memory, virt_memmap[VIRT_DRAM].base, &s->memory.ram, 0);
+    memory_region_add(&m->as, &m->system_memory, virt_memmap[VIRT_DRAM].base,
+                      &s->memory.ram, 0);
     memory_region_add(&m->as, &m->system_memory, mrom->base, &s->memory.mrom, 0);
     s->memory_made = true;
     return true;
@@ -183,7 +188,8 @@ static Device *make_plic(Machine *m, Error **errp) {
     return realize_and_map(plic, virt_memmap[VIRT_PLIC].base, errp) ? plic : NULL;
 }
 
-/* The i-th device of a part, wired to its interrupt. `prepare` may set properties; may be NULL. */
+/* The i-th device of a part, wired to its interrupt. `prepare` may set properties; may be
+ * NULL. */
 static Device *make_part(Machine *m, Device *plic, unsigned part, unsigned i,
                          const char *class_name, void (*prepare)(Device *dev, unsigned i),
                          Error **errp) {
@@ -228,7 +234,8 @@ static void prepare_flash(Device *dev, unsigned i) {
 static bool make_flashes(Machine *m, VirtBoard *v, Error **errp) {
     const VirtPart *p = &virt_memmap[VIRT_FLASH];
     for (unsigned i = 0; i < p->count; i++) {
-        Device *flash = make_part(m, NULL, VIRT_FLASH, i, "cfi.pflash01", prepare_flash, errp);
+        Device *flash =
+            make_part(m, NULL, VIRT_FLASH, i, "cfi.pflash01", prepare_flash, errp);
         if (!flash) {
             error_prepend(errp, "-drive if=pflash,unit=%u: ", i);
             return false;
@@ -250,14 +257,15 @@ static bool make_devices(Machine *m, VirtBoard *v, Error **errp) {
         return false;
     }
     for (unsigned i = 0; i < virt_memmap[VIRT_VIRTIO].count; i++) {
-        if (!make_part(m, plic, VIRT_VIRTIO, i, "virtio-mmio", prepare_virtio_slot, errp)) {
+        if (!make_part(m, plic, VIRT_VIRTIO, i, "virtio-mmio", prepare_virtio_slot,
+                       errp)) {
             return false;
         }
     }
     return true;
 }
 
-/* --- the board ------------------------------------------------------------------------------------ */
+/* --- the board ------------------------------------------------------------------- */
 
 static bool virt_init(Machine *m, Error **errp) {
     VirtState *s = calloc(1, sizeof(*s));
@@ -269,14 +277,15 @@ static bool virt_init(Machine *m, Error **errp) {
     s->board.boot = (Boot){.rom_base = virt_memmap[VIRT_MROM].base,
                            .ram_base = virt_memmap[VIRT_DRAM].base,
                            .ram_size = m->config.ram_size};
-    return check_config(m, errp) && make_harts(m, &s->board, errp) && make_memory(m, s, errp) &&
-           make_devices(m, &s->board, errp);
+    return check_config(m, errp) && make_harts(m, &s->board, errp) &&
+           make_memory(m, s, errp) && make_devices(m, &s->board, errp);
 }
 
 static bool virt_boot(Machine *m, Error **errp) {
     Boot *b = &((VirtBoard *)m->board)->boot;
     if (m->config.dump_dtb && !m->config.bios && !m->config.kernel) {
-        m->config.bios = "none"; /* the tree does not depend on firmware that may be missing */
+        m->config.bios =
+            "none"; /* the tree does not depend on firmware that may be missing */
     }
     if (!boot_open(b, m, errp)) {
         return false;

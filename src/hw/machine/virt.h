@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virt: the board "RISC-V VirtIO board", made of what is convenient to emulate; and its memory map,
- * from which both the devices and the device tree are made.
+ * Virt: the board "RISC-V VirtIO board", made of what is convenient to emulate; and its
+ * memory map, from which both the devices and the device tree are made.
  */
 #ifndef VITRINE_HW_MACHINE_VIRT_H
 #define VITRINE_HW_MACHINE_VIRT_H
@@ -12,11 +12,11 @@
 
 /* A row of the memory map. */
 typedef struct VirtPart {
-    const char *node;    /* of the device tree, without the address; NULL: none of its own */
+    const char *node; /* of the device tree, without the address; NULL: none of its own */
     hwaddr base;
-    uint64_t size;       /* of one; the device may answer in less */
-    unsigned irq;        /* PLIC source of the first, 0: none */
-    unsigned count;      /* so many, one after the other */
+    uint64_t size;          /* of one; the device may answer in less */
+    unsigned irq;           /* PLIC source of the first, 0: none */
+    unsigned count;         /* so many, one after the other */
     const char *compatible; /* several are separated by NUL */
     size_t compatible_size;
 } VirtPart;
@@ -44,8 +44,8 @@ typedef struct VirtBoard {
     Boot boot;
 } VirtBoard;
 
-/* The device tree of the board. Owns: the caller frees it. Source: the bindings named by each node's
- * `compatible`; node names and property values are QEMU's. */
+/* The device tree of the board. Owns: the caller frees it. Source: the bindings named by
+ * each node's `compatible`; node names and property values are QEMU's. */
 uint8_t *virt_make_fdt(const Machine *m, Error **errp);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Virt's device tree: the memory map in the words of Linux's bindings.
  *
- *   /  chosen  memory  cpus{cpu@N{interrupt-controller}, cpu-map}  flash  fw-cfg  poweroff  reboot
- *      soc{rtc serial test virtio_mmio x 8 plic clint}
+ *   /  chosen  memory  cpus{cpu@N{interrupt-controller}, cpu-map}  flash  fw-cfg poweroff
+ * reboot soc{rtc serial test virtio_mmio x 8 plic clint}
  *
  * Nodes come in the order of QEMU's tree: Linux numbers disks and network cards by it.
  */
@@ -35,7 +35,8 @@ static uint32_t test_phandle(const Machine *m) {
     return plic_phandle(m) + 1;
 }
 
-/* Opens the node of the i-th device of a part with what all have: name, compatible, reg, interrupt. */
+/* Opens the node of the i-th device of a part with what all have: name, compatible, reg,
+ * interrupt. */
 static void part_begin(FdtBuilder *b, const Machine *m, unsigned part, unsigned i) {
     const VirtPart *p = &virt_memmap[part];
     hwaddr base = p->base + i * p->size;
@@ -54,7 +55,7 @@ static void part_simple(FdtBuilder *b, const Machine *m, unsigned part, unsigned
     fdt_node_end(b);
 }
 
-/* --- processors ----------------------------------------------------------------------------------- */
+/* --- processors ------------------------------------------------------------------ */
 
 static const char *mmu_type(const RiscvConfig *cfg) {
     if (!cfg->s || !cfg->satp_max) {
@@ -120,10 +121,11 @@ static void describe_cpus(FdtBuilder *b, const Machine *m) {
     fdt_node_end(b);
 }
 
-/* --- devices -------------------------------------------------------------------------------------- */
+/* --- devices --------------------------------------------------------------------- */
 
 /* interrupts-extended: for each hart two of its interrupts. */
-static void prop_hart_interrupts(FdtBuilder *b, const Machine *m, uint32_t first, uint32_t second) {
+static void prop_hart_interrupts(FdtBuilder *b, const Machine *m, uint32_t first,
+                                 uint32_t second) {
     uint32_t cells[4 * MACHINE_MAX_CPUS];
     unsigned n = 0;
     for (unsigned i = 0; i < m->config.cpus; i++) {

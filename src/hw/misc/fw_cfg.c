@@ -58,12 +58,12 @@ typedef struct FwCfg {
     Device dev;
     FwCfgItem item[ITEM_COUNT];
     unsigned item_count;
-    uint16_t key; /* selected */
+    uint16_t key;    /* selected */
     uint64_t offset; /* of the next byte in it */
     uint64_t dma_address;
 } FwCfg;
 
-/* --- items ---------------------------------------------------------------------------------------- */
+/* --- items ----------------------------------------------------------------------- */
 
 static void add_item(FwCfg *s, uint16_t key, const void *data, uint16_t size) {
     FwCfgItem *item = &s->item[s->item_count++];
@@ -114,7 +114,7 @@ static void select_item(FwCfg *s, uint16_t key) {
     }
 }
 
-/* --- DMA ------------------------------------------------------------------------------------------ */
+/* --- DMA ------------------------------------------------------------------------- */
 
 static uint64_t get_be(const uint8_t *p, unsigned size) {
     uint64_t value = 0;
@@ -167,9 +167,10 @@ static void run_dma(FwCfg *s, hwaddr descriptor) {
     address_space_write(as, descriptor, done, sizeof(done));
 }
 
-/* --- registers ------------------------------------------------------------------------------------ */
+/* --- registers ------------------------------------------------------------------- */
 
-/* Bytes come in memory order whatever the width: the first one is the lowest of a little-endian load. */
+/* Bytes come in memory order whatever the width: the first one is the lowest of a
+ * little-endian load. */
 static uint64_t read_data(FwCfg *s, unsigned size) {
     uint64_t value = 0;
     for (unsigned i = 0; i < size; i++) {
@@ -189,7 +190,8 @@ static uint64_t fw_cfg_read(void *opaque, hwaddr offset, unsigned size) {
     }
     if (offset >= FW_CFG_DMA_HIGH) {
         unsigned at = (unsigned)(offset - FW_CFG_DMA_HIGH);
-        return __builtin_bswap64(DMA_SIGNATURE) >> 8 * at & (UINT64_MAX >> (64 - 8 * size));
+        return __builtin_bswap64(DMA_SIGNATURE) >> 8 * at &
+               (UINT64_MAX >> (64 - 8 * size));
     }
     device_guest_error(&s->dev, "read of the selector, which can only be written");
     return 0;

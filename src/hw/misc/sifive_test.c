@@ -7,8 +7,8 @@
  *          0x7777              reset
  *
  * The device tree also names it as a syscon whose offset 0 powers off and reboots.
- * Deviates: a failure whose code would end as exit status 0 (a multiple of 256) ends as 1, so that a
- * script sees it.
+ * Deviates: a failure whose code would end as exit status 0 (a multiple of 256) ends as
+ * 1, so that a script sees it.
  */
 #include "hw/device.h"
 #include "hw/machine/machine.h"

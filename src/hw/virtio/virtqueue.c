@@ -5,8 +5,8 @@
  *   avail.ring[last_avail % num] --> head --> desc[head] -next-> desc[..] -indirect-> table --> iov[]
  *   used.ring[used_idx % num]  <-- {head, bytes written};   used.idx = used_idx   <-- virtqueue_flush
  *
- * Invariants: a descriptor is read once (the guest may change it while we look); a chain has at most
- * VIRTQUEUE_MAX_SIZE descriptors, so loops end; every piece of iov[] is host memory of guest RAM.
+ * Invariants: a descriptor is read once (the guest may change it while we look); every one
+ * adds to iov[], which has VIRTQUEUE_MAX_SIZE pieces, so loops end; every piece is guest RAM.
  * Threads: the driver is other vCPUs. avail.idx is read with acquire before the entries it covers,
  * used.idx written with release after the entries it covers.
  * Spec: VIRTIO 1.2, 2.7.
@@ -186,9 +186,12 @@ static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
     }
     while (d.len > 0) {
         unsigned n = elem->out_count + elem->in_count;
+        if (n == VIRTQUEUE_MAX_SIZE) {
+            virtio_error(vdev, "a chain of descriptors is too long or a loop");
+            return false;
+        }
         uint64_t got = d.len;
-        void *host = n < VIRTQUEUE_MAX_SIZE ? address_space_map(vdev->as, d.addr, &got, is_write)
-                                            : NULL;
+        void *host = address_space_map(vdev->as, d.addr, &got, is_write);
         if (host == NULL || got == 0) {
             virtio_error(vdev, "a descriptor points to 0x%" PRIx64 ", which is not RAM", d.addr);
             return false;
@@ -206,15 +209,11 @@ static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
 static bool elem_collect(VirtQueue *vq, VirtQueueElement *elem) {
     VirtIODevice *vdev = vq->vdev;
     const uint8_t *table = vq->view.desc;
-    unsigned size = vq->num, i = elem->head, seen = 0;
+    unsigned size = vq->num, i = elem->head;
     bool indirect = false;
     for (;;) {
         if (i >= size) {
             virtio_error(vdev, "descriptor %u is beyond its table of %u", i, size);
-            return false;
-        }
-        if (++seen > VIRTQUEUE_MAX_SIZE) {
-            virtio_error(vdev, "a chain of descriptors is too long or a loop");
             return false;
         }
         VirtDesc d = load_desc(table, i);

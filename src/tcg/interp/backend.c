@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The back end that runs IR as it is, on any host: the oracle of tests and the cold tier of a browser.
+ * The back end that runs IR as it is, on any host: the oracle of tests and the cold tier
+ * of a browser.
  *
- *   ctx->ops --generate: drop what was removed, resolve labels and operands--> InterpBlock --run.c-->
+ *   ctx->ops --generate: drop what was removed, resolve labels and operands-->
+ * InterpBlock --run.c-->
  *
- * Blocks lie in BackendState.code like host code does, so the TB cache evicts them in the same way;
- * the memory need not be executable.
+ * Blocks lie in BackendState.code like host code does, so the TB cache evicts them in the
+ * same way; the memory need not be executable.
  *
- * Threads: link(), unlink() and kill() write single words that a running vCPU reads atomically.
+ * Threads: link(), unlink() and kill() write single words that a running vCPU reads
+ * atomically.
  */
 #include <assert.h>
 #include <string.h>
@@ -25,14 +28,15 @@ static void destroy(BackendState *bs) {
     (void)bs;
 }
 
-/* --- generate --------------------------------------------------------------------------------- */
+/* --- generate
+ * --------------------------------------------------------------------------------- */
 
 typedef struct Gen {
     IrContext *ctx;
     InterpOp *ops; /* written here */
     uint32_t count, room;
     bool full;
-    uint32_t slots; /* of the frame in use */
+    uint32_t slots;                    /* of the frame in use */
     InterpOperand place[IR_MAX_TEMPS]; /* PLACE_NONE: a local not met yet */
     uint32_t label_at[IR_MAX_LABELS];
 } Gen;
@@ -71,7 +75,8 @@ static InterpOperand place(Gen *g, TempId t) {
     return g->place[t];
 }
 
-/* Where in[i] is read: for a four-byte global, the frame slot that it is loaded to first. */
+/* Where in[i] is read: for a four-byte global, the frame slot that it is loaded to first.
+ */
 static InterpOperand input(Gen *g, TempId t, unsigned i) {
     const IrTemp *temp = &g->ctx->temps[t];
     if (!is_narrow_global(temp)) {
@@ -131,8 +136,8 @@ static void resolve_labels(Gen *g) {
     }
 }
 
-/* Lays out pcs and constants behind the header and says where each temp lives; returns the bytes
- * used, 0 if they do not fit. */
+/* Lays out pcs and constants behind the header and says where each temp lives; returns
+ * the bytes used, 0 if they do not fit. */
 static size_t gen_header(Gen *g, InterpBlock *block, size_t space) {
     const IrContext *ctx = g->ctx;
     size_t used = sizeof(*block) + ctx->insn_count * sizeof(uint64_t);
@@ -177,9 +182,10 @@ static bool gen_ops(Gen *g, size_t ops_at, OpRange *ranges, unsigned *range_coun
         }
         gen_op(g, op);
         if (n < max_ranges) {
-            ranges[n++] = (OpRange){.op = (uint16_t)i,
-                                    .begin = (uint32_t)(ops_at + begin * sizeof(InterpOp)),
-                                    .end = (uint32_t)(ops_at + g->count * sizeof(InterpOp))};
+            ranges[n++] =
+                (OpRange){.op = (uint16_t)i,
+                          .begin = (uint32_t)(ops_at + begin * sizeof(InterpOp)),
+                          .end = (uint32_t)(ops_at + g->count * sizeof(InterpOp))};
         }
     }
     if (ranges) {
@@ -188,8 +194,9 @@ static bool gen_ops(Gen *g, size_t ops_at, OpRange *ranges, unsigned *range_coun
     return !g->full;
 }
 
-static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb, const uint8_t *at,
-                     size_t space, OpRange *ranges, unsigned *range_count) {
+static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
+                     const uint8_t *at, size_t space, OpRange *ranges,
+                     unsigned *range_count) {
     size_t pad = -(uintptr_t)at & (sizeof(uint64_t) - 1);
     if (space < pad + sizeof(InterpBlock)) {
         return false;
@@ -232,13 +239,15 @@ static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb, con
     return true;
 }
 
-/* --- chaining --------------------------------------------------------------------------------- */
+/* --- chaining
+ * --------------------------------------------------------------------------------- */
 
 static InterpBlock *block_of(BackendState *bs, const TranslationBlock *tb) {
     return (InterpBlock *)code_rw(&bs->code, tb->code);
 }
 
-/* A chain that only goes forward ends by itself, so only the others need test for a request. */
+/* A chain that only goes forward ends by itself, so only the others need test for a
+ * request. */
 static void link_jump(BackendState *bs, TranslationBlock *from, unsigned slot,
                       const TranslationBlock *to) {
     const void *target = to->pc > from->pc ? to->code_fast : to->code;
@@ -253,7 +262,8 @@ static void kill(BackendState *bs, TranslationBlock *tb) {
     __atomic_store_n(&block_of(bs, tb)->dead, 1, __ATOMIC_RELEASE);
 }
 
-/* --- floating point: cpu->fp is the live state ------------------------------------------------- */
+/* --- floating point: cpu->fp is the live state
+ * ------------------------------------------------- */
 
 static unsigned fp_get_flags(const FpEnv *fp) {
     return fp->flags;

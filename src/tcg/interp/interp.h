@@ -4,12 +4,13 @@
  *
  *   InterpBlock | pc of each guest instruction | constants | InterpOp ops[] |
  *
- * An operand is an offset from one of three bases, so that reading one is a load of the base and a
- * load of the value, without a branch: locals in a frame, globals in env, constants in the block.
- * i32 and f32 globals take four bytes in env: generate() copies them through the frame by env_ld
- * and env_st.
+ * An operand is an offset from one of three bases, so that reading one is a load of the
+ * base and a load of the value, without a branch: locals in a frame, globals in env,
+ * constants in the block. i32 and f32 globals take four bytes in env: generate() copies
+ * them through the frame by env_ld and env_st.
  *
- * Code pointers: the block's address is the checked entry, that address | INTERP_FAST the unchecked.
+ * Code pointers: the block's address is the checked entry, that address | INTERP_FAST the
+ * unchecked.
  */
 #ifndef VITRINE_TCG_INTERP_H
 #define VITRINE_TCG_INTERP_H
@@ -22,7 +23,12 @@ enum { INTERP_FAST = 1 };
 enum { BASE_FRAME = 0, BASE_ENV = 1, BASE_BLOCK = 2, BASE_COUNT = 3, BASE_SHIFT = 2 };
 
 /* The frame, in words: first the passage for narrow globals, then the block's locals. */
-enum { SLOT_IN = 0, SLOT_OUT = 4, SLOT_LOCALS = 5, FRAME_SLOTS = SLOT_LOCALS + IR_MAX_TEMPS };
+enum {
+    SLOT_IN = 0,
+    SLOT_OUT = 4,
+    SLOT_LOCALS = 5,
+    FRAME_SLOTS = SLOT_LOCALS + IR_MAX_TEMPS
+};
 
 typedef int32_t InterpOperand; /* offset << BASE_SHIFT | base */
 
@@ -40,11 +46,12 @@ typedef struct InterpOp {
 
 typedef struct InterpBlock {
     TranslationBlock *tb;
-    uint32_t dead;    /* atomic; 1: kill() was called, the checked entry leaves */
+    uint32_t dead; /* atomic; 1: kill() was called, the checked entry leaves */
     uint32_t insn_count;
     const InterpOp *ops;
-    const void *jump[TB_MAX_SLOTS]; /* atomic; where goto_tb goes, NULL: to the run loop */
-    uint64_t pcs[]; /* insn_count of them */
+    const void
+        *jump[TB_MAX_SLOTS]; /* atomic; where goto_tb goes, NULL: to the run loop */
+    uint64_t pcs[];          /* insn_count of them */
 } InterpBlock;
 
 uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code);

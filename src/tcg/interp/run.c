@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interpreter's loop: takes one InterpOp after the other until a block leaves to the run loop.
+ * The interpreter's loop: takes one InterpOp after the other until a block leaves to the
+ * run loop.
  *
  *   enter --> block --op, op, op--> goto_* --> next block ...  or  exit_tb --> return
  *                          |
  *                  guest access: first-level TLB --hit--> host memory
- *                                                --miss-> cpu->ops (env pc set first) --fault--> lookup
+ *                                                --miss-> cpu->ops (env pc set first)
+ * --fault--> lookup
  *
- * Deviates: a guest_rmw or guest_cas that changes the running block's own code does not stop the
- * block after its instruction as a store does; the change is seen at the next block entry.
+ * Deviates: a guest_rmw or guest_cas that changes the running block's own code does not
+ * stop the block after its instruction as a store does; the change is seen at the next
+ * block entry.
  */
 #include <string.h>
 
@@ -21,10 +24,11 @@ typedef struct Interp {
     char *base[BASE_COUNT]; /* of operands */
     uint64_t *pc;           /* env's */
     const InterpBlock *block;
-    const void *next;       /* code to go on with */
+    const void *next; /* code to go on with */
 } Interp;
 
-/* What a block's run returns when `next` is set; else it is the value for the run loop. */
+/* What a block's run returns when `next` is set; else it is the value for the run loop.
+ */
 #define GO_ON UINTPTR_MAX
 
 static inline uint64_t *slot(const Interp *s, InterpOperand o) {
@@ -35,7 +39,8 @@ static inline uint64_t get(const Interp *s, InterpOperand o) {
     return *slot(s, o);
 }
 
-/* --- leaving ---------------------------------------------------------------------------------- */
+/* --- leaving
+ * ---------------------------------------------------------------------------------- */
 
 static uintptr_t go_to(Interp *s, const void *code) {
     s->next = code;
@@ -66,7 +71,8 @@ static uintptr_t go_slot(Interp *s, unsigned exit_slot, vaddr pc) {
     return (uintptr_t)s->block->tb | exit_slot;
 }
 
-/* --- guest memory ----------------------------------------------------------------------------- */
+/* --- guest memory
+ * ----------------------------------------------------------------------------- */
 
 /* Before anything that may deliver a guest exception. */
 static void prepare_slow(Interp *s, const InterpOp *op) {
@@ -74,15 +80,18 @@ static void prepare_slow(Interp *s, const InterpOp *op) {
     s->cpu->current_tb = s->block->tb;
 }
 
-/* Host address of a guest access if the first level allows it, else NULL. A tag is compared with the
- * page of the last byte, and with the low bits that must be zero if alignment is asked for, so an
- * access that crosses a page or is misaligned never matches. */
+/* Host address of a guest access if the first level allows it, else NULL. A tag is
+ * compared with the page of the last byte, and with the low bits that must be zero if
+ * alignment is asked for, so an access that crosses a page or is misaligned never
+ * matches. */
 static inline void *tlb_host(Interp *s, vaddr addr, unsigned aux, bool store) {
     unsigned memop = ir_aux_memop((uint16_t)aux);
     unsigned size = MO_BYTES(memop);
     const TlbEntry *e = tlb_entry(&s->cpu->tlb, ir_aux_mmu_idx((uint16_t)aux), addr);
-    uint64_t tag = __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
-    uint64_t want = memop & MO_ALIGN ? addr & (PAGE_MASK | (size - 1)) : (addr + size - 1) & PAGE_MASK;
+    uint64_t tag =
+        __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
+    uint64_t want = memop & MO_ALIGN ? addr & (PAGE_MASK | (size - 1))
+                                     : (addr + size - 1) & PAGE_MASK;
     return tag == want ? (void *)(uintptr_t)(addr + e->addend) : NULL;
 }
 
@@ -159,7 +168,8 @@ static inline bool guest_store(Interp *s, const InterpOp *op, void *host) {
     return s->cpu->ops->store(s->cpu, addr, op->aux, value);
 }
 
-/* After a store: was the running block's own code changed, with instructions of it still to come? */
+/* After a store: was the running block's own code changed, with instructions of it still
+ * to come? */
 static inline bool must_stop(Interp *s, const InterpOp *op) {
     if (!s->cpu->stop_after) {
         return false;
@@ -181,7 +191,8 @@ static uint64_t guest_probe(Interp *s, const InterpOp *op) {
         return 0;
     }
     const TlbEntry *e = tlb_entry(&s->cpu->tlb, ir_aux_mmu_idx(op->aux), first);
-    uint64_t tag = __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
+    uint64_t tag =
+        __atomic_load_n(store ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
     if (tag == (first & PAGE_MASK)) {
         return a + e->addend;
     }
@@ -218,20 +229,20 @@ static uint64_t rmw_apply(IrRmw rmw, unsigned memop, uint64_t old, uint64_t valu
     return b;
 }
 
-/* Sets *p to desired if it is *expected, else *expected to what it is; all zero-extended, in the
- * guest's byte order. p is aligned. */
+/* Sets *p to desired if it is *expected, else *expected to what it is; all zero-extended,
+ * in the guest's byte order. p is aligned. */
 static bool host_cas(void *p, unsigned memop, uint64_t *expected, uint64_t desired) {
     unsigned shift = memop & MO_BE ? 64 - 8 * MO_BYTES(memop) : 0;
     uint64_t old = memop & MO_BE ? __builtin_bswap64(*expected) >> shift : *expected;
-    uint64_t new = memop & MO_BE ? __builtin_bswap64(desired) >> shift : desired;
+    uint64_t new = memop &MO_BE ? __builtin_bswap64(desired) >> shift : desired;
     bool done = false;
-#define CAS_CASE(mo, type)                                                                         \
-    case mo: {                                                                                     \
-        type e = (type)old;                                                                        \
-        done = __atomic_compare_exchange_n((type *)p, &e, (type)new, false, __ATOMIC_SEQ_CST,      \
-                                           __ATOMIC_SEQ_CST);                                      \
-        old = e;                                                                                   \
-        break;                                                                                     \
+#define CAS_CASE(mo, type)                                                               \
+    case mo: {                                                                           \
+        type e = (type)old;                                                              \
+        done = __atomic_compare_exchange_n((type *)p, &e, (type) new, false,             \
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);          \
+        old = e;                                                                         \
+        break;                                                                           \
     }
     switch (memop & MO_SIZE) {
         CAS_CASE(MO_8, uint8_t)
@@ -252,7 +263,8 @@ static bool guest_rmw(Interp *s, const InterpOp *op) {
     void *host = tlb_host(s, addr, op->aux | MO_ALIGN, true);
     if (host) {
         old = host_load(host, memop & ~(unsigned)MO_SIGN);
-        while (!host_cas(host, memop, &old, rmw_apply((IrRmw)op->cond, memop, old, value))) {
+        while (
+            !host_cas(host, memop, &old, rmw_apply((IrRmw)op->cond, memop, old, value))) {
         }
         old = memop & MO_SIGN ? eval_sext(old, bits) : old;
     } else {
@@ -285,7 +297,8 @@ static bool guest_cas(Interp *s, const InterpOp *op) {
     return true;
 }
 
-/* --- the CPU's own state ---------------------------------------------------------------------- */
+/* --- the CPU's own state
+ * ---------------------------------------------------------------------- */
 
 static inline uint64_t env_load(const Interp *s, const InterpOp *op) {
     return host_load(s->base[BASE_ENV] + (int64_t)op->imm, op->aux);
@@ -311,8 +324,8 @@ static bool call_helper(Interp *s, const InterpOp *op) {
         if (helper->flags & HELPER_FAULTS) {
             prepare_slow(s, op);
         }
-        result = ((HelperFn *)(uintptr_t)helper->fn)(s->base[BASE_ENV], arg[0], arg[1], arg[2],
-                                                     arg[3]);
+        result = ((HelperFn *)(uintptr_t)helper->fn)(s->base[BASE_ENV], arg[0], arg[1],
+                                                     arg[2], arg[3]);
         if (helper->flags & HELPER_FAULTS && s->cpu->fault_taken) {
             s->cpu->fault_taken = 0;
             return false;
@@ -324,7 +337,8 @@ static bool call_helper(Interp *s, const InterpOp *op) {
     return true;
 }
 
-/* --- floating point --------------------------------------------------------------------------- */
+/* --- floating point
+ * --------------------------------------------------------------------------- */
 
 static uint64_t fp_compare(FpState *fp, bool wide, IrFcond cond, uint64_t a, uint64_t b) {
     uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
@@ -372,11 +386,13 @@ static uint64_t fp_from_int(FpState *fp, bool wide, unsigned kind, uint64_t a) {
     }
 }
 
-static uint64_t fp_muladd(FpState *fp, bool wide, uint64_t a, uint64_t b, uint64_t c, uint64_t imm) {
+static uint64_t fp_muladd(FpState *fp, bool wide, uint64_t a, uint64_t b, uint64_t c,
+                          uint64_t imm) {
     uint64_t sign = wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
     a ^= imm & 1 ? sign : 0;
     c ^= imm & 2 ? sign : 0;
-    return wide ? f64_muladd(fp, a, b, c) : f32_muladd(fp, (uint32_t)a, (uint32_t)b, (uint32_t)c);
+    return wide ? f64_muladd(fp, a, b, c)
+                : f32_muladd(fp, (uint32_t)a, (uint32_t)b, (uint32_t)c);
 }
 
 static uint64_t fp_arith(Interp *s, const InterpOp *op) {
@@ -428,22 +444,23 @@ static uint64_t fp_arith(Interp *s, const InterpOp *op) {
     return r;
 }
 
-/* --- the loop --------------------------------------------------------------------------------- */
+/* --- the loop
+ * --------------------------------------------------------------------------------- */
 
 static uintptr_t run_block(Interp *s) {
     const InterpOp *op = s->block->ops;
     s->base[BASE_BLOCK] = (char *)s->block;
     for (;; op++) {
         bool wide = op->type == IR_I64;
-#define IN(i) get(s, op->in[i])
+#define IN(i)      get(s, op->in[i])
 #define OUT(value) (*slot(s, op->out) = (value))
-#define UNARY(id)                                                                                  \
-    case id:                                                                                       \
-        OUT(eval_unary(id, wide, IN(0), op->imm));                                                 \
+#define UNARY(id)                                                                        \
+    case id:                                                                             \
+        OUT(eval_unary(id, wide, IN(0), op->imm));                                       \
         break;
-#define BINARY(id)                                                                                 \
-    case id:                                                                                       \
-        OUT(eval_binary(id, wide, IN(0), IN(1), op->imm));                                         \
+#define BINARY(id)                                                                       \
+    case id:                                                                             \
+        OUT(eval_binary(id, wide, IN(0), IN(1), op->imm));                               \
         break;
         switch ((IrOpcode)op->opcode) {
             UNARY(IR_mov)
@@ -485,7 +502,8 @@ static uintptr_t run_block(Interp *s) {
             OUT(ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1)));
             break;
         case IR_movcond:
-            OUT(ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1)) ? IN(2) : IN(3));
+            OUT(ir_cond_eval((IrCond)op->cond, (IrType)op->type, IN(0), IN(1)) ? IN(2)
+                                                                               : IN(3));
             break;
         case IR_label:
         case IR_insn_start:
@@ -604,7 +622,8 @@ static uintptr_t check_entry(Interp *s) {
 }
 
 uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
-    uint64_t frame[FRAME_SLOTS]; /* not initialized: a block writes its locals before it reads */
+    uint64_t frame[FRAME_SLOTS]; /* not initialized: a block writes its locals before it
+                                    reads */
     Interp s = {.cpu = cpu, .next = code};
     s.base[BASE_FRAME] = (char *)frame;
     s.base[BASE_ENV] = tcg_cpu_env(cpu);

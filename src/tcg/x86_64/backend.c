@@ -2,19 +2,22 @@
 /*
  * The x86-64 back end: from a block of IR to host code in one pass.
  *
- *   ops[] --next uses (backward)--> registers + bytes (forward) --> cold stubs --> patch labels
+ *   ops[] --next uses (backward)--> registers + bytes (forward) --> cold stubs --> patch
+ * labels
  *
  *   | TB * | code: entry check | code_fast: main path | cold: slow paths, exits |
  *
- * Threads: generate() keeps its state on the stack and needs only that `at` is its own; link(),
- * unlink() and kill() patch by atomic stores and may race with vCPUs that run the code.
+ * Threads: generate() keeps its state on the stack and needs only that `at` is its own;
+ * link(), unlink() and kill() are called under tb_lock and patch by atomic stores, so
+ * they may race with vCPUs that run the code.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "tcg/x86_64/gen.h"
 
-/* --- one block -------------------------------------------------------------------------------- */
+/* --- one block
+ * -------------------------------------------------------------------------------- */
 Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump) {
     if (g->cold_count == COLD_MAX) {
         g->failed = true;
@@ -53,7 +56,8 @@ typedef struct Ranges {
     unsigned count, max;
 } Ranges;
 
-static void note_range(Ranges *r, const X86Gen *g, unsigned op, const uint8_t *begin, bool cold) {
+static void note_range(Ranges *r, const X86Gen *g, unsigned op, const uint8_t *begin,
+                       bool cold) {
     if (r->count < r->max && g->e.p != begin) {
         r->list[r->count++] = (OpRange){
             .op = (uint16_t)op,
@@ -124,8 +128,9 @@ static bool gen_block(X86Gen *g, Ranges *ranges) {
     return gen_cold(g, ranges);
 }
 
-static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb, const uint8_t *at,
-                         size_t space, OpRange *range_list, unsigned *range_count) {
+static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
+                         const uint8_t *at, size_t space, OpRange *range_list,
+                         unsigned *range_count) {
     X86Priv *priv = bs->priv;
     /* The TB's address lies in the eight bytes before the 16-byte aligned entry. */
     size_t skip = (((uintptr_t)at + sizeof(tb) + 15) & ~(uintptr_t)15) - (uintptr_t)at;
@@ -163,25 +168,25 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     return ok;
 }
 
-/* --- running, chaining ------------------------------------------------------------------------ */
+/* --- running, chaining
+ * ------------------------------------------------------------------------ */
 static uintptr_t x86_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     const X86Priv *priv = bs->priv;
     uintptr_t (*enter)(void *env, const void *code);
-    enter = (uintptr_t(*)(void *, const void *))(uintptr_t)(priv->thunk.enter + priv->rx_delta);
+    enter = (uintptr_t(*)(void *, const void *))(uintptr_t)(priv->thunk.enter +
+                                                            priv->rx_delta);
     return enter(tcg_cpu_env(cpu), code);
 }
 
-/* Replaces `count` bytes at p, which lie in one aligned word, by one atomic store. */
+/* Replaces `count` bytes at p, which lie in one aligned word, by one atomic store.
+ * Patches of the same word do not race with each other: tb_lock. */
 static void patch_atomic(uint8_t *p, const void *bytes, unsigned count) {
     uint64_t *word = (uint64_t *)((uintptr_t)p & ~(uintptr_t)7);
     unsigned at = (uintptr_t)p & 7;
     assert(at + count <= 8);
-    uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED), new;
-    do {
-        new = old;
-        memcpy((uint8_t *)&new + at, bytes, count);
-    } while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
+    uint64_t new = *word;
+    memcpy((uint8_t *)&new + at, bytes, count);
+    __atomic_store_n(word, new, __ATOMIC_RELEASE);
 }
 
 static void patch_jump(BackendState *bs, const TranslationBlock *from, unsigned slot,
@@ -211,13 +216,15 @@ static void x86_kill(BackendState *bs, TranslationBlock *tb) {
     patch_atomic(p, call, sizeof(call));
 }
 
-/* --- floating-point environment ----------------------------------------------------------------- */
+/* --- floating-point environment
+ * ----------------------------------------------------------------- */
 enum { MXCSR_MASKED = 0x1f80, MXCSR_RC_SHIFT = 13, MXCSR_RC = 3 << MXCSR_RC_SHIFT };
 
 /* MXCSR: IE DE ZE OE UE PE in bits 0..5. RISC-V: NX UF OF DZ NV in bits 0..4. */
 static unsigned x86_fp_get_flags(const FpEnv *fp) {
     uint32_t m = fp->host;
-    return (m >> 5 & 1) | (m >> 4 & 1) << 1 | (m >> 3 & 1) << 2 | (m >> 2 & 1) << 3 | (m & 1) << 4;
+    return (m >> 5 & 1) | (m >> 4 & 1) << 1 | (m >> 3 & 1) << 2 | (m >> 2 & 1) << 3 |
+           (m & 1) << 4;
 }
 
 static void x86_fp_set_flags(FpEnv *fp, unsigned flags) {
@@ -230,11 +237,14 @@ static void x86_fp_set_flags(FpEnv *fp, unsigned flags) {
 static void x86_fp_set_round(FpEnv *fp, unsigned mode) {
     /* RNE RTZ RDN RUP */
     static const uint8_t rc[4] = {0, 3, 1, 2};
-    fp->host = (fp->host & 0x3f) | MXCSR_MASKED | (uint32_t)rc[mode & 3] << MXCSR_RC_SHIFT;
+    fp->host =
+        (fp->host & 0x3f) | MXCSR_MASKED | (uint32_t)rc[mode & 3] << MXCSR_RC_SHIFT;
     fp->round = (uint8_t)mode;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------
+ */
 /* Chooses the pinned globals: those of lowest rank above 0, integers only. */
 static bool choose_pinned(X86Priv *priv, const IrContext *ctx, Error **errp) {
     for (unsigned i = 0; i < 16; i++) {
@@ -243,7 +253,8 @@ static bool choose_pinned(X86Priv *priv, const IrContext *ctx, Error **errp) {
     for (unsigned t = 0; t < ctx->global_count; t++) {
         const IrTemp *temp = &ctx->temps[t];
         if (temp->env_offset != (int16_t)temp->env_offset) {
-            error_set(errp, "the x86_64 back end reaches registers within 32 KiB of env only");
+            error_set(errp,
+                      "the x86_64 back end reaches registers within 32 KiB of env only");
             return false;
         }
         priv->initial[t] = (TempState){.reg = REG_NONE, .next = NEXT_NEVER, .slot = -1};
@@ -257,8 +268,10 @@ static bool choose_pinned(X86Priv *priv, const IrContext *ctx, Error **errp) {
         if (at == PINNED_MAX) {
             continue;
         }
-        unsigned last = priv->pinned_count < PINNED_MAX ? priv->pinned_count++ : PINNED_MAX - 1;
-        memmove(&priv->pinned[at + 1], &priv->pinned[at], (last - at) * sizeof(priv->pinned[0]));
+        unsigned last =
+            priv->pinned_count < PINNED_MAX ? priv->pinned_count++ : PINNED_MAX - 1;
+        memmove(&priv->pinned[at + 1], &priv->pinned[at],
+                (last - at) * sizeof(priv->pinned[0]));
         priv->pinned[at] = (TempId)t;
     }
     for (unsigned i = 0; i < priv->pinned_count; i++) {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control: the way into a block, labels and branches in it, the ways out of it, and calls.
+ * Control: the way into a block, labels and branches in it, the ways out of it, and
+ * calls.
  *
- *   code:       cmp dword [exit_request], 0     7 bytes in one aligned word: kill() patches it
- *               jne -> cold: pc = tb->pc, return TB_EXIT_REQUEST
- *   code_fast:  ...
- *               jmp rel32                       a slot: link() patches the displacement; at first it
- *                                               leads to cold: pc = imm, return TB | slot
+ *   code:       cmp dword [exit_request], 0     7 bytes in one aligned word: kill()
+ * patches it jne -> cold: pc = tb->pc, return TB_EXIT_REQUEST code_fast:  ... jmp rel32
+ * a slot: link() patches the displacement; at first it leads to cold: pc = imm, return TB
+ * | slot
  *
- * A conditional branch over one exit to another becomes a patchable jcc and a patchable jmp.
+ * A conditional branch over one exit to another becomes a patchable jcc and a patchable
+ * jmp.
  */
 #include "tcg/x86_64/gen.h"
 
-/* --- entry ------------------------------------------------------------------------------------ */
+/* --- entry
+ * ------------------------------------------------------------------------------------ */
 void gen_entry(X86Gen *g) {
     emit_alu_mem_imm(&g->e, 0, ALU_CMP, RBP, CPU_DISP(exit_request), 0);
     cold_new(g, COLD_REQUEST, emit_jcc_later(&g->e, CC_NE));
@@ -30,7 +32,8 @@ static void emit_set_pc(Emit *e, const X86Priv *priv, uint64_t pc) {
     }
 }
 
-/* --- exits ------------------------------------------------------------------------------------ */
+/* --- exits
+ * ------------------------------------------------------------------------------------ */
 /* A word that is patched while others run it must not straddle an aligned eight bytes. */
 static unsigned patch_padding(const uint8_t *disp) {
     unsigned at = (uintptr_t)disp & 7;
@@ -56,8 +59,8 @@ static void gen_goto_tb(X86Gen *g, const IrOp *op) {
     note_slot(g, op->aux, emit_jmp_later(e), op->imm);
 }
 
-/* Compares the guest pc in rax (index: its jump cache entry's offset in rcx, or constant) and goes
- * to the code if the entry is right. */
+/* Compares the guest pc in rax (index: its jump cache entry's offset in rcx, or constant)
+ * and goes to the code if the entry is right. */
 static void emit_jump_cache(X86Gen *g, bool constant, int32_t entry) {
     Emit *e = &g->e;
     const uint8_t *miss = g->priv->thunk.lookup_rax;
@@ -91,7 +94,8 @@ static void emit_jump_cache(X86Gen *g, bool constant, int32_t entry) {
 static void gen_goto_pc(X86Gen *g, const IrOp *op) {
     ra_sync(g);
     emit_mov_imm_keep(&g->e, RAX, op->imm);
-    emit_jump_cache(g, true, (int32_t)(jump_cache_index(op->imm) * sizeof(JumpCacheEntry)));
+    emit_jump_cache(g, true,
+                    (int32_t)(jump_cache_index(op->imm) * sizeof(JumpCacheEntry)));
 }
 
 static void gen_goto_ptr(X86Gen *g, const IrOp *op) {
@@ -122,7 +126,8 @@ static void gen_exit_tb(X86Gen *g, const IrOp *op) {
     emit_jmp(&g->e, g->priv->thunk.epilogue);
 }
 
-/* --- labels ----------------------------------------------------------------------------------- */
+/* --- labels
+ * ----------------------------------------------------------------------------------- */
 static void label_reference(X86Gen *g, uint8_t *disp, uint64_t label) {
     if (g->label[label]) {
         patch_rel32(disp, g->label[label]);
@@ -138,6 +143,7 @@ static void gen_label(X86Gen *g, const IrOp *op) {
     ra_sync(g); /* reached by falling through */
     ra_forget_all(g);
     g->label[op->imm] = g->e.p;
+    g->flags_end = NULL; /* who comes from elsewhere brings other flags */
 }
 
 static unsigned next_op(const X86Gen *g, unsigned i) {
@@ -151,15 +157,17 @@ static bool slot_free(const X86Gen *g, const IrOp *op) {
     return op->aux < TB_MAX_SLOTS && !g->tb->jump[op->aux].used;
 }
 
-/* brcond L; goto_tb; label L; goto_tb, and nothing else goes to L: the second goto_tb, or NULL. */
+/* brcond L; goto_tb; label L; goto_tb, and nothing else goes to L: the second goto_tb, or
+ * NULL. */
 static const IrOp *taken_exit(const X86Gen *g, const IrOp *op) {
     const IrOp *ops = g->ctx->ops;
     unsigned count = g->ctx->op_count;
     unsigned i1 = next_op(g, g->op_index), i2 = i1 < count ? next_op(g, i1) : count;
     unsigned i3 = i2 < count ? next_op(g, i2) : count;
     if (i3 >= count || ops[i1].opcode != IR_goto_tb || ops[i2].opcode != IR_label ||
-        ops[i2].imm != op->imm || ops[i3].opcode != IR_goto_tb || ops[i3].aux == ops[i1].aux ||
-        g->label_refs[op->imm] != 1 || !slot_free(g, &ops[i3])) {
+        ops[i2].imm != op->imm || ops[i3].opcode != IR_goto_tb ||
+        ops[i3].aux == ops[i1].aux || g->label_refs[op->imm] != 1 ||
+        !slot_free(g, &ops[i3])) {
         return NULL;
     }
     return &ops[i3];
@@ -167,7 +175,8 @@ static const IrOp *taken_exit(const X86Gen *g, const IrOp *op) {
 
 static void gen_brcond(X86Gen *g, const IrOp *op) {
     Emit *e = &g->e;
-    /* What the comparison loads must not be dropped by it, so env is made complete first. */
+    /* What the comparison loads must not be dropped by it, so env is made complete first.
+     */
     ra_sync(g);
     const IrOp *taken = taken_exit(g, op);
     uint8_t *start = e->p;
@@ -200,7 +209,8 @@ static void gen_insn_start(X86Gen *g, const IrOp *op) {
     cold_new(g, COLD_STOP, emit_jcc_later(&g->e, CC_NE))->imm = op->imm;
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls
+ * ------------------------------------------------------------------------------------ */
 static void call_arguments(X86Gen *g, const IrOp *op, const HelperInfo *h) {
     static const uint8_t env_regs[4] = {RSI, RDX, RCX, RDI};
     static const uint8_t pure_regs[4] = {RDI, RSI, RDX, RCX};
@@ -240,7 +250,7 @@ static void gen_call(X86Gen *g, const IrOp *op) {
     if (flags & HELPER_FP) {
         emit_rm(e, 0xae | X_0F, 3, RBP, CPU_DISP(fp.host));
     }
-    emit_call(e, flags & HELPER_PURE            ? t->helper_pure
+    emit_call(e, flags & HELPER_PURE             ? t->helper_pure
                  : flags & HELPER_WRITES_GLOBALS ? t->helper_full
                  : flags & HELPER_READS_GLOBALS  ? t->helper_read
                                                  : t->helper_light);
@@ -269,13 +279,19 @@ static void gen_call(X86Gen *g, const IrOp *op) {
 
 bool gen_control_op(X86Gen *g, const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
-    case IR_label: gen_label(g, op); return true;
+    case IR_label:
+        gen_label(g, op);
+        return true;
     case IR_br:
         ra_sync(g);
         label_reference(g, emit_jmp_later(&g->e), op->imm);
         return true;
-    case IR_brcond: gen_brcond(g, op); return true;
-    case IR_insn_start: gen_insn_start(g, op); return true;
+    case IR_brcond:
+        gen_brcond(g, op);
+        return true;
+    case IR_insn_start:
+        gen_insn_start(g, op);
+        return true;
     case IR_goto_tb:
         if (slot_free(g, op)) {
             gen_goto_tb(g, op);
@@ -283,15 +299,25 @@ bool gen_control_op(X86Gen *g, const IrOp *op) {
             gen_goto_pc(g, op);
         }
         return true;
-    case IR_goto_pc: gen_goto_pc(g, op); return true;
-    case IR_goto_ptr: gen_goto_ptr(g, op); return true;
-    case IR_exit_tb: gen_exit_tb(g, op); return true;
-    case IR_call: gen_call(g, op); return true;
-    default: return false;
+    case IR_goto_pc:
+        gen_goto_pc(g, op);
+        return true;
+    case IR_goto_ptr:
+        gen_goto_ptr(g, op);
+        return true;
+    case IR_exit_tb:
+        gen_exit_tb(g, op);
+        return true;
+    case IR_call:
+        gen_call(g, op);
+        return true;
+    default:
+        return false;
     }
 }
 
-/* --- behind the block -------------------------------------------------------------------------- */
+/* --- behind the block
+ * -------------------------------------------------------------------------- */
 void gen_control_cold(X86Gen *g, const Cold *c) {
     Emit *e = &g->e;
     const Thunks *t = &g->priv->thunk;

@@ -2,8 +2,8 @@
 /*
  * Host code as text, by capstone.
  *
- * The library is loaded when the first instruction is asked for and stays: its tables are 3 MB of
- * relocations that a machine nobody looks into should not pay for at its start.
+ * The library is loaded when the first instruction is asked for and stays: its tables are
+ * 3 MB of relocations that a machine nobody looks into should not pay for at its start.
  */
 #include <capstone.h>
 #include <dlfcn.h>
@@ -20,7 +20,8 @@ typedef struct Capstone {
 } Capstone;
 
 static bool capstone_load(Capstone *cs) {
-    void *library = dlopen("libcapstone.so.4", RTLD_NOW | RTLD_LOCAL); /* again: only counted */
+    void *library =
+        dlopen("libcapstone.so.4", RTLD_NOW | RTLD_LOCAL); /* again: only counted */
     if (!library) {
         return false;
     }
@@ -32,8 +33,8 @@ static bool capstone_load(Capstone *cs) {
     return cs->open && cs->disasm && cs->free && cs->close;
 }
 
-unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address, char *text,
-                         size_t text_size) {
+unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address,
+                         char *text, size_t text_size) {
     Capstone capstone;
     csh handle;
     cs_insn *insn;

@@ -2,8 +2,8 @@
 /*
  * Division, and the high halves of products: the ops that x86 ties to rax and rdx.
  *
- * A divisor of 0 or -1 (where the host would trap) is found by one comparison and handled out of
- * line.
+ * A divisor of 0 or -1 (where the host would trap) is found by one comparison and handled
+ * out of line.
  */
 #include "tcg/x86_64/gen.h"
 
@@ -122,10 +122,15 @@ bool gen_div_op(X86Gen *g, const IrOp *op) {
     case IR_divs:
     case IR_divu:
     case IR_rems:
-    case IR_remu: gen_div(g, op); return true;
+    case IR_remu:
+        gen_div(g, op);
+        return true;
     case IR_mulhs:
     case IR_mulhu:
-    case IR_mulhsu: gen_mul_high(g, op); return true;
-    default: return false;
+    case IR_mulhsu:
+        gen_mul_high(g, op);
+        return true;
+    default:
+        return false;
     }
 }

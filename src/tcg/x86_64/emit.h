@@ -3,10 +3,12 @@
  * Emit: x86-64 instructions as bytes.
  *
  *   [66|F2|F3] [REX] [0F [38|3A]] opcode ModRM [SIB] [disp] [imm]     legacy forms
- *   C4/C5 ...  opcode ModRM ...                                       VEX forms (BMI, AVX, FMA)
+ *   C4/C5 ...  opcode ModRM ...                                       VEX forms (BMI,
+ * AVX, FMA)
  *
- * An opcode is a number whose low byte is the opcode byte and whose X_ bits are the prefixes it
- * takes. Registers are numbered as in the encoding; xmm registers are XMM0 + n.
+ * An opcode is a number whose low byte is the opcode byte and whose X_ bits are the
+ * prefixes it takes. Registers are numbered as in the encoding; xmm registers are XMM0 +
+ * n.
  *
  * Invariants: the caller made sure that there is room; nothing here checks.
  * Spec: Intel SDM volume 2.
@@ -19,7 +21,23 @@
 #include <string.h>
 
 typedef enum HostReg {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, XMM0,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    XMM0,
     HOST_REGS = 32,
     REG_NONE = 0xff,
 } HostReg;
@@ -41,19 +59,48 @@ enum {
 };
 
 /* The /n of the group-1 opcodes. */
-typedef enum AluOp { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP } AluOp;
+typedef enum AluOp {
+    ALU_ADD,
+    ALU_OR,
+    ALU_ADC,
+    ALU_SBB,
+    ALU_AND,
+    ALU_SUB,
+    ALU_XOR,
+    ALU_CMP
+} AluOp;
 /* The /n of the shift group. */
-typedef enum ShiftOp { SHIFT_ROL = 0, SHIFT_ROR = 1, SHIFT_SHL = 4, SHIFT_SHR = 5, SHIFT_SAR = 7 } ShiftOp;
+typedef enum ShiftOp {
+    SHIFT_ROL = 0,
+    SHIFT_ROR = 1,
+    SHIFT_SHL = 4,
+    SHIFT_SHR = 5,
+    SHIFT_SAR = 7
+} ShiftOp;
 
 /* Condition codes, as in the low bits of jcc, setcc and cmovcc. */
 typedef enum HostCond {
-    CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE,
+    CC_O,
+    CC_NO,
+    CC_B,
+    CC_AE,
+    CC_E,
+    CC_NE,
+    CC_BE,
+    CC_A,
+    CC_S,
+    CC_NS,
+    CC_P,
+    CC_NP,
+    CC_L,
+    CC_GE,
+    CC_LE,
     CC_G
 } HostCond;
 
 enum {
-    X_MOV_RM = 0x8b,           /* reg <- rm */
-    X_MOV_MR = 0x89,           /* rm <- reg */
+    X_MOV_RM = 0x8b, /* reg <- rm */
+    X_MOV_MR = 0x89, /* rm <- reg */
     X_LEA = 0x8d,
     X_TEST = 0x85,
     X_MOVSXD = 0x63 | X_W,
@@ -63,7 +110,7 @@ enum {
     X_MOVSX16 = 0xbf | X_0F,
     X_IMUL = 0xaf | X_0F,
     X_XCHG = 0x87,
-    X_GRP3 = 0xf7,             /* /2 not, /3 neg, /4 mul, /5 imul, /6 div, /7 idiv */
+    X_GRP3 = 0xf7, /* /2 not, /3 neg, /4 mul, /5 imul, /6 div, /7 idiv */
     X_CMPXCHG = 0xb1 | X_0F,
     X_XADD = 0xc1 | X_0F,
     X_POPCNT = 0xb8 | X_0F | X_F3,
@@ -75,7 +122,8 @@ enum {
     X_MOVBE_MR = 0xf1 | X_0F38,
 };
 
-/* --- bytes ------------------------------------------------------------------------------------ */
+/* --- bytes
+ * ------------------------------------------------------------------------------------ */
 static inline void emit8(Emit *e, unsigned v) {
     *e->p++ = (uint8_t)v;
 }
@@ -92,8 +140,10 @@ static inline void emit64(Emit *e, uint64_t v) {
     e->p += 8;
 }
 
-/* --- opcode, ModRM, SIB ----------------------------------------------------------------------- */
-static inline uint8_t *emit_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned x, unsigned b) {
+/* --- opcode, ModRM, SIB
+ * ----------------------------------------------------------------------- */
+static inline uint8_t *emit_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned x,
+                                   unsigned b) {
     if (opc & (X_66 | X_F2 | X_F3)) {
         *p++ = opc & X_66 ? 0x66 : opc & X_F2 ? 0xf2 : 0xf3;
     }
@@ -116,7 +166,8 @@ static inline uint8_t *emit_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigne
     return p;
 }
 
-static inline uint8_t *emit_modrm_mem(uint8_t *p, unsigned r, unsigned base, int32_t disp) {
+static inline uint8_t *emit_modrm_mem(uint8_t *p, unsigned r, unsigned base,
+                                      int32_t disp) {
     unsigned reg = (r & 7) << 3, b = base & 7;
     unsigned mod = disp == 0 && b != RBP ? 0 : disp == (int8_t)disp ? 0x40 : 0x80;
     *p++ = (uint8_t)(mod | reg | b);
@@ -132,8 +183,8 @@ static inline uint8_t *emit_modrm_mem(uint8_t *p, unsigned r, unsigned base, int
     return p;
 }
 
-static inline uint8_t *emit_modrm_index(uint8_t *p, unsigned r, unsigned base, unsigned index,
-                                        unsigned scale, int32_t disp) {
+static inline uint8_t *emit_modrm_index(uint8_t *p, unsigned r, unsigned base,
+                                        unsigned index, unsigned scale, int32_t disp) {
     unsigned reg = (r & 7) << 3, b = base & 7;
     unsigned mod = disp == 0 && b != RBP ? 0 : disp == (int8_t)disp ? 0x40 : 0x80;
     *p++ = (uint8_t)(mod | reg | 4);
@@ -154,18 +205,22 @@ static inline void emit_rr(Emit *e, uint32_t opc, unsigned reg, unsigned rm) {
     e->p = p;
 }
 /* op reg, [base + disp] */
-static inline void emit_rm(Emit *e, uint32_t opc, unsigned reg, unsigned base, int32_t disp) {
+static inline void emit_rm(Emit *e, uint32_t opc, unsigned reg, unsigned base,
+                           int32_t disp) {
     e->p = emit_modrm_mem(emit_opcode(e->p, opc, reg, 0, base), reg, base, disp);
 }
 /* op reg, [base + index << scale + disp] */
-static inline void emit_rx(Emit *e, uint32_t opc, unsigned reg, unsigned base, unsigned index,
-                           unsigned scale, int32_t disp) {
-    e->p = emit_modrm_index(emit_opcode(e->p, opc, reg, index, base), reg, base, index, scale, disp);
+static inline void emit_rx(Emit *e, uint32_t opc, unsigned reg, unsigned base,
+                           unsigned index, unsigned scale, int32_t disp) {
+    e->p = emit_modrm_index(emit_opcode(e->p, opc, reg, index, base), reg, base, index,
+                            scale, disp);
 }
 
-/* --- VEX -------------------------------------------------------------------------------------- */
-static inline uint8_t *emit_vex_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned v, unsigned x,
-                                       unsigned b) {
+/* --- VEX
+ * --------------------------------------------------------------------------------------
+ */
+static inline uint8_t *emit_vex_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned v,
+                                       unsigned x, unsigned b) {
     unsigned pp = opc & X_66 ? 1 : opc & X_F3 ? 2 : opc & X_F2 ? 3 : 0;
     unsigned tail = (~v & 15) << 3 | pp;
     if (opc & X_0F && !(opc & X_W) && !(x & 8) && !(b & 8)) {
@@ -181,17 +236,19 @@ static inline uint8_t *emit_vex_opcode(uint8_t *p, uint32_t opc, unsigned r, uns
     return p;
 }
 /* op reg, v, rm */
-static inline void emit_vex_rr(Emit *e, uint32_t opc, unsigned reg, unsigned v, unsigned rm) {
+static inline void emit_vex_rr(Emit *e, uint32_t opc, unsigned reg, unsigned v,
+                               unsigned rm) {
     uint8_t *p = emit_vex_opcode(e->p, opc, reg, v, 0, rm);
     *p++ = (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7));
     e->p = p;
 }
-static inline void emit_vex_rm(Emit *e, uint32_t opc, unsigned reg, unsigned v, unsigned base,
-                               int32_t disp) {
+static inline void emit_vex_rm(Emit *e, uint32_t opc, unsigned reg, unsigned v,
+                               unsigned base, int32_t disp) {
     e->p = emit_modrm_mem(emit_vex_opcode(e->p, opc, reg, v, 0, base), reg, base, disp);
 }
 
-/* --- the common instructions. w: X_W or 0 ------------------------------------------------------ */
+/* --- the common instructions. w: X_W or 0
+ * ------------------------------------------------------ */
 static inline void emit_mov(Emit *e, uint32_t w, unsigned dst, unsigned src) {
     emit_rr(e, X_MOV_RM | w, dst, src);
 }
@@ -219,10 +276,12 @@ static inline void emit_mov_imm(Emit *e, unsigned r, uint64_t v) {
         emit_mov_imm_keep(e, r, v);
     }
 }
-static inline void emit_alu_rr(Emit *e, uint32_t w, AluOp op, unsigned dst, unsigned src) {
+static inline void emit_alu_rr(Emit *e, uint32_t w, AluOp op, unsigned dst,
+                               unsigned src) {
     emit_rr(e, (unsigned)op << 3 | 3 | w, dst, src);
 }
-static inline void emit_alu_imm(Emit *e, uint32_t w, AluOp op, unsigned dst, int32_t imm) {
+static inline void emit_alu_imm(Emit *e, uint32_t w, AluOp op, unsigned dst,
+                                int32_t imm) {
     if (imm == (int8_t)imm) {
         emit_rr(e, 0x83 | w, op, dst);
         emit8(e, (uint8_t)imm);
@@ -231,8 +290,8 @@ static inline void emit_alu_imm(Emit *e, uint32_t w, AluOp op, unsigned dst, int
         emit32(e, (uint32_t)imm);
     }
 }
-static inline void emit_alu_mem_imm(Emit *e, uint32_t w, AluOp op, unsigned base, int32_t disp,
-                                    int32_t imm) {
+static inline void emit_alu_mem_imm(Emit *e, uint32_t w, AluOp op, unsigned base,
+                                    int32_t disp, int32_t imm) {
     if (imm == (int8_t)imm) {
         emit_rm(e, 0x83 | w, op, base, disp);
         emit8(e, (uint8_t)imm);
@@ -241,7 +300,8 @@ static inline void emit_alu_mem_imm(Emit *e, uint32_t w, AluOp op, unsigned base
         emit32(e, (uint32_t)imm);
     }
 }
-static inline void emit_shift_imm(Emit *e, uint32_t w, ShiftOp op, unsigned dst, unsigned count) {
+static inline void emit_shift_imm(Emit *e, uint32_t w, ShiftOp op, unsigned dst,
+                                  unsigned count) {
     if (count == 1) {
         emit_rr(e, 0xd1 | w, op, dst);
     } else {
@@ -252,7 +312,8 @@ static inline void emit_shift_imm(Emit *e, uint32_t w, ShiftOp op, unsigned dst,
 static inline void emit_rel32(Emit *e, const uint8_t *target) {
     emit32(e, (uint32_t)(target - (e->p + 4)));
 }
-/* Jumps within the writable mapping's addresses: distances are the same in the other mapping. */
+/* Jumps within the writable mapping's addresses: distances are the same in the other
+ * mapping. */
 static inline void emit_jmp(Emit *e, const uint8_t *target) {
     emit8(e, 0xe9);
     emit_rel32(e, target);

@@ -2,21 +2,32 @@
 /*
  * Floating point in SSE registers (AVX and FMA forms where the host has them).
  *
- * The guest's dynamic rounding mode and sticky flags are the live MXCSR, all exceptions masked.
- * What SSE does differently from the guest's manual is caught by a comparison and done again out
- * of line: NaN results are made canonical; conversions out of range, min/max of equal numbers
- * or NaNs, fused multiply-add with a NaN result and static rounding modes go to soft floats.
+ * The guest's dynamic rounding mode and sticky flags are the live MXCSR, all exceptions
+ * masked. What SSE does differently from the guest's manual is caught by a comparison and
+ * done again out of line: NaN results are made canonical; conversions out of range,
+ * min/max of equal numbers or NaNs, fused multiply-add with a NaN result and static
+ * rounding modes go to soft floats.
  *
- * Invariants: an instruction that may be followed by a soft one raises no flag that the soft one
- * would not raise (compare before converting where it could).
- * Spec: Intel SDM volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, chapters F and D.
+ * Invariants: an instruction that may be followed by a soft one raises no flag that the
+ * soft one would not raise (compare before converting where it could). Spec: Intel SDM
+ * volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, chapters F and D.
  */
 #include "tcg/x86_64/gen.h"
 
 enum {
-    SSE_ADD = 0x58, SSE_MUL = 0x59, SSE_SUB = 0x5c, SSE_MIN = 0x5d, SSE_DIV = 0x5e, SSE_MAX = 0x5f,
-    SSE_SQRT = 0x51, SSE_CVT_I2F = 0x2a, SSE_CVTT_F2I = 0x2c, SSE_CVT_F2I = 0x2d, SSE_UCOMI = 0x2e,
-    SSE_COMI = 0x2f, SSE_CVT_F2F = 0x5a,
+    SSE_ADD = 0x58,
+    SSE_MUL = 0x59,
+    SSE_SUB = 0x5c,
+    SSE_MIN = 0x5d,
+    SSE_DIV = 0x5e,
+    SSE_MAX = 0x5f,
+    SSE_SQRT = 0x51,
+    SSE_CVT_I2F = 0x2a,
+    SSE_CVTT_F2I = 0x2c,
+    SSE_CVT_F2I = 0x2d,
+    SSE_UCOMI = 0x2e,
+    SSE_COMI = 0x2f,
+    SSE_CVT_F2F = 0x5a,
 };
 
 /* Scalar single or double. */
@@ -49,10 +60,13 @@ static Opnd fp_operand(X86Gen *g, TempId t) {
     return ra_operand(g, t, g->temps[t].type);
 }
 
-/* --- out of line ------------------------------------------------------------------------------ */
-/* The op by soft floats; reached by `jump`. Its inputs are in the registers in[], which must have been
- * filled before the jump (a constant asked for again would be loaded behind it). */
-static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out, const unsigned *in) {
+/* --- out of line
+ * ------------------------------------------------------------------------------ */
+/* The op by soft floats; reached by `jump`. Its inputs are in the registers in[], which
+ * must have been filled before the jump (a constant asked for again would be loaded
+ * behind it). */
+static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out,
+                      const unsigned *in) {
     SlowDesc d;
     memset(&d, 0, offsetof(SlowDesc, dirty));
     unsigned count = op_in_count[op->opcode];
@@ -85,7 +99,8 @@ static bool is_static_mode(const IrOp *op) {
     return op->aux != FP_MODE_DYN;
 }
 
-/* --- arithmetic ------------------------------------------------------------------------------- */
+/* --- arithmetic
+ * ------------------------------------------------------------------------------- */
 /* True if nothing between this op and op `next` may show the globals to somebody. */
 static bool globals_hidden_until(const X86Gen *g, unsigned next) {
     enum { FAR = 16 };
@@ -94,16 +109,17 @@ static bool globals_hidden_until(const X86Gen *g, unsigned next) {
     }
     for (unsigned i = g->op_index + 1; i < next; i++) {
         const IrOp *op = &g->ctx->ops[i];
-        if (!op->removed && ir_op_defs[op->opcode].flags &
-                                (OPF_MAY_FAULT | OPF_CALL | OPF_BRANCH | OPF_LABEL | OPF_ENDS)) {
+        if (!op->removed &&
+            ir_op_defs[op->opcode].flags &
+                (OPF_MAY_FAULT | OPF_CALL | OPF_BRANCH | OPF_LABEL | OPF_ENDS)) {
             return false;
         }
     }
     return true;
 }
 
-/* True if the next reader of the output gives the same bits for every NaN, and is the last: then
- * this NaN need not be canonical. */
+/* True if the next reader of the output gives the same bits for every NaN, and is the
+ * last: then this NaN need not be canonical. */
 static bool nan_is_unseen(const X86Gen *g, const IrOp *op) {
     unsigned next = g->next[g->op_index].out;
     if (next == NEXT_NEVER ||
@@ -120,8 +136,10 @@ static bool nan_is_unseen(const X86Gen *g, const IrOp *op) {
     case IR_fmadd:
     case IR_fcmp:
     case IR_fcvt_f2i:
-    case IR_fcvt_f2f: break;
-    default: return false;
+    case IR_fcvt_f2f:
+        break;
+    default:
+        return false;
     }
     for (unsigned i = 0; i < op_in_count[reader->opcode]; i++) {
         if (reader->in[i] == op->out && !in_dies(reader, i)) {
@@ -195,7 +213,8 @@ static void gen_fmadd(X86Gen *g, const IrOp *op) {
     unsigned a = ra_use(g, op->in[0]), b = ra_use(g, op->in[1]), c = ra_use(g, op->in[2]);
     unsigned dst = ra_out(g, op, bit(a) | bit(b) | bit(c));
     emit_movaps(e, dst, a);
-    emit_vex_rr(e, opcodes[op->imm & 3] | X_0F38 | X_66 | (op->type == IR_F64 ? X_W : 0), dst, b, c);
+    emit_vex_rr(e, opcodes[op->imm & 3] | X_0F38 | X_66 | (op->type == IR_F64 ? X_W : 0),
+                dst, b, c);
     /* inf * 0 + quiet NaN is invalid for the guest and not for the host */
     emit_rr(e, ucomi(op->type, SSE_UCOMI), dst, dst);
     Cold *cold = soft_new(g, op, emit_jcc_later(e, CC_P), dst, (unsigned[]){a, b, c});
@@ -203,8 +222,8 @@ static void gen_fmadd(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* The host's min and max give the second operand for equal ones and NaNs (with a flag): those go
- * out of line, told by ZF. */
+/* The host's min and max give the second operand for equal ones and NaNs (with a flag):
+ * those go out of line, told by ZF. */
 static void gen_min_max(X86Gen *g, const IrOp *op, uint32_t sse) {
     Emit *e = &g->e;
     unsigned a = ra_use(g, op->in[0]), b = ra_use(g, op->in[1]);
@@ -217,7 +236,8 @@ static void gen_min_max(X86Gen *g, const IrOp *op, uint32_t sse) {
     ra_set_out(g, op, dst);
 }
 
-/* --- comparison ------------------------------------------------------------------------------- */
+/* --- comparison
+ * ------------------------------------------------------------------------------- */
 static void gen_fcmp(X86Gen *g, const IrOp *op) {
     Emit *e = &g->e;
     unsigned dst = ra_out(g, op, 0);
@@ -244,8 +264,10 @@ static void gen_fcmp(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- conversion ------------------------------------------------------------------------------- */
-/* Unsigned: the range is compared first, since the signed conversion would flag other cases. */
+/* --- conversion
+ * ------------------------------------------------------------------------------- */
+/* Unsigned: the range is compared first, since the signed conversion would flag other
+ * cases. */
 static void gen_f2i(X86Gen *g, const IrOp *op) {
     Emit *e = &g->e;
     if (is_static_mode(op) && op->aux != FP_MODE_RTZ) {
@@ -257,7 +279,8 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
     uint32_t w = op->imm == FCVT_I32 ? 0 : X_W;
     if (op->imm == FCVT_I32 || op->imm == FCVT_I64) {
         emit_rr(e, opc | w, dst, a);
-        emit_alu_imm(e, w, ALU_CMP, dst, 1); /* overflows for 0x80... only: out of range */
+        emit_alu_imm(e, w, ALU_CMP, dst,
+                     1); /* overflows for 0x80... only: out of range */
         Cold *c = soft_new(g, op, emit_jcc_later(e, CC_O), dst, &a);
         c->back = e->p;
         ra_set_out(g, op, dst);
@@ -269,7 +292,8 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
     Cold *c = soft_new(g, op, emit_jcc_later(e, CC_B), dst, &a);
     FpConstant limit = op->imm == FCVT_U32 ? FP_CONST_U32_MAX : FP_CONST_2_63;
     emit_rip(e, ucomi(op->type, SSE_UCOMI), a, constant(g, limit, op->type));
-    Cold *high = soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE), dst, &a);
+    Cold *high =
+        soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE), dst, &a);
     emit_rr(e, opc | X_W, dst, a);
     c->back = high->back = e->p;
     ra_set_out(g, op, dst);
@@ -311,7 +335,8 @@ static void gen_f2f(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- moves ------------------------------------------------------------------------------------ */
+/* --- moves
+ * ------------------------------------------------------------------------------------ */
 static uint32_t float_w(const X86Gen *g, TempId t) {
     return g->temps[t].type == IR_F64 ? X_W : 0;
 }
@@ -371,24 +396,61 @@ static void gen_funbox(X86Gen *g, const IrOp *op) {
 
 bool gen_fp_op(X86Gen *g, const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
-    case IR_fmov_i2f: gen_fmov_i2f(g, op); return true;
-    case IR_fmov_f2i: gen_fmov_f2i(g, op); return true;
-    case IR_fbox: gen_fbox(g, op); return true;
-    case IR_funbox: gen_funbox(g, op); return true;
-    case IR_fadd: gen_arith(g, op, SSE_ADD); return true;
-    case IR_fsub: gen_arith(g, op, SSE_SUB); return true;
-    case IR_fmul: gen_arith(g, op, SSE_MUL); return true;
-    case IR_fdiv: gen_arith(g, op, SSE_DIV); return true;
-    case IR_fsqrt: gen_sqrt(g, op); return true;
-    case IR_fmadd: gen_fmadd(g, op); return true;
-    case IR_fmin: gen_min_max(g, op, SSE_MIN); return true;
-    case IR_fmax: gen_min_max(g, op, SSE_MAX); return true;
-    case IR_fcmp: gen_fcmp(g, op); return true;
-    case IR_fcvt_f2i: gen_f2i(g, op); return true;
-    case IR_fcvt_i2f: gen_i2f(g, op); return true;
-    case IR_fcvt_f2f: gen_f2f(g, op); return true;
-    case IR_fp_save: emit_rm(&g->e, 0xae | X_0F, 3, RBP, CPU_DISP(fp.host)); return true;
-    case IR_fp_load: emit_rm(&g->e, 0xae | X_0F, 2, RBP, CPU_DISP(fp.host)); return true;
-    default: return false;
+    case IR_fmov_i2f:
+        gen_fmov_i2f(g, op);
+        return true;
+    case IR_fmov_f2i:
+        gen_fmov_f2i(g, op);
+        return true;
+    case IR_fbox:
+        gen_fbox(g, op);
+        return true;
+    case IR_funbox:
+        gen_funbox(g, op);
+        return true;
+    case IR_fadd:
+        gen_arith(g, op, SSE_ADD);
+        return true;
+    case IR_fsub:
+        gen_arith(g, op, SSE_SUB);
+        return true;
+    case IR_fmul:
+        gen_arith(g, op, SSE_MUL);
+        return true;
+    case IR_fdiv:
+        gen_arith(g, op, SSE_DIV);
+        return true;
+    case IR_fsqrt:
+        gen_sqrt(g, op);
+        return true;
+    case IR_fmadd:
+        gen_fmadd(g, op);
+        return true;
+    case IR_fmin:
+        gen_min_max(g, op, SSE_MIN);
+        return true;
+    case IR_fmax:
+        gen_min_max(g, op, SSE_MAX);
+        return true;
+    case IR_fcmp:
+        gen_fcmp(g, op);
+        return true;
+    case IR_fcvt_f2i:
+        gen_f2i(g, op);
+        return true;
+    case IR_fcvt_i2f:
+        gen_i2f(g, op);
+        return true;
+    case IR_fcvt_f2f:
+        gen_f2f(g, op);
+        return true;
+    case IR_fp_save:
+        emit_rm(&g->e, 0xae | X_0F, 3, RBP, CPU_DISP(fp.host));
+        return true;
+    case IR_fp_load:
+        emit_rm(&g->e, 0xae | X_0F, 2, RBP, CPU_DISP(fp.host));
+        return true;
+    default:
+        return false;
     }
 }

@@ -6,8 +6,8 @@
  *   shr_i32 %0, a0, 3  ; ext_s32 a1, %0       the shift alone: the result is not negative
  *   shl a5, a4, 3 ; add a5, a5, a0            lea
  *
- * Invariants: nothing between the two may leave the block, since the first one's output is not
- * what the IR says, or is not there.
+ * Invariants: nothing between the two may leave the block, since the first one's output
+ * is not what the IR says, or is not there.
  */
 #include "tcg/x86_64/gen.h"
 
@@ -18,7 +18,8 @@ static unsigned following(const X86Gen *g, unsigned i) {
     return i;
 }
 
-/* --- a 32-bit op and the extension of its result -------------------------------------------------- */
+/* --- a 32-bit op and the extension of its result
+ * -------------------------------------------------- */
 static bool has_ext_form(const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
     case IR_add:
@@ -31,12 +32,15 @@ static bool has_ext_form(const IrOp *op) {
     case IR_shr:
     case IR_sar:
     case IR_rotl:
-    case IR_rotr: return true;
-    default: return false;
+    case IR_rotr:
+        return true;
+    default:
+        return false;
     }
 }
 
-/* True if bit 31 of the result is 0, so that the host's zero extension is a sign extension. */
+/* True if bit 31 of the result is 0, so that the host's zero extension is a sign
+ * extension. */
 static bool is_positive(const X86Gen *g, const IrOp *op) {
     const IrTemp *b = &g->temps[op->in[1]];
     if (b->kind != TEMP_CONST) {
@@ -54,8 +58,9 @@ static unsigned fuse_ext(X86Gen *g, unsigned i) {
     }
     const IrOp *ext = &g->ctx->ops[j];
     bool sign = ext->opcode == IR_ext_s32;
-    if ((!sign && ext->opcode != IR_ext_u32) || ext->type != IR_I64 || ext->in[0] != op->out ||
-        (op->out != ext->out && !in_dies(ext, 0)) || g->temps[ext->out].type != IR_I64) {
+    if ((!sign && ext->opcode != IR_ext_u32) || ext->type != IR_I64 ||
+        ext->in[0] != op->out || (op->out != ext->out && !in_dies(ext, 0)) ||
+        g->temps[ext->out].type != IR_I64) {
         return 0;
     }
     IrOp both = *op;
@@ -76,11 +81,13 @@ static unsigned fuse_ext(X86Gen *g, unsigned i) {
     return j;
 }
 
-/* --- shift and add ------------------------------------------------------------------------------ */
+/* --- shift and add
+ * ------------------------------------------------------------------------------ */
 static unsigned fuse_lea(X86Gen *g, unsigned i) {
     const IrOp *shl = &g->ctx->ops[i];
     const IrTemp *count = &g->temps[shl->in[1]];
-    if (count->kind != TEMP_CONST || count->value < 1 || count->value > 3 || g->stop_check) {
+    if (count->kind != TEMP_CONST || count->value < 1 || count->value > 3 ||
+        g->stop_check) {
         return 0;
     }
     unsigned j = following(g, i);

@@ -2,12 +2,14 @@
 /*
  * Gen: what the files of this back end share while they turn one block into host code.
  *
- *   rbp          env + ENV_BIAS: env's first 256 bytes are reached with one-byte displacements
- *   rbx r8-r15   pinned globals, for ever (their slots in env are stale while generated code runs)
- *   rax rcx rdx rsi rdi, xmm0-15   whatever the current block needs: locals, copies of other globals
- *   rsp          16-byte aligned; [rsp, ...) spill slots of locals
+ *   rbp          env + ENV_BIAS: env's first 256 bytes are reached with one-byte
+ * displacements rbx r8-r15   pinned globals, for ever (their slots in env are stale while
+ * generated code runs) rax rcx rdx rsi rdi, xmm0-15   whatever the current block needs:
+ * locals, copies of other globals rsp          16-byte aligned; [rsp, ...) spill slots of
+ * locals
  *
- * Not part of the back end's interface: only files of this folder and its tests include it.
+ * Not part of the back end's interface: only files of this folder and its tests include
+ * it.
  */
 #ifndef VITRINE_TCG_X86_64_GEN_H
 #define VITRINE_TCG_X86_64_GEN_H
@@ -53,20 +55,21 @@ typedef enum FpConstant {
 /* Fixed code: addresses in the rw mapping (a distance is the same in both). */
 typedef struct Thunks {
     const uint8_t *enter;
-    const uint8_t *epilogue;     /* rax = what enter() returns */
-    const uint8_t *exit_lookup;  /* returns TB_EXIT_LOOKUP */
-    const uint8_t *lookup_rax;   /* continue at guest pc rax */
-    const uint8_t *lookup;       /* continue at env's pc */
-    const uint8_t *fault;        /* clear fault_taken, then lookup */
-    const uint8_t *stopped;      /* clear stop_after, return TB_EXIT_LOOKUP */
-    const uint8_t *killed;       /* called from a dead block's entry */
-    const uint8_t *slow;         /* call of x86_slow_path: no xmm register is live */
-    const uint8_t *slow_xmm;     /* the same, saving and restoring xmm registers too */
-    const uint8_t *helper_full;  /* rax(env, rsi, rdx, rcx, rdi): all globals in env, then reloaded */
-    const uint8_t *helper_read;  /* the same, only the caller-saved globals are reloaded */
+    const uint8_t *epilogue;    /* rax = what enter() returns */
+    const uint8_t *exit_lookup; /* returns TB_EXIT_LOOKUP */
+    const uint8_t *lookup_rax;  /* continue at guest pc rax */
+    const uint8_t *lookup;      /* continue at env's pc */
+    const uint8_t *fault;       /* clear fault_taken, then lookup */
+    const uint8_t *stopped;     /* clear stop_after, return TB_EXIT_LOOKUP */
+    const uint8_t *killed;      /* called from a dead block's entry */
+    const uint8_t *slow;        /* call of x86_slow_path: no xmm register is live */
+    const uint8_t *slow_xmm;    /* the same, saving and restoring xmm registers too */
+    const uint8_t *
+        helper_full; /* rax(env, rsi, rdx, rcx, rdi): all globals in env, then reloaded */
+    const uint8_t *helper_read; /* the same, only the caller-saved globals are reloaded */
     const uint8_t *helper_light; /* the same, globals are merely preserved */
     const uint8_t *helper_pure;  /* rax(rdi, rsi, rdx, rcx): globals are preserved */
-    const uint8_t *constants;    /* FpConstant, each as f32 and as f64, eight bytes apiece */
+    const uint8_t *constants; /* FpConstant, each as f32 and as f64, eight bytes apiece */
 } Thunks;
 
 typedef struct TempState {
@@ -76,15 +79,15 @@ typedef struct TempState {
 } TempState;
 
 typedef struct X86Priv {
-    uint32_t host;                 /* HOST_* in use */
+    uint32_t host; /* HOST_* in use */
     unsigned pinned_count;
-    TempId pinned[PINNED_MAX];     /* temps, in the order of pinned_regs */
-    int32_t reg_offset[16];        /* from TcgCpu to where the slow thunks save a register */
-    bool reg_is32[16];             /* ... as four bytes */
-    TempState *initial;            /* of the globals, at block start */
+    TempId pinned[PINNED_MAX]; /* temps, in the order of pinned_regs */
+    int32_t reg_offset[16];    /* from TcgCpu to where the slow thunks save a register */
+    bool reg_is32[16];         /* ... as four bytes */
+    TempState *initial;        /* of the globals, at block start */
     unsigned global_count;
     int32_t pc_offset;
-    ptrdiff_t rx_delta;            /* from the rw mapping to the rx mapping */
+    ptrdiff_t rx_delta; /* from the rw mapping to the rx mapping */
     Thunks thunk;
 } X86Priv;
 
@@ -92,12 +95,12 @@ extern const uint8_t pinned_regs[PINNED_MAX];
 extern const uint8_t op_in_count[IR_OPCODE_COUNT];
 
 typedef enum ColdKind {
-    COLD_SLOW,     /* call a slow thunk with data as descriptor */
-    COLD_REQUEST,  /* the block's entry saw exit_request */
-    COLD_EXIT,     /* unchained goto_tb: return TB | slot */
-    COLD_STOP,     /* stop_after was set: leave before the instruction at imm */
-    COLD_DIV,      /* division by 0 or -1 */
-    COLD_NAN,      /* make the result canonical */
+    COLD_SLOW,    /* call a slow thunk with data as descriptor */
+    COLD_REQUEST, /* the block's entry saw exit_request */
+    COLD_EXIT,    /* unchained goto_tb: return TB | slot */
+    COLD_STOP,    /* stop_after was set: leave before the instruction at imm */
+    COLD_DIV,     /* division by 0 or -1 */
+    COLD_NAN,     /* make the result canonical */
 } ColdKind;
 
 /* Something to be emitted behind the block. */
@@ -107,7 +110,7 @@ typedef struct Cold {
     bool xmm;     /* SLOW: xmm registers are live */
     uint16_t op;
     uint16_t data, data_len; /* SLOW: in cold_data */
-    uint8_t *jump; /* displacement of the jump that leads here, NULL: none */
+    uint8_t *jump;           /* displacement of the jump that leads here, NULL: none */
     uint8_t *back;
     uint64_t imm;
 } Cold;
@@ -117,7 +120,7 @@ typedef struct NextUse {
 } NextUse;
 
 typedef struct X86Gen {
-    Emit e; /* first: most calls want it */
+    Emit e;         /* first: most calls want it */
     uint8_t *limit; /* an op must begin below */
     const X86Priv *priv;
     BackendState *bs;
@@ -153,7 +156,8 @@ typedef struct X86Gen {
     NextUse next[IR_MAX_OPS];
 } X86Gen;
 
-/* --- operands --------------------------------------------------------------------------------- */
+/* --- operands
+ * --------------------------------------------------------------------------------- */
 typedef enum OpndKind { OPND_REG, OPND_MEM, OPND_IMM } OpndKind;
 typedef struct Opnd {
     uint8_t kind;
@@ -183,10 +187,11 @@ static inline int32_t env_disp(int64_t offset) {
     return (int32_t)(offset - ENV_BIAS);
 }
 
-unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address, char *text,
-                         size_t text_size);
+unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address,
+                         char *text, size_t text_size);
 
-/* --- regalloc.c ------------------------------------------------------------------------------- */
+/* --- regalloc.c
+ * ------------------------------------------------------------------------------- */
 void ra_begin(X86Gen *g);
 /* A free register of `set`, evicting if need be; locked until the op's end. */
 unsigned ra_alloc(X86Gen *g, uint32_t set);
@@ -198,7 +203,8 @@ void ra_take_copy(X86Gen *g, const IrOp *op, unsigned i, unsigned reg);
 unsigned ra_use(X86Gen *g, TempId t);
 /* ... in one of `set`, which may be a copy. */
 unsigned ra_use_in(X86Gen *g, TempId t, uint32_t set);
-/* As ra_use, but memory if it is not read again, and constants that fit 32 bits stay constants. */
+/* As ra_use, but memory if it is not read again, and constants that fit 32 bits stay
+ * constants. */
 Opnd ra_operand(X86Gen *g, TempId t, unsigned type);
 /* Loads a temp into a register that is not bound to it. */
 void ra_load(X86Gen *g, unsigned reg, TempId t);
@@ -206,8 +212,9 @@ void ra_load(X86Gen *g, unsigned reg, TempId t);
 static inline unsigned ra_reg(const X86Gen *g, TempId t) {
     return g->ts[t].reg;
 }
-/* The register for op's output. Registers in `avoid` are read after it is written. The output is
- * bound by ra_set_out(), which must follow; the register may be that of an input that dies. */
+/* The register for op's output. Registers in `avoid` are read after it is written. The
+ * output is bound by ra_set_out(), which must follow; the register may be that of an
+ * input that dies. */
 unsigned ra_out(X86Gen *g, const IrOp *op, uint32_t avoid);
 /* The same, holding a copy of in[0]. */
 unsigned ra_out_copy(X86Gen *g, const IrOp *op, uint32_t avoid);
@@ -225,23 +232,27 @@ static inline void ra_op_begin(X86Gen *g, const IrOp *op, unsigned index) {
 void ra_op_end(X86Gen *g, const IrOp *op);
 /* Stores what env does not have yet; registers stay valid. Flags are kept. */
 void ra_sync(X86Gen *g);
-/* Empties the temp registers: globals to env; locals to their slots, or forgotten at a label. */
+/* Empties the temp registers: globals to env; locals to their slots, or forgotten at a
+ * label. */
 void ra_spill_all(X86Gen *g);
 void ra_forget_all(X86Gen *g);
 
-/* --- emission helpers (int.c) ------------------------------------------------------------------ */
+/* --- emission helpers (int.c)
+ * ------------------------------------------------------------------ */
 void gen_alu(X86Gen *g, uint32_t w, AluOp alu, unsigned dst, Opnd o);
-void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o); /* op reg, o (register or memory) */
+void gen_rm(X86Gen *g, uint32_t opc, unsigned reg,
+            Opnd o); /* op reg, o (register or memory) */
 void gen_mov(X86Gen *g, uint32_t w, unsigned dst, Opnd o);
 /* Compares two temps; returns the condition to test (operands may have been swapped). */
 HostCond gen_compare(X86Gen *g, const IrOp *op);
 bool gen_int_op(X86Gen *g, const IrOp *op); /* false: not an op of int.c */
 
-/* Emits op `i` together with the next one if that makes better code; returns the index of the last
- * op done, or 0. */
+/* Emits op `i` together with the next one if that makes better code; returns the index of
+ * the last op done, or 0. */
 unsigned gen_fused(X86Gen *g, unsigned i);
 
-/* --- the others ------------------------------------------------------------------------------- */
+/* --- the others
+ * ------------------------------------------------------------------------------- */
 bool gen_div_op(X86Gen *g, const IrOp *op);
 void gen_div_cold(X86Gen *g, const Cold *c);
 bool gen_mem_op(X86Gen *g, const IrOp *op);
@@ -257,8 +268,16 @@ uint32_t host_features(void);
 /* The back end with fewer host features; for tests. */
 bool x86_64_init_features(BackendState *bs, uint32_t mask, Error **errp);
 
-/* --- slow paths (slowpath.c) -------------------------------------------------------------------- */
-typedef enum SlowKind { SLOW_LOAD, SLOW_STORE, SLOW_RMW, SLOW_CAS, SLOW_PROBE, SLOW_FP } SlowKind;
+/* --- slow paths (slowpath.c)
+ * -------------------------------------------------------------------- */
+typedef enum SlowKind {
+    SLOW_LOAD,
+    SLOW_STORE,
+    SLOW_RMW,
+    SLOW_CAS,
+    SLOW_PROBE,
+    SLOW_FP
+} SlowKind;
 
 /* What to do about stop_after when a store set it. */
 typedef enum SlowStop {
@@ -267,24 +286,24 @@ typedef enum SlowStop {
     STOP_CLEAR, /* this was the last instruction */
 } SlowStop;
 
-/* Lies in the code, behind the call of the thunk and the jump back (SLOW_SKIP bytes). Packed so
- * that it is written with one copy; `dirty` has dirty_count entries. */
+/* Lies in the code, behind the call of the thunk and the jump back (SLOW_SKIP bytes).
+ * Packed so that it is written with one copy; `dirty` has dirty_count entries. */
 typedef struct __attribute__((packed)) SlowDesc {
-    uint32_t tb_offset;  /* from tb->code to this */
-    int32_t pc;          /* of the instruction, from tb->pc */
-    int32_t disp;        /* added to the address; probe: lo */
-    int32_t value;       /* store: the value if value_reg is REG_NONE; probe: len; FP: imm */
+    uint32_t tb_offset; /* from tb->code to this */
+    int32_t pc;         /* of the instruction, from tb->pc */
+    int32_t disp;       /* added to the address; probe: lo */
+    int32_t value; /* store: the value if value_reg is REG_NONE; probe: len; FP: imm */
     uint16_t aux;
     uint8_t kind;
     uint8_t addr_reg;
     uint8_t opcode, type; /* FP */
-    uint8_t value_reg;   /* FP: first input */
+    uint8_t value_reg;    /* FP: first input */
     uint8_t value2_reg;
     uint8_t value3_reg;
-    uint8_t out_reg;     /* REG_NONE: dropped */
-    uint8_t cond;        /* IrRmw */
-    uint8_t stop;        /* SlowStop */
-    uint8_t insn_bytes;  /* STOP_HERE: to the next instruction */
+    uint8_t out_reg;    /* REG_NONE: dropped */
+    uint8_t cond;       /* IrRmw */
+    uint8_t stop;       /* SlowStop */
+    uint8_t insn_bytes; /* STOP_HERE: to the next instruction */
     uint8_t dirty_count;
     struct __attribute__((packed)) {
         int16_t offset; /* in env */
@@ -294,8 +313,8 @@ typedef struct __attribute__((packed)) SlowDesc {
 } SlowDesc;
 enum { SLOW_SKIP = 5 };
 
-/* Notes a slow path reached by `jump`; d's dirty list is filled here, from the registers as they
- * are now. Where it comes back to must be set by the caller. */
+/* Notes a slow path reached by `jump`; d's dirty list is filled here, from the registers
+ * as they are now. Where it comes back to must be set by the caller. */
 Cold *slow_cold_new(X86Gen *g, SlowDesc *d, uint8_t *jump);
 /* Returns NULL to go on, or the address where to go instead. */
 const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv);

@@ -2,13 +2,14 @@
 /*
  * Integer ops but multiplication's high halves and division (div.c).
  *
- * The shape of most: get the second operand (register, memory or immediate), get the output register
- * holding the first, one instruction between them. An output that is a pinned global is computed
- * right in its host register.
+ * The shape of most: get the second operand (register, memory or immediate), get the
+ * output register holding the first, one instruction between them. An output that is a
+ * pinned global is computed right in its host register.
  */
 #include "tcg/x86_64/gen.h"
 
-/* --- helpers ---------------------------------------------------------------------------------- */
+/* --- helpers
+ * ---------------------------------------------------------------------------------- */
 void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o) {
     if (o.kind == OPND_MEM) {
         emit_rm(&g->e, opc, reg, o.reg, o.val);
@@ -45,18 +46,19 @@ static uint32_t opnd_bits(Opnd o) {
     return o.kind == OPND_REG ? bit(o.reg) : 0;
 }
 
-/* True if the op's output is an unpinned global whose only copy is in memory and that is not read
- * again in this block: then it may be changed in place. */
+/* True if the op's output is an unpinned global whose only copy is in memory and that is
+ * not read again in this block: then it may be changed in place. */
 static bool out_in_memory(const X86Gen *g, const IrOp *op) {
-    return g->in_place && g->temps[op->out].kind == TEMP_GLOBAL && ra_reg(g, op->out) == REG_NONE &&
-           g->next[g->op_index].out == NEXT_NEVER;
+    return g->in_place && g->temps[op->out].kind == TEMP_GLOBAL &&
+           ra_reg(g, op->out) == REG_NONE && g->next[g->op_index].out == NEXT_NEVER;
 }
 
 static Opnd out_memory(const X86Gen *g, const IrOp *op) {
     return (Opnd){OPND_MEM, RBP, env_disp(g->temps[op->out].env_offset)};
 }
 
-/* --- copies ----------------------------------------------------------------------------------- */
+/* --- copies
+ * ----------------------------------------------------------------------------------- */
 static void gen_mov_op(X86Gen *g, const IrOp *op) {
     TempId a = op->in[0];
     if (type_is_fp(op->type)) {
@@ -92,12 +94,8 @@ static void gen_mov_op(X86Gen *g, const IrOp *op) {
 
 static void gen_ext(X86Gen *g, const IrOp *op) {
     static const uint32_t opcodes[] = {
-        [IR_ext_s8] = X_MOVSX8 | X_M8,
-        [IR_ext_s16] = X_MOVSX16,
-        [IR_ext_s32] = X_MOVSXD,
-        [IR_ext_u8] = X_MOVZX8 | X_M8,
-        [IR_ext_u16] = X_MOVZX16,
-        [IR_ext_u32] = X_MOV_RM,
+        [IR_ext_s8] = X_MOVSX8 | X_M8, [IR_ext_s16] = X_MOVSX16, [IR_ext_s32] = X_MOVSXD,
+        [IR_ext_u8] = X_MOVZX8 | X_M8, [IR_ext_u16] = X_MOVZX16, [IR_ext_u32] = X_MOV_RM,
     };
     uint32_t opc = opcodes[op->opcode];
     if (op->opcode == IR_ext_s8 || op->opcode == IR_ext_s16) {
@@ -112,74 +110,88 @@ static void gen_ext(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- arithmetic and logic --------------------------------------------------------------------- */
+/* --- arithmetic and logic
+ * --------------------------------------------------------------------- */
+/* True if a commutative op is better with its inputs swapped: constants second, the input
+ * that dies or is replaced first. */
+static bool better_swapped(const X86Gen *g, const IrOp *op) {
+    TempId a = op->in[0], b = op->in[1];
+    unsigned b_reg = ra_reg(g, b), out_reg = ra_reg(g, op->out);
+    return is_const(g, a) || (b == op->out && a != op->out) ||
+           (b_reg != REG_NONE && b_reg == out_reg && ra_reg(g, a) != out_reg) ||
+           (in_dies(op, 1) && !in_dies(op, 0) && !is_const(g, b) && a != op->out);
+}
+
+/* The output is where it was, in memory. */
+static void gen_in_place(X86Gen *g, const IrOp *op, AluOp alu, Opnd b) {
+    uint32_t w = type_w(op->type);
+    Opnd m = out_memory(g, op);
+    if (b.kind == OPND_IMM) {
+        emit_alu_mem_imm(&g->e, w, alu, m.reg, m.val, b.val);
+    } else {
+        emit_rm(&g->e, (unsigned)alu << 3 | 1 | w, b.reg, m.reg, m.val);
+    }
+}
+
+/* a + b, or a - b where b is an immediate, a in a register: by lea if the output is a
+ * third one. */
+static void gen_add_regs(X86Gen *g, const IrOp *op, AluOp alu, unsigned a, Opnd b) {
+    uint32_t w = type_w(op->type);
+    g->locked |= bit(a);
+    unsigned dst = ra_out(g, op, 0);
+    if (dst == a) {
+        gen_alu(g, w, alu, dst, b);
+        note_flags(g, w, dst);
+    } else if (b.kind == OPND_IMM) {
+        emit_rm(&g->e, X_LEA | w, dst, a, alu == ALU_SUB ? -b.val : b.val);
+    } else if (b.reg == dst) {
+        emit_alu_rr(&g->e, w, alu, dst, a);
+        note_flags(g, w, dst);
+    } else {
+        emit_rx(&g->e, X_LEA | w, dst, a, b.reg, 0, 0);
+    }
+    ra_set_out(g, op, dst);
+}
+
 /* out = a alu b. */
-static void gen_binary(X86Gen *g, const IrOp *op0, AluOp alu) {
+static void gen_binary(X86Gen *g, const IrOp *op, AluOp alu) {
     IrOp swapped;
-    const IrOp *op = op0;
-    if (alu != ALU_SUB) {
-        unsigned b_reg = ra_reg(g, op->in[1]), out_reg = ra_reg(g, op->out);
-        if (is_const(g, op->in[0]) || (op->in[1] == op->out && op->in[0] != op->out) ||
-            (b_reg != REG_NONE && b_reg == out_reg && ra_reg(g, op->in[0]) != out_reg) ||
-            (in_dies(op, 1) && !in_dies(op, 0) && !is_const(g, op->in[1]) &&
-             op->in[0] != op->out)) {
-            swapped = *op;
-            swapped.in[0] = op->in[1];
-            swapped.in[1] = op->in[0];
-            swapped.dead_in = (uint8_t)((op->dead_in & ~3u) | (op->dead_in & 1) << 1 |
-                                        (op->dead_in >> 1 & 1));
-            op = &swapped;
-        }
+    if (alu != ALU_SUB && better_swapped(g, op)) {
+        swapped = *op;
+        swapped.in[0] = op->in[1];
+        swapped.in[1] = op->in[0];
+        swapped.dead_in = (uint8_t)((op->dead_in & 1) << 1 | (op->dead_in >> 1 & 1));
+        op = &swapped;
     }
     uint32_t w = type_w(op->type);
+    TempId in0 = op->in[0];
     Opnd b = ra_operand(g, op->in[1], op->type);
-    if (op->in[0] == op->out && b.kind != OPND_MEM && out_in_memory(g, op) &&
+    if (in0 == op->out && b.kind != OPND_MEM && out_in_memory(g, op) &&
         (w == 0 || g->temps[op->out].type == IR_I64)) {
-        Opnd m = out_memory(g, op);
-        if (b.kind == OPND_IMM) {
-            emit_alu_mem_imm(&g->e, w, alu, m.reg, m.val, b.val);
-        } else {
-            emit_rm(&g->e, (unsigned)alu << 3 | 1 | w, b.reg, m.reg, m.val);
-        }
+        gen_in_place(g, op, alu, b);
         return;
     }
-    unsigned a_reg = ra_reg(g, op->in[0]);
-    if (alu == ALU_ADD || (alu == ALU_SUB && b.kind == OPND_IMM && b.val != INT32_MIN)) {
-        if (a_reg == REG_NONE && b.kind != OPND_MEM && g->ts[op->in[0]].next != NEXT_NEVER) {
-            a_reg = ra_use(g, op->in[0]);
+    if (b.kind != OPND_MEM && (alu == ALU_ADD || (alu == ALU_SUB && b.kind == OPND_IMM &&
+                                                  b.val != INT32_MIN))) {
+        unsigned a = ra_reg(g, in0);
+        if (a == REG_NONE && g->ts[in0].next != NEXT_NEVER) {
+            a = ra_use(g, in0);
         }
-        /* In an address unit, so that the output may be a third register. */
-        if (a_reg != REG_NONE && b.kind != OPND_MEM) {
-            g->locked |= bit(a_reg);
-            unsigned dst = ra_out(g, op, 0);
-            if (dst != a_reg && !(b.kind == OPND_REG && b.reg == dst)) {
-                if (b.kind == OPND_IMM) {
-                    emit_rm(&g->e, X_LEA | w, dst, a_reg, alu == ALU_SUB ? -b.val : b.val);
-                } else {
-                    emit_rx(&g->e, X_LEA | w, dst, a_reg, b.reg, 0, 0);
-                }
-            } else {
-                if (dst == a_reg) {
-                    gen_alu(g, w, alu, dst, b);
-                } else {
-                    emit_alu_rr(&g->e, w, alu, dst, a_reg);
-                }
-                note_flags(g, w, dst);
-            }
-            ra_set_out(g, op, dst);
+        if (a != REG_NONE) {
+            gen_add_regs(g, op, alu, a, b);
             return;
         }
     }
     if (alu == ALU_SUB && b.kind == OPND_REG && b.reg == ra_reg(g, op->out) &&
-        op->in[0] != op->in[1]) {
+        in0 != op->in[1]) {
         /* b = a - b as -b + a */
-        Opnd a = ra_operand(g, op->in[0], op->type);
+        Opnd a = ra_operand(g, in0, op->type);
         emit_rr(&g->e, X_GRP3 | w, 3, b.reg);
         gen_alu(g, w, ALU_ADD, b.reg, a);
         ra_set_out(g, op, b.reg);
         return;
     }
-    unsigned dst = ra_out_copy(g, op, op->in[0] == op->in[1] ? 0 : opnd_bits(b));
+    unsigned dst = ra_out_copy(g, op, in0 == op->in[1] ? 0 : opnd_bits(b));
     gen_alu(g, w, alu, dst, b);
     if (alu != ALU_XOR) { /* which may have become a not */
         note_flags(g, w, dst);
@@ -280,7 +292,8 @@ static void gen_mul(X86Gen *g, const IrOp *op0) {
     ra_set_out(g, op, dst);
 }
 
-/* --- shifts ----------------------------------------------------------------------------------- */
+/* --- shifts
+ * ----------------------------------------------------------------------------------- */
 static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
     uint32_t w = type_w(op->type);
     if (is_const(g, op->in[1])) {
@@ -297,7 +310,8 @@ static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
             ra_set_out(g, op, dst);
             return;
         }
-        if (shift == SHIFT_ROR && count && g->host & HOST_BMI2 && !is_const(g, op->in[0])) {
+        if (shift == SHIFT_ROR && count && g->host & HOST_BMI2 &&
+            !is_const(g, op->in[0])) {
             Opnd o = ra_operand(g, op->in[0], op->type);
             unsigned dst = ra_out(g, op, 0);
             if (o.kind == OPND_MEM) {
@@ -341,7 +355,9 @@ static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
     ra_set_out(g, op, dst);
 }
 
-/* --- bits ------------------------------------------------------------------------------------- */
+/* --- bits
+ * -------------------------------------------------------------------------------------
+ */
 static void gen_count_zeros(X86Gen *g, const IrOp *op) {
     uint32_t w = type_w(op->type);
     bool leading = op->opcode == IR_clz;
@@ -414,7 +430,8 @@ static void gen_bswap(X86Gen *g, const IrOp *op) {
 /* extract, sextract */
 static void gen_extract(X86Gen *g, const IrOp *op) {
     bool sign = op->opcode == IR_sextract;
-    unsigned width = op->type == IR_I64 ? 64 : 32, pos = op->imm & 0xff, len = op->imm >> 8 & 0xff;
+    unsigned width = op->type == IR_I64 ? 64 : 32, pos = op->imm & 0xff,
+             len = op->imm >> 8 & 0xff;
     uint32_t w = type_w(op->type);
     if (pos == 0 && (len == 8 || len == 16 || len == 32) && !is_const(g, op->in[0])) {
         IrOp ext = *op;
@@ -425,7 +442,8 @@ static void gen_extract(X86Gen *g, const IrOp *op) {
     }
     unsigned dst = ra_out_copy(g, op, 0);
     if (!sign && pos + len == 32) {
-        emit_shift_imm(&g->e, 0, SHIFT_SHR, dst, pos); /* of 32 bits: clears the upper half */
+        emit_shift_imm(&g->e, 0, SHIFT_SHR, dst,
+                       pos); /* of 32 bits: clears the upper half */
     } else if (!sign && len < 32 && pos + len < width) {
         if (pos) {
             emit_shift_imm(&g->e, w, SHIFT_SHR, dst, pos);
@@ -444,7 +462,8 @@ static void gen_extract(X86Gen *g, const IrOp *op) {
 }
 
 static void gen_deposit(X86Gen *g, const IrOp *op) {
-    unsigned width = op->type == IR_I64 ? 64 : 32, pos = op->imm & 0xff, len = op->imm >> 8 & 0xff;
+    unsigned width = op->type == IR_I64 ? 64 : 32, pos = op->imm & 0xff,
+             len = op->imm >> 8 & 0xff;
     uint32_t w = type_w(op->type);
     uint64_t ones = len == 64 ? ~0ull : (1ull << len) - 1;
     uint64_t mask = ones << pos;
@@ -477,15 +496,18 @@ static void gen_deposit(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- comparisons ------------------------------------------------------------------------------ */
+/* --- comparisons
+ * ------------------------------------------------------------------------------ */
 static const uint8_t host_cond[COND_COUNT] = {
-    [COND_EQ] = CC_E,  [COND_NE] = CC_NE,  [COND_LT] = CC_L,   [COND_GE] = CC_GE,  [COND_LTU] = CC_B,
-    [COND_GEU] = CC_AE, [COND_LE] = CC_LE, [COND_GT] = CC_G, [COND_LEU] = CC_BE, [COND_GTU] = CC_A,
+    [COND_EQ] = CC_E,   [COND_NE] = CC_NE,  [COND_LT] = CC_L,  [COND_GE] = CC_GE,
+    [COND_LTU] = CC_B,  [COND_GEU] = CC_AE, [COND_LE] = CC_LE, [COND_GT] = CC_G,
+    [COND_LEU] = CC_BE, [COND_GTU] = CC_A,
 };
 /* The condition of the swapped operands. */
 static const uint8_t host_cond_swapped[COND_COUNT] = {
-    [COND_EQ] = CC_E,  [COND_NE] = CC_NE,  [COND_LT] = CC_G,   [COND_GE] = CC_LE,  [COND_LTU] = CC_A,
-    [COND_GEU] = CC_BE, [COND_LE] = CC_GE, [COND_GT] = CC_L, [COND_LEU] = CC_AE, [COND_GTU] = CC_B,
+    [COND_EQ] = CC_E,   [COND_NE] = CC_NE,  [COND_LT] = CC_G,  [COND_GE] = CC_LE,
+    [COND_LTU] = CC_A,  [COND_GEU] = CC_BE, [COND_LE] = CC_GE, [COND_GT] = CC_L,
+    [COND_LEU] = CC_AE, [COND_GTU] = CC_B,
 };
 
 HostCond gen_compare(X86Gen *g, const IrOp *op) {
@@ -505,7 +527,8 @@ HostCond gen_compare(X86Gen *g, const IrOp *op) {
         if (oa.kind == OPND_MEM) {
             emit_alu_mem_imm(&g->e, w, ALU_CMP, oa.reg, oa.val, ob.val);
         } else if (ob.val == 0 && g->flags_end == g->e.p && g->flags_reg == oa.reg &&
-                   g->flags_type == op->type && (op->cond == COND_EQ || op->cond == COND_NE)) {
+                   g->flags_type == op->type &&
+                   (op->cond == COND_EQ || op->cond == COND_NE)) {
             /* the last instruction said it */
         } else if (ob.val == 0) {
             emit_rr(&g->e, X_TEST | w, oa.reg, oa.reg);
@@ -536,7 +559,8 @@ static void gen_setcond(X86Gen *g, const IrOp *op) {
         ra_set_out(g, op, dst);
         return;
     }
-    /* Operands that must be loaded are loaded first: then the output can be cleared before. */
+    /* Operands that must be loaded are loaded first: then the output can be cleared
+     * before. */
     uint32_t inputs = inputs_mask(g, op, 0, 2);
     g->locked |= inputs;
     unsigned out = ra_reg(g, op->out);
@@ -571,7 +595,8 @@ static void gen_movcond(X86Gen *g, const IrOp *op) {
         return;
     }
     unsigned c = ra_use(g, yes);
-    /* The compare reads its operands first, mov and cmov keep the flags; c is read last. */
+    /* The compare reads its operands first, mov and cmov keep the flags; c is read last.
+     */
     if (pinned && out != c) {
         cc = gen_compare(g, op);
         if (ra_reg(g, no) != out) {
@@ -587,10 +612,11 @@ static void gen_movcond(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- the CPU's own state ---------------------------------------------------------------------- */
+/* --- the CPU's own state
+ * ---------------------------------------------------------------------- */
 static void gen_env_ld(X86Gen *g, const IrOp *op) {
     static const uint32_t opcodes[8] = {
-        X_MOVZX8, X_MOVZX16, X_MOV_RM, X_MOV_RM | X_W,
+        X_MOVZX8,       X_MOVZX16,       X_MOV_RM, X_MOV_RM | X_W,
         X_MOVSX8 | X_W, X_MOVSX16 | X_W, X_MOVSXD, X_MOV_RM | X_W,
     };
     unsigned memop = ir_aux_memop(op->aux);
@@ -611,7 +637,8 @@ static void gen_env_st(X86Gen *g, const IrOp *op) {
     const IrTemp *a = &g->temps[op->in[0]];
     if (type_is_fp(a->type)) {
         unsigned x = ra_use(g, op->in[0]);
-        emit_rm(&g->e, size == MO_64 ? 0xd6 | X_66 | X_0F : 0x11 | X_F3 | X_0F, x, RBP, disp);
+        emit_rm(&g->e, size == MO_64 ? 0xd6 | X_66 | X_0F : 0x11 | X_F3 | X_0F, x, RBP,
+                disp);
         return;
     }
     Opnd o = ra_operand(g, op->in[0], size == MO_64 ? IR_I64 : IR_I32);
@@ -632,38 +659,85 @@ static void gen_env_st(X86Gen *g, const IrOp *op) {
 
 bool gen_int_op(X86Gen *g, const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
-    case IR_mov: gen_mov_op(g, op); return true;
+    case IR_mov:
+        gen_mov_op(g, op);
+        return true;
     case IR_ext_s8:
     case IR_ext_s16:
     case IR_ext_s32:
     case IR_ext_u8:
     case IR_ext_u16:
-    case IR_ext_u32: gen_ext(g, op); return true;
-    case IR_add: gen_binary(g, op, ALU_ADD); return true;
-    case IR_sub: gen_sub(g, op); return true;
-    case IR_and: gen_and(g, op); return true;
-    case IR_or: gen_binary(g, op, ALU_OR); return true;
-    case IR_xor: gen_binary(g, op, ALU_XOR); return true;
+    case IR_ext_u32:
+        gen_ext(g, op);
+        return true;
+    case IR_add:
+        gen_binary(g, op, ALU_ADD);
+        return true;
+    case IR_sub:
+        gen_sub(g, op);
+        return true;
+    case IR_and:
+        gen_and(g, op);
+        return true;
+    case IR_or:
+        gen_binary(g, op, ALU_OR);
+        return true;
+    case IR_xor:
+        gen_binary(g, op, ALU_XOR);
+        return true;
     case IR_andc:
     case IR_orc:
-    case IR_eqv: gen_complement(g, op); return true;
-    case IR_mul: gen_mul(g, op); return true;
-    case IR_shl: gen_shift(g, op, SHIFT_SHL); return true;
-    case IR_shr: gen_shift(g, op, SHIFT_SHR); return true;
-    case IR_sar: gen_shift(g, op, SHIFT_SAR); return true;
-    case IR_rotl: gen_shift(g, op, SHIFT_ROL); return true;
-    case IR_rotr: gen_shift(g, op, SHIFT_ROR); return true;
+    case IR_eqv:
+        gen_complement(g, op);
+        return true;
+    case IR_mul:
+        gen_mul(g, op);
+        return true;
+    case IR_shl:
+        gen_shift(g, op, SHIFT_SHL);
+        return true;
+    case IR_shr:
+        gen_shift(g, op, SHIFT_SHR);
+        return true;
+    case IR_sar:
+        gen_shift(g, op, SHIFT_SAR);
+        return true;
+    case IR_rotl:
+        gen_shift(g, op, SHIFT_ROL);
+        return true;
+    case IR_rotr:
+        gen_shift(g, op, SHIFT_ROR);
+        return true;
     case IR_clz:
-    case IR_ctz: gen_count_zeros(g, op); return true;
-    case IR_popcnt: gen_popcnt(g, op); return true;
-    case IR_bswap: gen_bswap(g, op); return true;
+    case IR_ctz:
+        gen_count_zeros(g, op);
+        return true;
+    case IR_popcnt:
+        gen_popcnt(g, op);
+        return true;
+    case IR_bswap:
+        gen_bswap(g, op);
+        return true;
     case IR_extract:
-    case IR_sextract: gen_extract(g, op); return true;
-    case IR_deposit: gen_deposit(g, op); return true;
-    case IR_setcond: gen_setcond(g, op); return true;
-    case IR_movcond: gen_movcond(g, op); return true;
-    case IR_env_ld: gen_env_ld(g, op); return true;
-    case IR_env_st: gen_env_st(g, op); return true;
-    default: return false;
+    case IR_sextract:
+        gen_extract(g, op);
+        return true;
+    case IR_deposit:
+        gen_deposit(g, op);
+        return true;
+    case IR_setcond:
+        gen_setcond(g, op);
+        return true;
+    case IR_movcond:
+        gen_movcond(g, op);
+        return true;
+    case IR_env_ld:
+        gen_env_ld(g, op);
+        return true;
+    case IR_env_st:
+        gen_env_st(g, op);
+        return true;
+    default:
+        return false;
     }
 }

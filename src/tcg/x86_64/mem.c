@@ -3,18 +3,20 @@
  * Guest memory: the softmmu TLB check in line, everything else by a slow path.
  *
  *     index = (addr >> 12 & 0xfff) * 32         t1 = ror(addr, 7) & 0x1ffe0
- *     page  = (addr + size - 1) & -4096         t2; differs from the tag if the access crosses a page
- *     tag[index] == page ?                      cmp t2, [rbp + t1 + tag]; jne cold
- *     host  = addr + addend[index]              t1 = [rbp + t1 + addend]; access [t1 + addr]
+ *     page  = (addr + size - 1) & -4096         t2; differs from the tag if the access
+ * crosses a page tag[index] == page ?                      cmp t2, [rbp + t1 + tag]; jne
+ * cold host  = addr + addend[index]              t1 = [rbp + t1 + addend]; access [t1 +
+ * addr]
  *
- * Nothing is stored to env for the sake of a possible fault: the slow path's descriptor says which
- * registers are newer than env.
+ * Nothing is stored to env for the sake of a possible fault: the slow path's descriptor
+ * says which registers are newer than env.
  */
 #include <assert.h>
 
 #include "tcg/x86_64/gen.h"
 
-/* Bits of an address that become the byte offset of a TLB entry when it is shifted right. */
+/* Bits of an address that become the byte offset of a TLB entry when it is shifted right.
+ */
 enum {
     TLB_SHIFT = PAGE_BITS - TLB_ENTRY_BITS,
     TLB_MASK = (TLB_SIZE - 1) << TLB_ENTRY_BITS,
@@ -25,13 +27,14 @@ _Static_assert(sizeof(TlbEntry) == 1 << TLB_ENTRY_BITS, "the index is scaled by 
 typedef struct Access {
     const IrOp *op;
     unsigned memop, mmu_idx;
-    unsigned addr;  /* register */
+    unsigned addr; /* register */
     int32_t disp;
     unsigned t1, t2; /* scratch; t1 becomes the addend */
     uint8_t *miss;   /* the jump to the slow path */
 } Access;
 
-/* --- descriptors ------------------------------------------------------------------------------ */
+/* --- descriptors
+ * ------------------------------------------------------------------------------ */
 static SlowStop stop_kind(X86Gen *g, const IrOp *op) {
     const IrContext *ctx = g->ctx;
     if (op->insn + 1u >= ctx->insn_count) {
@@ -101,9 +104,11 @@ static void slow_desc_init(SlowDesc *d) {
     d->value_reg = d->value2_reg = d->value3_reg = d->out_reg = REG_NONE;
 }
 
-/* --- the check -------------------------------------------------------------------------------- */
+/* --- the check
+ * -------------------------------------------------------------------------------- */
 /* Address register and displacement; wide displacements are added up first. */
-static void access_begin(X86Gen *g, Access *a, const IrOp *op, int64_t disp, uint32_t set) {
+static void access_begin(X86Gen *g, Access *a, const IrOp *op, int64_t disp,
+                         uint32_t set) {
     a->op = op;
     a->memop = ir_aux_memop(op->aux);
     a->mmu_idx = ir_aux_mmu_idx(op->aux);
@@ -127,7 +132,8 @@ static void access_check(X86Gen *g, Access *a, int32_t lo, unsigned bytes, bool 
     Emit *e = &g->e;
     unsigned align = a->memop & MO_ALIGN ? MO_BYTES(a->memop) - 1 : 0;
     int32_t last = align ? lo : lo + (int32_t)bytes - 1;
-    int32_t table = CPU_DISP(tlb.entry) + (int32_t)(a->mmu_idx * sizeof(TlbEntry[TLB_SIZE]));
+    int32_t table =
+        CPU_DISP(tlb.entry) + (int32_t)(a->mmu_idx * sizeof(TlbEntry[TLB_SIZE]));
     int32_t tag = table + (int32_t)(store ? offsetof(TlbEntry, tag_store)
                                           : offsetof(TlbEntry, tag_load));
     bool rotate = g->host & HOST_BMI2;
@@ -162,12 +168,13 @@ static void access_check(X86Gen *g, Access *a, int32_t lo, unsigned bytes, bool 
             table + (int32_t)offsetof(TlbEntry, addend));
 }
 
-/* --- moving the value -------------------------------------------------------------------------- */
+/* --- moving the value
+ * -------------------------------------------------------------------------- */
 /* dst = [base + index + disp] as memop says; index REG_NONE: none. */
-static void emit_load(X86Gen *g, unsigned memop, unsigned dst, unsigned base, unsigned index,
-                      int32_t disp) {
+static void emit_load(X86Gen *g, unsigned memop, unsigned dst, unsigned base,
+                      unsigned index, int32_t disp) {
     static const uint32_t opcodes[8] = {
-        X_MOVZX8, X_MOVZX16, X_MOV_RM, X_MOV_RM | X_W,
+        X_MOVZX8,       X_MOVZX16,       X_MOV_RM, X_MOV_RM | X_W,
         X_MOVSX8 | X_W, X_MOVSX16 | X_W, X_MOVSXD, X_MOV_RM | X_W,
     };
     Emit *e = &g->e;
@@ -209,8 +216,8 @@ static void emit_bswap(Emit *e, uint32_t w, unsigned r) {
 }
 
 /* [base + index + disp] = value; scratch may be changed. */
-static void emit_store(X86Gen *g, unsigned memop, Opnd value, unsigned base, unsigned index,
-                       int32_t disp, unsigned scratch) {
+static void emit_store(X86Gen *g, unsigned memop, Opnd value, unsigned base,
+                       unsigned index, int32_t disp, unsigned scratch) {
     Emit *e = &g->e;
     unsigned size = memop & MO_SIZE;
     uint32_t w = (size == MO_64 ? X_W : 0) | (size == MO_16 ? X_66 : 0);
@@ -255,13 +262,14 @@ static void emit_store(X86Gen *g, unsigned memop, Opnd value, unsigned base, uns
 /* Extends `src` in place as a load would have. */
 static void emit_extend(Emit *e, unsigned memop, unsigned dst, unsigned src) {
     static const uint32_t opcodes[8] = {
-        X_MOVZX8 | X_M8, X_MOVZX16, X_MOV_RM, X_MOV_RM | X_W,
+        X_MOVZX8 | X_M8,       X_MOVZX16,       X_MOV_RM, X_MOV_RM | X_W,
         X_MOVSX8 | X_W | X_M8, X_MOVSX16 | X_W, X_MOVSXD, X_MOV_RM | X_W,
     };
     emit_rr(e, opcodes[memop & (MO_SIZE | MO_SIGN)], dst, src);
 }
 
-/* --- loads and stores -------------------------------------------------------------------------- */
+/* --- loads and stores
+ * -------------------------------------------------------------------------- */
 /* The value of a store: an immediate where the instruction has one. */
 static Opnd store_value(X86Gen *g, TempId t, unsigned memop) {
     const IrTemp *temp = &g->temps[t];
@@ -327,7 +335,8 @@ static void gen_guest_st(X86Gen *g, const IrOp *op) {
     c->back = g->e.p;
 }
 
-/* --- accesses that share a check ----------------------------------------------------------------- */
+/* --- accesses that share a check
+ * ----------------------------------------------------------------- */
 static void gen_guest_probe(X86Gen *g, const IrOp *op) {
     Access a;
     SlowDesc d;
@@ -394,7 +403,9 @@ static void gen_guest_st_at(X86Gen *g, const IrOp *op) {
     c->back = g->e.p;
 }
 
-/* --- atomics ------------------------------------------------------------------------------------- */
+/* --- atomics
+ * -------------------------------------------------------------------------------------
+ */
 static uint32_t size_bits(unsigned memop) {
     unsigned size = memop & MO_SIZE;
     return (size == MO_64 ? X_W : 0) | (size == MO_16 ? X_66 : 0);
@@ -406,9 +417,13 @@ static uint32_t sized(uint32_t opc, unsigned memop) {
 
 /* [t1] op= value by compare and exchange; rax gets the old value. */
 static void emit_rmw_loop(X86Gen *g, const Access *a, IrRmw rmw, unsigned value) {
-    static const uint8_t alu[RMW_COUNT] = {[RMW_AND] = ALU_AND, [RMW_OR] = ALU_OR, [RMW_XOR] = ALU_XOR};
+    static const uint8_t alu[RMW_COUNT] = {
+        [RMW_AND] = ALU_AND, [RMW_OR] = ALU_OR, [RMW_XOR] = ALU_XOR};
     static const uint8_t take_value[RMW_COUNT] = {
-        [RMW_MIN] = CC_G, [RMW_MAX] = CC_L, [RMW_MINU] = CC_A, [RMW_MAXU] = CC_B,
+        [RMW_MIN] = CC_G,
+        [RMW_MAX] = CC_L,
+        [RMW_MINU] = CC_A,
+        [RMW_MAXU] = CC_B,
     };
     Emit *e = &g->e;
     unsigned size = a->memop & MO_SIZE;
@@ -428,7 +443,8 @@ static void emit_rmw_loop(X86Gen *g, const Access *a, IrRmw rmw, unsigned value)
 }
 
 static void gen_guest_rmw(X86Gen *g, const IrOp *op) {
-    static const uint8_t alu[RMW_COUNT] = {[RMW_AND] = ALU_AND, [RMW_OR] = ALU_OR, [RMW_XOR] = ALU_XOR};
+    static const uint8_t alu[RMW_COUNT] = {
+        [RMW_AND] = ALU_AND, [RMW_OR] = ALU_OR, [RMW_XOR] = ALU_XOR};
     Emit *e = &g->e;
     Access a;
     SlowDesc d;
@@ -458,11 +474,13 @@ static void gen_guest_rmw(X86Gen *g, const IrOp *op) {
         if (rmw == RMW_ADD) {
             emit8(e, 0xf0);
         }
-        emit_rx(e, sized(rmw == RMW_ADD ? X_XADD : X_XCHG, a.memop), RAX, a.t1, a.addr, 0, a.disp);
+        emit_rx(e, sized(rmw == RMW_ADD ? X_XADD : X_XCHG, a.memop), RAX, a.t1, a.addr, 0,
+                a.disp);
         emit_extend(e, a.memop, RAX, RAX);
     } else if (op->dead_out && rmw <= RMW_XOR) {
         emit8(e, 0xf0);
-        emit_rx(e, sized((unsigned)alu[rmw] << 3 | 1, a.memop), value, a.t1, a.addr, 0, a.disp);
+        emit_rx(e, sized((unsigned)alu[rmw] << 3 | 1, a.memop), value, a.t1, a.addr, 0,
+                a.disp);
     } else {
         emit_rx(e, X_LEA | X_W, a.t1, a.t1, a.addr, 0, a.disp);
         emit_rmw_loop(g, &a, rmw, value);
@@ -506,18 +524,33 @@ static void gen_guest_cas(X86Gen *g, const IrOp *op) {
 
 bool gen_mem_op(X86Gen *g, const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
-    case IR_guest_ld: gen_guest_ld(g, op); return true;
-    case IR_guest_st: gen_guest_st(g, op); return true;
-    case IR_guest_probe: gen_guest_probe(g, op); return true;
-    case IR_guest_ld_at: gen_guest_ld_at(g, op); return true;
-    case IR_guest_st_at: gen_guest_st_at(g, op); return true;
-    case IR_guest_rmw: gen_guest_rmw(g, op); return true;
-    case IR_guest_cas: gen_guest_cas(g, op); return true;
+    case IR_guest_ld:
+        gen_guest_ld(g, op);
+        return true;
+    case IR_guest_st:
+        gen_guest_st(g, op);
+        return true;
+    case IR_guest_probe:
+        gen_guest_probe(g, op);
+        return true;
+    case IR_guest_ld_at:
+        gen_guest_ld_at(g, op);
+        return true;
+    case IR_guest_st_at:
+        gen_guest_st_at(g, op);
+        return true;
+    case IR_guest_rmw:
+        gen_guest_rmw(g, op);
+        return true;
+    case IR_guest_cas:
+        gen_guest_cas(g, op);
+        return true;
     case IR_fence:
         /* lock or dword [rsp], 0: cheaper than mfence */
         emit8(&g->e, 0xf0);
         emit_alu_mem_imm(&g->e, 0, ALU_OR, RSP, -64, 0);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }

@@ -4,15 +4,16 @@
  *
  *   temp            home                      in a register
  *   pinned global   its host register         always
- *   other global    its slot in env           loaded on demand, stored back late ("dirty")
- *   local           a stack slot if evicted   from birth to death
- *   constant        the instruction           when it does not fit there
+ *   other global    its slot in env           loaded on demand, stored back late
+ * ("dirty") local           a stack slot if evicted   from birth to death constant the
+ * instruction           when it does not fit there
  *
- * A backward scan notes for each operand which op reads the temp next, so eviction drops the value
- * that is wanted last (Belady), and an operand that is not wanted again can stay in memory.
+ * A backward scan notes for each operand which op reads the temp next, so eviction drops
+ * the value that is wanted last (Belady), and an operand that is not wanted again can
+ * stay in memory.
  *
- * Invariants: ts[t].reg == r exactly when reg_temp[r] == t, for temp registers in `used`; a clean
- * register agrees with its temp's home.
+ * Invariants: ts[t].reg == r exactly when reg_temp[r] == t, for temp registers in `used`;
+ * a clean register agrees with its temp's home.
  */
 #include <assert.h>
 
@@ -31,8 +32,9 @@ static const uint8_t op_outs[IR_OPCODE_COUNT] = {
 #undef OP
 };
 
-/* Fills next[]: for each operand, the op that reads the same temp next. A call empties the
- * registers and a label forgets them, so what is read behind them is no reason to keep one. */
+/* Fills next[]: for each operand, the op that reads the same temp next. A call empties
+ * the registers and a label forgets them, so what is read behind them is no reason to
+ * keep one. */
 static void scan_next_uses(X86Gen *g) {
     const IrContext *ctx = g->ctx;
     unsigned barrier = NEXT_NEVER - 1;
@@ -82,7 +84,8 @@ void ra_begin(X86Gen *g) {
     scan_next_uses(g);
 }
 
-/* --- homes ------------------------------------------------------------------------------------ */
+/* --- homes
+ * ------------------------------------------------------------------------------------ */
 static Opnd home(X86Gen *g, TempId t) {
     const IrTemp *temp = &g->temps[t];
     if (temp->kind == TEMP_GLOBAL) {
@@ -152,7 +155,8 @@ void ra_load(X86Gen *g, unsigned reg, TempId t) {
     }
 }
 
-/* --- registers -------------------------------------------------------------------------------- */
+/* --- registers
+ * -------------------------------------------------------------------------------- */
 static inline void bind(X86Gen *g, unsigned reg, TempId t) {
     g->ts[t].reg = (uint8_t)reg;
     g->reg_temp[reg] = t;
@@ -185,7 +189,8 @@ unsigned ra_alloc(X86Gen *g, uint32_t set) {
         for (uint32_t m = candidates; m; m &= m - 1) {
             unsigned r = (unsigned)__builtin_ctz(m);
             /* Wanted last; if equal, clean before dirty. */
-            unsigned score = (unsigned)g->ts[g->reg_temp[r]].next * 2 + !(g->dirty >> r & 1);
+            unsigned score =
+                (unsigned)g->ts[g->reg_temp[r]].next * 2 + !(g->dirty >> r & 1);
             if (score > best) {
                 best = score;
                 reg = r;
@@ -257,7 +262,8 @@ Opnd ra_operand(X86Gen *g, TempId t, unsigned type) {
                 return (Opnd){OPND_IMM, 0, (int32_t)temp->value};
             }
         } else if (g->ts[t].next == NEXT_NEVER &&
-                   !(temp->kind == TEMP_GLOBAL && temp->type == IR_I32 && type == IR_I64)) {
+                   !(temp->kind == TEMP_GLOBAL && temp->type == IR_I32 &&
+                     type == IR_I64)) {
             return home(g, t);
         }
         reg = ra_use(g, t);
@@ -266,8 +272,8 @@ Opnd ra_operand(X86Gen *g, TempId t, unsigned type) {
     return (Opnd){OPND_REG, (uint8_t)reg, 0};
 }
 
-/* True if in[0]'s register may be overwritten: a temp register, and the value is dead or in its
- * home and not wanted soon. */
+/* True if in[0]'s register may be overwritten: a temp register, and the value is dead or
+ * in its home and not wanted soon. */
 static bool can_take_over(const X86Gen *g, const IrOp *op, unsigned i) {
     TempId t = op->in[i];
     unsigned reg = g->ts[t].reg;

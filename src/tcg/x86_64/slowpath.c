@@ -2,13 +2,13 @@
 /*
  * Slow paths: where generated code goes when the inline path does not apply.
  *
- *   cold stub: call thunk --> thunk: registers to memory --> x86_slow_path(cpu, descriptor)
- *              jmp back   <-- ret: registers from memory <-- NULL
- *              descriptor      or jump to the address returned (guest exception, block changed)
+ *   cold stub: call thunk --> thunk: registers to memory --> x86_slow_path(cpu,
+ * descriptor) jmp back   <-- ret: registers from memory <-- NULL descriptor      or jump
+ * to the address returned (guest exception, block changed)
  *
- * The thunk put the pinned globals in env and the temp registers in saved_gpr/saved_fpr; from there
- * the descriptor's list says which still hold a global that env must get. After that env is the
- * guest's whole state, as an exception or a device may want it.
+ * The thunk put the pinned globals in env and the temp registers in saved_gpr/saved_fpr;
+ * from there the descriptor's list says which still hold a global that env must get.
+ * After that env is the guest's whole state, as an exception or a device may want it.
  */
 #include <string.h>
 #include <xmmintrin.h>
@@ -36,7 +36,8 @@ static void reg_write(TcgCpu *cpu, const X86Priv *priv, unsigned reg, uint64_t v
     }
 }
 
-/* Host address for a probe that missed the first level; 0 if the span is not on one page. */
+/* Host address for a probe that missed the first level; 0 if the span is not on one page.
+ */
 static uint64_t slow_probe(TcgCpu *cpu, vaddr base, const SlowDesc *d) {
     vaddr lo = base + (int64_t)d->disp;
     vaddr last = lo + (uint32_t)d->value - 1;
@@ -49,22 +50,30 @@ static uint64_t slow_probe(TcgCpu *cpu, vaddr base, const SlowDesc *d) {
 
 static bool slow_access(TcgCpu *cpu, const SlowDesc *d, const X86Priv *priv, vaddr base) {
     vaddr addr = base + (uint64_t)(int64_t)d->disp;
-    uint64_t old = 0, value = d->value_reg == REG_NONE ? (uint64_t)(int64_t)d->value
-                                                       : reg_read(cpu, priv, d->value_reg);
+    uint64_t old = 0, value = d->value_reg == REG_NONE
+                                  ? (uint64_t)(int64_t)d->value
+                                  : reg_read(cpu, priv, d->value_reg);
     bool ok;
     switch ((SlowKind)d->kind) {
-    case SLOW_LOAD: ok = cpu->ops->load(cpu, addr, d->aux, &old); break;
-    case SLOW_STORE: return cpu->ops->store(cpu, addr, d->aux, value);
-    case SLOW_RMW: ok = cpu->ops->rmw(cpu, addr, d->aux, (IrRmw)d->cond, value, &old); break;
+    case SLOW_LOAD:
+        ok = cpu->ops->load(cpu, addr, d->aux, &old);
+        break;
+    case SLOW_STORE:
+        return cpu->ops->store(cpu, addr, d->aux, value);
+    case SLOW_RMW:
+        ok = cpu->ops->rmw(cpu, addr, d->aux, (IrRmw)d->cond, value, &old);
+        break;
     case SLOW_CAS:
-        ok = cpu->ops->cas(cpu, addr, d->aux, value, reg_read(cpu, priv, d->value2_reg), &old);
+        ok = cpu->ops->cas(cpu, addr, d->aux, value, reg_read(cpu, priv, d->value2_reg),
+                           &old);
         break;
     case SLOW_PROBE:
         old = slow_probe(cpu, base, d);
         ok = true;
         break;
     case SLOW_FP:
-    default: return true;
+    default:
+        return true;
     }
     if (ok) {
         reg_write(cpu, priv, d->out_reg, old);
@@ -100,9 +109,11 @@ const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv)
     vaddr pc = tb->pc + (vaddr)(int64_t)d->pc;
     memcpy(env + priv->pc_offset, &pc, sizeof(pc));
     for (unsigned i = 0; i < d->dirty_count; i++) {
-        memcpy(env + d->dirty[i].offset, reg_slot(cpu, priv, d->dirty[i].reg), d->dirty[i].bytes);
+        memcpy(env + d->dirty[i].offset, reg_slot(cpu, priv, d->dirty[i].reg),
+               d->dirty[i].bytes);
     }
-    /* Devices may use the host's FPU: keep the guest's flags and rounding mode out of it. */
+    /* Devices may use the host's FPU: keep the guest's flags and rounding mode out of it.
+     */
     unsigned guest_csr = _mm_getcsr();
     if (guest_csr & MXCSR_ROUND_MASK) {
         _mm_setcsr(MXCSR_DEFAULT);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fixed code at the head of the code buffer: the way in, the way out, and what blocks share.
+ * Fixed code at the head of the code buffer: the way in, the way out, and what blocks
+ * share.
  *
  *   enter ----> block ----> block ----> epilogue
  *                 |  ^
- *                 v  |  slow (TLB miss, MMIO, soft FP), lookup (indirect jump), helper_* (calls)
+ *                 v  |  slow (TLB miss, MMIO, soft FP), lookup (indirect jump), helper_*
+ * (calls)
  */
 #include <cpuid.h>
 
@@ -13,7 +15,8 @@
 /* The spill slots lie at [rsp, SPILL_SLOTS * 8); above them the host's MXCSR. */
 enum {
     FRAME_MXCSR = SPILL_SLOTS * 8,
-    FRAME_SIZE = SPILL_SLOTS * 8 + 8, /* with six pushes and the return address: 16-byte aligned */
+    FRAME_SIZE =
+        SPILL_SLOTS * 8 + 8, /* with six pushes and the return address: 16-byte aligned */
     OP_STMXCSR = 3,
     OP_LDMXCSR = 2,
 };
@@ -43,8 +46,8 @@ static void move_temps(Emit *e, int what) {
 
 static void move_xmm(Emit *e, int what) {
     for (unsigned i = 0; i < 16; i++) {
-        emit_rm(e, what == EACH_STORE ? 0xd6 | X_66 | X_0F : 0x7e | X_F3 | X_0F, XMM0 + i, RBP,
-                CPU_DISP(saved_fpr) + (int)i * 8);
+        emit_rm(e, what == EACH_STORE ? 0xd6 | X_66 | X_0F : 0x7e | X_F3 | X_0F, XMM0 + i,
+                RBP, CPU_DISP(saved_fpr) + (int)i * 8);
     }
 }
 
@@ -67,7 +70,8 @@ static void align(Emit *e) {
     }
 }
 
-/* --- in and out ------------------------------------------------------------------------------- */
+/* --- in and out
+ * ------------------------------------------------------------------------------- */
 /* uintptr_t enter(void *env, const void *code) */
 static void emit_enter(Emit *e, X86Priv *priv) {
     priv->thunk.enter = e->p;
@@ -101,7 +105,8 @@ static void emit_enter(Emit *e, X86Priv *priv) {
     emit8(e, 0xc3);
 }
 
-/* --- continue elsewhere ----------------------------------------------------------------------- */
+/* --- continue elsewhere
+ * ----------------------------------------------------------------------- */
 static void emit_lookup(Emit *e, X86Priv *priv) {
     Thunks *t = &priv->thunk;
     align(e);
@@ -129,7 +134,8 @@ static void emit_lookup(Emit *e, X86Priv *priv) {
     emit8(e, 0);
     emit_jmp(e, t->exit_lookup);
 
-    /* The dead block's entry (5 bytes of it) called: its TB pointer lies in front of it. */
+    /* The dead block's entry (5 bytes of it) called: its TB pointer lies in front of it.
+     */
     align(e);
     t->killed = e->p;
     emit8(e, 0x58); /* pop rax */
@@ -139,9 +145,11 @@ static void emit_lookup(Emit *e, X86Priv *priv) {
     emit_jmp(e, t->exit_lookup);
 }
 
-/* --- slow paths ------------------------------------------------------------------------------- */
-/* Called from a cold stub: call thunk; jmp back; descriptor. Registers are where x86_slow_path()
- * finds and changes them: pinned globals in env, the rest in saved_gpr and saved_fpr. */
+/* --- slow paths
+ * ------------------------------------------------------------------------------- */
+/* Called from a cold stub: call thunk; jmp back; descriptor. Registers are where
+ * x86_slow_path() finds and changes them: pinned globals in env, the rest in saved_gpr
+ * and saved_fpr. */
 static const uint8_t *emit_slow(Emit *e, X86Priv *priv, bool xmm) {
     align(e);
     const uint8_t *start = e->p;
@@ -172,8 +180,10 @@ static const uint8_t *emit_slow(Emit *e, X86Priv *priv, bool xmm) {
     return start;
 }
 
-/* --- helpers ---------------------------------------------------------------------------------- */
-static const uint8_t *emit_helper(Emit *e, X86Priv *priv, bool save_all, bool load_all, bool env) {
+/* --- helpers
+ * ---------------------------------------------------------------------------------- */
+static const uint8_t *emit_helper(Emit *e, X86Priv *priv, bool save_all, bool load_all,
+                                  bool env) {
     align(e);
     const uint8_t *start = e->p;
     move_pinned(e, priv, EACH_STORE, !save_all);
@@ -215,7 +225,8 @@ void thunks_emit(Emit *e, BackendState *bs, X86Priv *priv) {
     t->helper_pure = emit_helper(e, priv, false, false, false);
 }
 
-/* --- the host --------------------------------------------------------------------------------- */
+/* --- the host
+ * --------------------------------------------------------------------------------- */
 static uint64_t xgetbv0(void) {
     uint32_t lo, hi;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));

@@ -49,7 +49,7 @@
 #define CAUSE_INSN_PAGE 12
 #define CAUSE_LOAD_PAGE 13
 #define CAUSE_STORE_PAGE 15
-#define INTERRUPT (1 << 63)
+#define INTERRUPT (1 << (__riscv_xlen - 1))
 
 .macro TEST number
     li gp, \number
@@ -151,9 +151,15 @@ _start:
     csrw pmpaddr0, t0
     li t0, 0x1f
     csrw pmpcfg0, t0
+#if __riscv_xlen == 32
+    li t0, 1 << 29
+    csrs 0x31a, t0 /* menvcfgh */
+    csrr t1, 0x31a
+#else
     li t0, 1 << 61
     csrs menvcfg, t0
     csrr t1, menvcfg
+#endif
     and t1, t1, t0
     snez s1, t1
     j main

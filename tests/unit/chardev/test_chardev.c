@@ -674,7 +674,7 @@ static void full_stdout_does_not_block(void **state) {
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
     pid_t pid = start_echo("mon:stdio", in[0], out[1], 20000);
-    static char block[40000]; /* comes back threefold: more than a pipe holds */
+    static char block[200000]; /* more than a pipe holds, and it comes back threefold */
     memset(block, 'm', sizeof(block));
     for (size_t done = 0; done < sizeof(block);) { /* would hang if the child stopped reading */
         ssize_t n = write(in[1], block + done, sizeof(block) - done);

@@ -60,7 +60,7 @@ static inline bool rig_fault(TcgCpu *tcg, RiscvCause cause, vaddr addr) {
 }
 
 static inline uint8_t *rig_host(Rig *rig, vaddr addr, unsigned size) {
-    bool inside = addr >= DATA_BASE && addr + size <= DATA_BASE + PAGE_SIZE;
+    bool inside = addr >= DATA_BASE && addr - DATA_BASE <= PAGE_SIZE - size;
     return inside ? rig->ram + (addr - DATA_BASE) : NULL;
 }
 

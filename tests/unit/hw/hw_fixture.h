@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine without vCPUs for tests of single devices: memory, a clock that the test turns, a loop. */
+/* A machine without vCPUs for tests of single devices: memory, a clock that the test
+ * turns, a loop. */
 #ifndef VITRINE_TESTS_HW_FIXTURE_H
 #define VITRINE_TESTS_HW_FIXTURE_H
 
@@ -110,8 +111,10 @@ static inline void wr(Fixture *f, hwaddr addr, unsigned size, uint64_t value) {
     assert_int_equal(address_space_store(&f->m.as, addr, size, value), MEMTX_OK);
 }
 
-/* Reads and writes all over [base, base + size) at random; only the host's health is at stake. */
-static inline void fixture_scribble(Fixture *f, hwaddr base, uint64_t size, unsigned rounds) {
+/* Reads and writes all over [base, base + size) at random; only the host's health is at
+ * stake. */
+static inline void fixture_scribble(Fixture *f, hwaddr base, uint64_t size,
+                                    unsigned rounds) {
     if (!f->random) {
         f->random = FIXTURE_SEED;
         print_message("scribble seed %llu\n", (unsigned long long)f->random);

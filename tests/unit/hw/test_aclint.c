@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ACLINT. Expected values: RISC-V ACLINT Specification 1.0-rc4; addresses: SiFive CLINT. */
+/* ACLINT. Expected values: RISC-V ACLINT Specification 1.0-rc4; addresses: SiFive CLINT.
+ */
 #include "hw_fixture.h"
 
 #include "hw/intc/aclint.h"
@@ -26,7 +27,8 @@ static int setup(void **state) {
     Error *err = NULL;
     t->f = fixture_new();
     t->swi = device_new(&t->f->m, device_class_find("riscv.aclint.swi"), NULL, &err);
-    t->mtimer = device_new(&t->f->m, device_class_find("riscv.aclint.mtimer"), NULL, &err);
+    t->mtimer =
+        device_new(&t->f->m, device_class_find("riscv.aclint.mtimer"), NULL, &err);
     for (int i = 0; i < HARTS; i++) {
         aclint_swi_connect(t->swi, (unsigned)i, (IrqLine){set_line, t->msip, i});
         aclint_mtimer_connect(t->mtimer, (unsigned)i, (IrqLine){set_line, t->mtip, i});
@@ -105,10 +107,12 @@ static void deadlines_beyond_the_end_of_time_are_harmless(void **state) {
     AclintTest *t = *state;
     wr(t->f, MTIMER, 8, UINT64_MAX);
     wr(t->f, MTIMER + 8, 8, INT64_MAX);
+    assert_int_equal(clock_deadline_ns(&t->f->m.clock), -1);
     fixture_pass(t->f, INT64_C(1) << 60);
     assert_int_equal(t->mtip[0], 0);
     assert_int_equal(t->mtip[1], 0);
-    /* mtime counts modulo 2^64: at its last value it has reached every mtimecmp, then none but 0. */
+    /* mtime counts modulo 2^64: at its last value it has reached every mtimecmp, then
+     * none but 0. */
     wr(t->f, MTIME, 8, UINT64_MAX);
     assert_int_equal(t->mtip[0], 1);
     assert_int_equal(t->mtip[1], 1);

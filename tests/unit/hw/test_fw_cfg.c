@@ -52,7 +52,8 @@ static void signature_reads_qemu(void **state) {
 static void wide_reads_return_bytes_in_memory_order(void **state) {
     FwCfgTest *t = *state;
     choose(t, 0);
-    assert_int_equal(rd(t->f, FW, 8), 0x554d4551); /* "QEMU\0\0\0\0" as a little-endian load */
+    assert_int_equal(rd(t->f, FW, 8),
+                     0x554d4551); /* "QEMU\0\0\0\0" as a little-endian load */
     choose(t, 3);
     assert_int_equal(rd(t->f, FW, 8), 0x123456000);
     choose(t, 5);
@@ -81,7 +82,8 @@ static void interface_version_has_dma_and_its_signature(void **state) {
     assert_int_equal(rd(t->f, FW + 20, 4), __builtin_bswap32(0x20434647));
 }
 
-static void put_descriptor(FwCfgTest *t, uint32_t control, uint32_t length, uint64_t address) {
+static void put_descriptor(FwCfgTest *t, uint32_t control, uint32_t length,
+                           uint64_t address) {
     uint32_t be[4] = {__builtin_bswap32(control), __builtin_bswap32(length),
                       __builtin_bswap32((uint32_t)(address >> 32)),
                       __builtin_bswap32((uint32_t)address)};

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Goldfish RTC. Expected values: "Goldfish virtual hardware" (Android emulator), section RTC. */
+/* Goldfish RTC. Expected values: "Goldfish virtual hardware" (Android emulator), section
+ * RTC. */
 #include "hw_fixture.h"
 
 enum { RTC = 0x101000 };
-enum { TIME_LOW = RTC, TIME_HIGH = RTC + 4, ALARM_LOW = RTC + 8, ALARM_HIGH = RTC + 12,
-       IRQ_ENABLED = RTC + 16, CLEAR_ALARM = RTC + 20, ALARM_STATUS = RTC + 24,
-       CLEAR_INTERRUPT = RTC + 28 };
+enum {
+    TIME_LOW = RTC,
+    TIME_HIGH = RTC + 4,
+    ALARM_LOW = RTC + 8,
+    ALARM_HIGH = RTC + 12,
+    IRQ_ENABLED = RTC + 16,
+    CLEAR_ALARM = RTC + 20,
+    ALARM_STATUS = RTC + 24,
+    CLEAR_INTERRUPT = RTC + 28
+};
 
 static int setup(void **state) {
     Fixture *f = fixture_new();

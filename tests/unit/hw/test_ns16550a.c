@@ -7,8 +7,17 @@
 #include <unistd.h>
 
 enum { U = 0x10000000 };
-enum { DATA = U, IER = U + 1, IIR = U + 2, FCR = U + 2, LCR = U + 3, MCR = U + 4, LSR = U + 5, MSR = U + 6,
-       SCR = U + 7 };
+enum {
+    DATA = U,
+    IER = U + 1,
+    IIR = U + 2,
+    FCR = U + 2,
+    LCR = U + 3,
+    MCR = U + 4,
+    LSR = U + 5,
+    MSR = U + 6,
+    SCR = U + 7
+};
 
 typedef struct UartTest {
     Fixture *f;
@@ -207,7 +216,8 @@ static void overrun_is_the_most_urgent_cause(void **state) {
     assert_int_equal(get(t, LSR) & 3, 3);
     assert_int_equal(get(t, LSR) & 3, 1);
     assert_int_equal(get(t, IIR), 0x04);
-    assert_int_equal(get(t, DATA), 2); /* without FIFO the new byte destroys the old one */
+    assert_int_equal(get(t, DATA),
+                     2); /* without FIFO the new byte destroys the old one */
     assert_int_equal(get(t, IIR), 0x02);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pflash. Expected values: Intel StrataFlash J3 data sheet, CFI (JESD68.01); geometry as in QEMU's virt
+/* Pflash. Expected values: Intel StrataFlash J3 data sheet, CFI (JESD68.01); geometry as
+ * in QEMU's virt
  * (`info qtree` of 7.2: 128 blocks of 256 KiB, two 16-bit chips). */
 #include "hw_fixture.h"
 
@@ -86,7 +87,8 @@ static void cfi_query_answers_from_both_chips(void **state) {
     assert_int_equal(get(t, 0x13 * 4), 0x00010001); /* Intel's command set */
     assert_int_equal(get(t, 0x27 * 4), 24 | 24 << 16);
     assert_int_equal(get(t, 0x2d * 4) & 0xff, 127); /* blocks - 1 */
-    assert_int_equal((get(t, 0x2f * 4) & 0xff) | (get(t, 0x30 * 4) & 0xff) << 8, BLOCK / 2 / 256);
+    assert_int_equal((get(t, 0x2f * 4) & 0xff) | (get(t, 0x30 * 4) & 0xff) << 8,
+                     BLOCK / 2 / 256);
     assert_int_equal(rd(t->f, FLASH + 0x11 * 4 + 2, 2), 'R');
     cmd(t, 0, 0xff);
     assert_int_equal(get(t, 0), 0x746f6f62);
@@ -215,8 +217,8 @@ int main(void) {
         T(unconfirmed_buffer_is_an_error_and_changes_nothing),
         T(too_large_or_stray_buffers_are_errors),
         T(what_was_written_is_on_the_drive),
-        cmocka_unit_test_setup_teardown(read_only_drive_reports_a_locked_block, setup_read_only,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(read_only_drive_reports_a_locked_block,
+                                        setup_read_only, teardown),
         T(flash_survives_scribbling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

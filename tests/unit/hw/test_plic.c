@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* PLIC. Expected values: RISC-V Platform-Level Interrupt Controller Specification 1.0.0. */
+/* PLIC. Expected values: RISC-V Platform-Level Interrupt Controller Specification 1.0.0.
+ */
 #include "hw_fixture.h"
 
 #include "hw/intc/plic.h"
 
 enum { PLIC = 0xc000000, CTX = 2 };
-enum { PRIORITY = PLIC, PENDING = PLIC + 0x1000, ENABLE = PLIC + 0x2000, CONTEXT = PLIC + 0x200000 };
+enum {
+    PRIORITY = PLIC,
+    PENDING = PLIC + 0x1000,
+    ENABLE = PLIC + 0x2000,
+    CONTEXT = PLIC + 0x200000
+};
 
 typedef struct PlicTest {
     Fixture *f;
@@ -23,7 +29,8 @@ static int setup(void **state) {
     t->f = fixture_new();
     t->plic = device_new(&t->f->m, device_class_find("riscv.sifive.plic"), NULL, &err);
     for (int c = 0; c < CTX; c++) {
-        plic_connect(t->plic, (unsigned)c, (IrqLine){.set = set_out, .opaque = t, .n = c});
+        plic_connect(t->plic, (unsigned)c,
+                     (IrqLine){.set = set_out, .opaque = t, .n = c});
     }
     assert_true(device_realize(t->plic, &err));
     device_map(t->plic, PLIC);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Test finisher. Expected values: what QEMU 7.2 does with the same writes, except where said. */
+/* Test finisher. Expected values: what QEMU 7.2 does with the same writes, except where
+ * said. */
 #include "hw_fixture.h"
 
 enum { FINISHER = 0x100000 };
@@ -67,9 +68,12 @@ static void other_values_and_places_do_nothing(void **state) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(pass_ends_with_status_0),     T(fail_ends_with_its_code),
-        T(fail_with_code_0_still_fails), T(reset_asks_for_a_reset),
-        T(first_result_counts),         T(half_words_are_taken),
+        T(pass_ends_with_status_0),
+        T(fail_ends_with_its_code),
+        T(fail_with_code_0_still_fails),
+        T(reset_asks_for_a_reset),
+        T(first_result_counts),
+        T(half_words_are_taken),
         T(other_values_and_places_do_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

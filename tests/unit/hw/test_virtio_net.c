@@ -211,9 +211,12 @@ static void reply_from_inside_send_is_received(void **state) {
     uint8_t *rx = offer_rx(c, 2048);
     uint64_t buf = drv_alloc(c.d, 72, 16);
     memset(drv_host(c.d, buf), 0x11, 72);
+    c.d->q[TX].next_desc = 5; /* not the receive chain's number */
     drv_offer(&c.d->q[TX], drv_desc(&c.d->q[TX], -1, buf, 72, 0));
     drv_kick(c.d, TX);
-    assert_true(drv_take(&c.d->q[TX], NULL, NULL));
+    uint32_t head;
+    assert_true(drv_take(&c.d->q[TX], &head, NULL));
+    assert_int_equal(head, 5);
     assert_true(drv_take(&c.d->q[RX], NULL, NULL));
     assert_memory_equal(rx + 12, frame, 60);
     assert_int_equal(c.wire->sent[0], 0x11);

@@ -207,6 +207,29 @@ static void commit_is_called_when_the_new_view_is_in_place(void **state) {
 }
 
 /* Under asan this is also the proof that the old ranges are not freed early. */
+static void views_that_come_back_are_used_again(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_init(&f, 0x10000);
+    MemoryRegion ram;
+    memory_region_init_ram(&ram, f.rb, "ram", 0x1000);
+    memory_region_add(&f.as, &f.root, 0x1000, &ram, 0);
+    FlatView *with = f.as.view;
+    for (unsigned i = 0; i < 1000; i++) {
+        memory_region_set_enabled(&f.as, &ram, false);
+        assert_null(address_space_find(&f.as, 0x1000));
+        memory_region_set_enabled(&f.as, &ram, true);
+        assert_ptr_equal(f.as.view, with);
+    }
+    unsigned retired = 0;
+    for (FlatView *fv = f.as.retired; fv != NULL; fv = fv->retired_next) {
+        retired++;
+    }
+    assert_int_equal(retired, 1);
+    fixture_destroy(&f);
+    memory_region_destroy(&ram);
+}
+
 static void retired_view_lives_until_reclaim(void **state) {
     (void)state;
     Machine m;
@@ -337,6 +360,7 @@ int main(void) {
             listeners_replay_the_view_when_added_and_are_silent_when_removed),
         cmocka_unit_test(listener_callbacks_may_be_null),
         cmocka_unit_test(commit_is_called_when_the_new_view_is_in_place),
+        cmocka_unit_test(views_that_come_back_are_used_again),
         cmocka_unit_test(retired_view_lives_until_reclaim),
         cmocka_unit_test(regions_can_be_joined_before_any_space_shows_them),
         cmocka_unit_test(siblings_are_sorted_by_priority_and_then_the_latest_first),

@@ -2,13 +2,11 @@
 /*
  * A small machine to run IR on, for the tests of passes and back ends.
  *
- *   env:     pc | r0..r7 (i64) | f0..f3 (f64) | w0 w1 (i32) | s0 s1 (f32) | 64 bytes of fields
- *   memory:  RAM_BASE   4 pages of RAM, in the TLB from the first access on; to mmu index 1 each two
- *                       neighbours are swapped
- *            SLOW_BASE  1 page of RAM that never enters the TLB
- *            IO_BASE    1 page where a load gives a count and adds one to the first field of env,
- *                       and a store is remembered
- *            elsewhere  a fault: env's pc becomes HANDLER_PC
+ *   env:     pc | r0..r7 (i64) | f0..f3 (f64) | w0 w1 (i32) | s0 s1 (f32) | 64 bytes of
+ * fields memory:  RAM_BASE   4 pages of RAM, in the TLB from the first access on; to mmu
+ * index 1 each two neighbours are swapped SLOW_BASE  1 page of RAM that never enters the
+ * TLB IO_BASE    1 page where a load gives a count and adds one to the first field of
+ * env, and a store is remembered elsewhere  a fault: env's pc becomes HANDLER_PC
  *
  * What a run did is all in IrMachine: registers, fields, memory, the list of I/O stores.
  */
@@ -90,7 +88,8 @@ static inline void machine_declare_globals(IrContext *ctx) {
     static const char *const f[] = {"f0", "f1", "f2", "f3"};
     static const char *const w[] = {"w0", "w1"}, *const s[] = {"s0", "s1"};
     for (unsigned i = 0; i < REG_COUNT; i++) {
-        ir_global_new(ctx, IR_I64, (int32_t)(offsetof(TestEnv, r) + 8 * i), r[i], i < 4 ? i + 1 : 0);
+        ir_global_new(ctx, IR_I64, (int32_t)(offsetof(TestEnv, r) + 8 * i), r[i],
+                      i < 4 ? i + 1 : 0);
     }
     for (unsigned i = 0; i < FREG_COUNT; i++) {
         ir_global_new(ctx, IR_F64, (int32_t)(offsetof(TestEnv, f) + 8 * i), f[i], 0);
@@ -103,7 +102,8 @@ static inline void machine_declare_globals(IrContext *ctx) {
     }
 }
 
-/* --- slow paths ------------------------------------------------------------------------------- */
+/* --- slow paths
+ * ------------------------------------------------------------------------------- */
 
 /* The host byte of a guest address in RAM or the slow page, else NULL. */
 static inline uint8_t *machine_byte(IrMachine *m, vaddr addr, unsigned mmu_idx) {
@@ -206,8 +206,10 @@ static inline bool machine_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t
     return true;
 }
 
-static inline uint64_t machine_rmw_value(IrRmw rmw, unsigned memop, uint64_t old, uint64_t v) {
-    uint64_t a = machine_extend(old, memop & MO_SIZE), b = machine_extend(v, memop & MO_SIZE);
+static inline uint64_t machine_rmw_value(IrRmw rmw, unsigned memop, uint64_t old,
+                                         uint64_t v) {
+    uint64_t a = machine_extend(old, memop & MO_SIZE),
+             b = machine_extend(v, memop & MO_SIZE);
     int64_t sa = (int64_t)machine_extend(old, memop | MO_SIGN);
     int64_t sb = (int64_t)machine_extend(v, memop | MO_SIGN);
     uint64_t r[RMW_COUNT] = {
@@ -224,11 +226,12 @@ static inline uint64_t machine_rmw_value(IrRmw rmw, unsigned memop, uint64_t old
     return r[rmw];
 }
 
-static inline bool machine_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value,
-                               uint64_t *old) {
+static inline bool machine_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw,
+                               uint64_t value, uint64_t *old) {
     unsigned memop = ir_aux_memop((uint16_t)aux);
     return machine_load(tcg, addr, aux | MO_ALIGN, old) &&
-           machine_store(tcg, addr, aux | MO_ALIGN, machine_rmw_value(rmw, memop, *old, value));
+           machine_store(tcg, addr, aux | MO_ALIGN,
+                         machine_rmw_value(rmw, memop, *old, value));
 }
 
 static inline bool machine_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
@@ -265,7 +268,9 @@ static const TcgCpuOps machine_ops = {
     .lookup = machine_lookup,
 };
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------
+ */
 
 static inline void machine_flush_tlb(IrMachine *m) {
     for (unsigned mode = 0; mode < TLB_MMU_MODES; mode++) {
@@ -340,7 +345,8 @@ static inline void machine_translate(IrMachine *m, IrContext *ctx, TranslationBl
     const uint8_t *at = m->bs.code.rx_base + m->code_used;
     memset(tb, 0, sizeof(*tb));
     tb->pc = ctx->insn_count ? ctx->insns[0].pc : BLOCK_PC;
-    bool fits = m->backend->generate(&m->bs, ctx, tb, at, CODE_SIZE - m->code_used, NULL, NULL);
+    bool fits =
+        m->backend->generate(&m->bs, ctx, tb, at, CODE_SIZE - m->code_used, NULL, NULL);
     assert_true(fits);
     m->code_used = (size_t)(tb->code - m->bs.code.rx_base) + tb->code_size;
     m->code_used = (m->code_used + 15) & ~(size_t)15;

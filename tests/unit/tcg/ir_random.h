@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random IR programs over the globals of ir_machine.h: valid by construction, always end, and touch
- * RAM, the slow page, the I/O page and addresses that fault.
+ * Random IR programs over the globals of ir_machine.h: valid by construction, always end,
+ * and touch RAM, the slow page, the I/O page and addresses that fault.
  *
- * What an op leaves undefined is never looked at: an i64 that an i32 op wrote goes on the list
- * `dirty`, from which only i32 ops and extensions read.
+ * What an op leaves undefined is never looked at: an i64 that an i32 op wrote goes on the
+ * list `dirty`, from which only i32 ops and extensions read.
  */
 #ifndef VITRINE_TESTS_IR_RANDOM_H
 #define VITRINE_TESTS_IR_RANDOM_H
@@ -42,10 +42,34 @@ static inline unsigned rnd(IrRandom *r, unsigned n) {
 /* Numbers at which arithmetic goes wrong. */
 static inline uint64_t rnd_value(IrRandom *r) {
     static const uint64_t edge[] = {
-        0, 1, 2, 3, 7, 8, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
-        0xffffffff, UINT64_C(0x100000000), UINT64_C(0x7fffffffffffffff), UINT64_C(0x8000000000000000),
-        UINT64_C(0xffffffff80000000), UINT64_C(0xffffffff7fffffff), UINT64_MAX, UINT64_MAX - 1,
-        UINT64_C(0xffffffff00000000), 31, 32, 63, 64,
+        0,
+        1,
+        2,
+        3,
+        7,
+        8,
+        0x7f,
+        0x80,
+        0xff,
+        0x100,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        UINT64_C(0x100000000),
+        UINT64_C(0x7fffffffffffffff),
+        UINT64_C(0x8000000000000000),
+        UINT64_C(0xffffffff80000000),
+        UINT64_C(0xffffffff7fffffff),
+        UINT64_MAX,
+        UINT64_MAX - 1,
+        UINT64_C(0xffffffff00000000),
+        31,
+        32,
+        63,
+        64,
     };
     switch (rnd(r, 4)) {
     case 0:
@@ -59,10 +83,12 @@ static inline uint64_t rnd_value(IrRandom *r) {
     }
 }
 
-/* An address: mostly RAM, sometimes the other kinds, at times a page's end or misaligned. */
+/* An address: mostly RAM, sometimes the other kinds, at times a page's end or misaligned.
+ */
 static inline uint64_t rnd_address(IrRandom *r) {
-    static const uint64_t base[] = {RAM_BASE, RAM_BASE, RAM_BASE, RAM_BASE + 0x1000, RAM_BASE + 0x2000,
-                                    SLOW_BASE, IO_BASE, 0x40000, RAM_BASE + RAM_SIZE - 0x100};
+    static const uint64_t base[] = {
+        RAM_BASE,  RAM_BASE, RAM_BASE, RAM_BASE + 0x1000,          RAM_BASE + 0x2000,
+        SLOW_BASE, IO_BASE,  0x40000,  RAM_BASE + RAM_SIZE - 0x100};
     uint64_t b = base[rnd(r, 9)];
     uint64_t off = rnd(r, 3) == 0 ? PAGE_SIZE - 16 + rnd(r, 24) : rnd(r, 500) * 8;
     return b + off;
@@ -90,7 +116,8 @@ static inline void pool_drop(Pool *p, TempId t) {
     p->count = n;
 }
 
-/* --- operands --------------------------------------------------------------------------------- */
+/* --- operands
+ * --------------------------------------------------------------------------------- */
 
 static inline TempId r_global(IrRandom *r) {
     return (TempId)rnd(r, REG_COUNT);
@@ -144,7 +171,8 @@ static inline TempId out64(IrRandom *r) {
     if (rnd(r, 2)) {
         return r_global(r);
     }
-    TempId t = rnd(r, 3) == 0 && r->wide.count ? pool_pick(r, &r->wide) : ir_temp_new(r->ctx, IR_I64);
+    TempId t = rnd(r, 3) == 0 && r->wide.count ? pool_pick(r, &r->wide)
+                                               : ir_temp_new(r->ctx, IR_I64);
     pool_drop(&r->wide, t);
     pool_add(r, &r->wide, t);
     return t;
@@ -161,7 +189,8 @@ static inline TempId out32(IrRandom *r) {
         return t;
     }
     default: {
-        TempId t = rnd(r, 2) && r->narrow.count ? pool_pick(r, &r->narrow) : ir_temp_new(r->ctx, IR_I32);
+        TempId t = rnd(r, 2) && r->narrow.count ? pool_pick(r, &r->narrow)
+                                                : ir_temp_new(r->ctx, IR_I32);
         pool_drop(&r->narrow, t);
         pool_add(r, &r->narrow, t);
         return t;
@@ -196,14 +225,16 @@ static inline TempId address_temp(IrRandom *r) {
     return t;
 }
 
-/* --- helpers that programs call ---------------------------------------------------------------- */
+/* --- helpers that programs call
+ * ---------------------------------------------------------------- */
 
 static inline uint64_t helper_mix(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
     (void)c;
     (void)d;
     return a * 3 + b;
 }
-static inline uint64_t helper_bump(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+static inline uint64_t helper_bump(void *env, uint64_t a, uint64_t b, uint64_t c,
+                                   uint64_t d) {
     (void)b;
     (void)c;
     (void)d;
@@ -211,14 +242,16 @@ static inline uint64_t helper_bump(void *env, uint64_t a, uint64_t b, uint64_t c
     ((TestEnv *)env)->field[8]++;
     return ((TestEnv *)env)->r[2];
 }
-static inline uint64_t helper_note(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+static inline uint64_t helper_note(void *env, uint64_t a, uint64_t b, uint64_t c,
+                                   uint64_t d) {
     (void)b;
     (void)c;
     (void)d;
     ((TestEnv *)env)->field[16] ^= (uint8_t)a;
     return a + 1;
 }
-static inline uint64_t helper_fault_if_odd(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+static inline uint64_t helper_fault_if_odd(void *env, uint64_t a, uint64_t b, uint64_t c,
+                                           uint64_t d) {
     (void)b;
     (void)c;
     (void)d;
@@ -229,23 +262,29 @@ static inline uint64_t helper_fault_if_odd(void *env, uint64_t a, uint64_t b, ui
     return a;
 }
 
-static const HelperInfo info_mix = {"helper_mix", (void *)(uintptr_t)helper_mix, HELPER_PURE, 2};
+static const HelperInfo info_mix = {"helper_mix", (void *)(uintptr_t)helper_mix,
+                                    HELPER_PURE, 2};
 static const HelperInfo info_bump = {"helper_bump", (void *)(uintptr_t)helper_bump,
                                      HELPER_READS_GLOBALS | HELPER_WRITES_GLOBALS, 1};
 static const HelperInfo info_note = {"helper_note", (void *)(uintptr_t)helper_note, 0, 1};
-static const HelperInfo info_fault = {"helper_fault_if_odd", (void *)(uintptr_t)helper_fault_if_odd,
-                                      HELPER_FAULTS, 1};
-static const HelperInfo *const test_helpers[] = {&info_mix, &info_bump, &info_note, &info_fault, NULL};
+static const HelperInfo info_fault = {
+    "helper_fault_if_odd", (void *)(uintptr_t)helper_fault_if_odd, HELPER_FAULTS, 1};
+static const HelperInfo *const test_helpers[] = {&info_mix, &info_bump, &info_note,
+                                                 &info_fault, NULL};
 
-/* --- ops -------------------------------------------------------------------------------------- */
+/* --- ops
+ * --------------------------------------------------------------------------------------
+ */
 
 static inline void random_int_op(IrRandom *r) {
-    static const uint8_t two[] = {IR_add, IR_sub, IR_mul, IR_mulhs, IR_mulhu, IR_mulhsu, IR_divs,
-                                  IR_divu, IR_rems, IR_remu, IR_and, IR_or, IR_xor, IR_andc, IR_orc,
-                                  IR_eqv, IR_shl, IR_shr, IR_sar, IR_rotl, IR_rotr, IR_add, IR_and,
-                                  IR_shl, IR_shr};
+    static const uint8_t two[] = {IR_add,    IR_sub,  IR_mul,  IR_mulhs, IR_mulhu,
+                                  IR_mulhsu, IR_divs, IR_divu, IR_rems,  IR_remu,
+                                  IR_and,    IR_or,   IR_xor,  IR_andc,  IR_orc,
+                                  IR_eqv,    IR_shl,  IR_shr,  IR_sar,   IR_rotl,
+                                  IR_rotr,   IR_add,  IR_and,  IR_shl,   IR_shr};
     static const uint8_t one[] = {IR_mov, IR_mov, IR_clz, IR_ctz, IR_popcnt, IR_bswap};
-    static const uint8_t ext[] = {IR_ext_s8, IR_ext_s16, IR_ext_s32, IR_ext_u8, IR_ext_u16, IR_ext_u32};
+    static const uint8_t ext[] = {IR_ext_s8, IR_ext_s16, IR_ext_s32,
+                                  IR_ext_u8, IR_ext_u16, IR_ext_u32};
     IrType type = int_type(r);
     unsigned w = type == IR_I64 ? 64 : 32;
     unsigned pos = rnd(r, w), len = 1 + rnd(r, w - pos);
@@ -273,7 +312,8 @@ static inline void random_int_op(IrRandom *r) {
         break;
     case 7: {
         TempId c = in_any(r, type), d = in_any(r, type);
-        ir_movcond(r->ctx, type, (IrCond)rnd(r, COND_COUNT), out_any(r, type), a, b, c, d);
+        ir_movcond(r->ctx, type, (IrCond)rnd(r, COND_COUNT), out_any(r, type), a, b, c,
+                   d);
         break;
     }
     default:
@@ -384,7 +424,8 @@ static inline void random_branch(IrRandom *r) {
     TempId a = in_any(r, type), b = in_any(r, type);
     if (r->labels_open < 4) {
         r->label[r->labels_open] = ir_label_new(r->ctx);
-        ir_brcond(r->ctx, type, (IrCond)rnd(r, COND_COUNT), a, b, r->label[r->labels_open++]);
+        ir_brcond(r->ctx, type, (IrCond)rnd(r, COND_COUNT), a, b,
+                  r->label[r->labels_open++]);
     }
 }
 
@@ -482,7 +523,8 @@ static inline void random_registers(IrRandom *r, IrMachine *m) {
         m->cpu->env.r[i] = rnd(r, 3) ? rnd_value(r) : rnd_address(r);
     }
     for (unsigned i = 0; i < FREG_COUNT; i++) {
-        m->cpu->env.f[i] = rnd(r, 3) ? rnd_value(r) : UINT64_C(0xffffffff00000000) | rnd64(r) >> 32;
+        m->cpu->env.f[i] =
+            rnd(r, 3) ? rnd_value(r) : UINT64_C(0xffffffff00000000) | rnd64(r) >> 32;
     }
     for (unsigned i = 0; i < NARROW_COUNT; i++) {
         m->cpu->env.w[i] = (uint32_t)rnd_value(r);
@@ -496,7 +538,8 @@ static inline void random_registers(IrRandom *r, IrMachine *m) {
     m->backend->fp_set_flags(&m->cpu->tcg.fp, 0);
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running
+ * ---------------------------------------------------------------------------------- */
 
 /* All that a block can have done. */
 typedef struct Outcome {
@@ -545,9 +588,11 @@ static inline void outcome_print_difference(const Outcome *a, const Outcome *b) 
             fprintf(stderr, "ram byte %#x: %02x, now %02x\n", i, a->ram[i], b->ram[i]);
         }
     }
-    fprintf(stderr, "exit %u, now %u; faults %u, now %u; flags %#x, now %#x; io stores %u, now %u\n",
-            (unsigned)a->exit, (unsigned)b->exit, a->faults, b->faults, a->flags, b->flags, a->io_stores,
-            b->io_stores);
+    fprintf(
+        stderr,
+        "exit %u, now %u; faults %u, now %u; flags %#x, now %#x; io stores %u, now %u\n",
+        (unsigned)a->exit, (unsigned)b->exit, a->faults, b->faults, a->flags, b->flags,
+        a->io_stores, b->io_stores);
 }
 
 static inline uint64_t test_seed(void) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random programs do the same on every back end as on the interpreter, as they are and optimized:
- * registers, fields, memory, I/O, faults, sticky flags and exit.
+ * Random programs do the same on every back end as on the interpreter, as they are and
+ * optimized: registers, fields, memory, I/O, faults, sticky flags and exit.
  *
  * VITRINE_SEED=n runs another set; VITRINE_ROUNDS=n makes it longer.
  */
@@ -56,7 +56,8 @@ static int setup(void **state) {
     f->other = machine_new(&backend_x86_64);
     f->seed = test_seed();
     f->rounds = rounds ? (unsigned)strtoul(rounds, NULL, 0) : 2000;
-    printf("VITRINE_SEED=%llu VITRINE_ROUNDS=%u\n", (unsigned long long)f->seed, f->rounds);
+    printf("VITRINE_SEED=%llu VITRINE_ROUNDS=%u\n", (unsigned long long)f->seed,
+           f->rounds);
     *state = f;
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interpreter as a back end: entries and exits, chaining, killing, the jump cache, what a store to
- * the running block's own code does, what does not fit. What ops compute is in tests/ir and
- * test_ir_eval.c.
+ * The interpreter as a back end: entries and exits, chaining, killing, the jump cache,
+ * what a store to the running block's own code does, what does not fit. What ops compute
+ * is in tests/ir and test_ir_eval.c.
  */
 #include "tcg/ir_random.h"
 
@@ -25,12 +25,12 @@ static void load(Fixture *f, const char *text) {
     load_as(f, &f->m->tb, text);
 }
 
-#define COUNTING_BLOCK                                                                             \
-    "---- 0x1000\n"                                                                                \
-    "   add_i64 r0, r0, $0x1\n"                                                                    \
-    "   brcond_i64 eq r0, $0x64, L0\n"                                                             \
-    "   goto_tb 0, 0x1000\n"                                                                       \
-    "L0:\n"                                                                                        \
+#define COUNTING_BLOCK                                                                   \
+    "---- 0x1000\n"                                                                      \
+    "   add_i64 r0, r0, $0x1\n"                                                          \
+    "   brcond_i64 eq r0, $0x64, L0\n"                                                   \
+    "   goto_tb 0, 0x1000\n"                                                             \
+    "L0:\n"                                                                              \
     "   goto_tb 1, 0x2000\n"
 
 static void unchained_exit_names_its_block_and_slot(void **state) {
@@ -61,7 +61,8 @@ static void request_is_seen_at_a_back_edge(void **state) {
     load(f, COUNTING_BLOCK);
     f->m->backend->link(&f->m->bs, &f->m->tb, 0, &f->m->tb);
     f->m->cpu->tcg.exit_request = 1;
-    /* By the unchecked entry once round, then the chain back comes in by the checked one. */
+    /* By the unchecked entry once round, then the chain back comes in by the checked one.
+     */
     f->m->exit = f->m->backend->enter(&f->m->bs, &f->m->cpu->tcg, f->m->tb.code_fast);
     assert_int_equal(f->m->exit, TB_EXIT_REQUEST);
     assert_int_equal(f->m->cpu->env.pc, 0x1000);
@@ -96,8 +97,11 @@ static void jump_cache_is_used_when_pc_and_tag_match(void **state) {
     f->m->cpu->env.r[2] = 0x3000;
     f->m->cpu->tcg.jump_tag.flags = 7;
     f->m->cpu->tcg.jump_tag.generation = 3;
-    f->m->cpu->tcg.jump_cache[jump_cache_index(0x3000)] = (JumpCacheEntry){
-        .pc = 0x3000, .tag = f->m->cpu->tcg.jump_tag.word, .code = f->other.code, .tb = &f->other};
+    f->m->cpu->tcg.jump_cache[jump_cache_index(0x3000)] =
+        (JumpCacheEntry){.pc = 0x3000,
+                         .tag = f->m->cpu->tcg.jump_tag.word,
+                         .code = f->other.code,
+                         .tb = &f->other};
     machine_run(f->m);
     assert_int_equal(f->m->exit, TB_EXIT_HALT);
     assert_int_equal(f->m->cpu->env.r[1], 9);
@@ -196,7 +200,8 @@ static void code_that_does_not_fit_changes_nothing(void **state) {
     f->m->bs.code.rw_base[64 + 1000] = 0x5a;
     size_t need = 0;
     for (size_t space = 0; space < 1000 && !need; space += 8) {
-        if (f->m->backend->generate(&f->m->bs, f->ctx, &f->m->tb, at, space, NULL, NULL)) {
+        if (f->m->backend->generate(&f->m->bs, f->ctx, &f->m->tb, at, space, NULL,
+                                    NULL)) {
             need = space;
         }
     }
@@ -214,8 +219,8 @@ static void ranges_name_each_op_that_is_left(void **state) {
     unsigned count = 16;
     assert_true(ir_parse(f->ctx, COUNTING_BLOCK, NULL, &err));
     ir_liveness(f->ctx);
-    assert_true(f->m->backend->generate(&f->m->bs, f->ctx, &f->m->tb, f->m->bs.code.rx_base, CODE_SIZE,
-                                        ranges, &count));
+    assert_true(f->m->backend->generate(
+        &f->m->bs, f->ctx, &f->m->tb, f->m->bs.code.rx_base, CODE_SIZE, ranges, &count));
     assert_int_equal(count, 4);
     assert_int_equal(f->ctx->ops[ranges[1].op].opcode, IR_brcond);
     for (unsigned i = 1; i < count; i++) {

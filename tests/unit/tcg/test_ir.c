@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The builders, interned constants, the laws of conditions, what validation and the parser refuse. */
+/* The builders, interned constants, the laws of conditions, what validation and the
+ * parser refuse. */
 #include "tcg/ir_random.h"
 
 typedef struct Fixture {
@@ -64,6 +65,27 @@ static void full_context_says_so_and_stays_inside(void **state) {
     assert_true(ctx->overflow);
 }
 
+/* Rules that make constants must not run out of temps, whatever the size of the block. */
+static void blocks_of_any_size_survive_the_optimizer(void **state) {
+    IrContext *ctx = ((Fixture *)*state)->ctx;
+    for (unsigned size = 100; size < IR_MAX_OPS - 2; size += 150) {
+        ir_block_begin(ctx);
+        for (unsigned i = 0; i < size; i++) {
+            if (i % 3) {
+                ir_op2i(ctx, IR_sub, IR_I64, i % 8, (i + 1) % 8, 1000 + i);
+            } else {
+                ir_guest_ld(ctx, IR_I64, 0, i % 5, 8 * (int32_t)(i % 9), MO_64,
+                            i / 9 % 4);
+            }
+        }
+        ir_exit_tb(ctx, TB_EXIT_STATE);
+        assert_true(ir_validate(ctx, NULL));
+        ir_optimize(ctx);
+        ir_liveness(ctx);
+        assert_true(ir_validate(ctx, NULL));
+    }
+}
+
 static void ops_know_their_instruction_and_number(void **state) {
     IrContext *ctx = ((Fixture *)*state)->ctx;
     ir_block_begin(ctx);
@@ -90,8 +112,10 @@ static void conditions_keep_their_laws(void **state) {
         for (unsigned c = 0; c < COND_COUNT; c++) {
             for (unsigned type = IR_I32; type <= IR_I64; type++) {
                 bool holds = ir_cond_eval((IrCond)c, (IrType)type, a, b);
-                assert_int_equal(ir_cond_eval(ir_cond_invert((IrCond)c), (IrType)type, a, b), !holds);
-                assert_int_equal(ir_cond_eval(ir_cond_swap((IrCond)c), (IrType)type, b, a), holds);
+                assert_int_equal(
+                    ir_cond_eval(ir_cond_invert((IrCond)c), (IrType)type, a, b), !holds);
+                assert_int_equal(
+                    ir_cond_eval(ir_cond_swap((IrCond)c), (IrType)type, b, a), holds);
             }
         }
         assert_int_equal(ir_cond_eval(COND_LT, IR_I64, a, b), (int64_t)a < (int64_t)b);
@@ -127,14 +151,17 @@ static void validation_refuses_what_breaks_a_rule(void **state) {
         {"   fadd_i64 rne r0, r1, r2\n   exit_tb 4\n", "f32 or f64"},
         {"   mov_i64 $0x1, r0\n   exit_tb 4\n", "constant is written"},
         {"   mov_i64 r0, %0\n   exit_tb 4\n", "before it is written"},
-        {"   mov_i64 %0, r0\nL0:\n   mov_i64 r1, %0\n   exit_tb 4\n", "before it is written"},
+        {"   mov_i64 %0, r0\nL0:\n   mov_i64 r1, %0\n   exit_tb 4\n",
+         "before it is written"},
         {"   br L0\n   exit_tb 4\n", "stands nowhere"},
         {"L0:\nL0:\n   exit_tb 4\n", "stands twice"},
         {"   mov_i64 r0, r1\n", "runs off the end"},
         {"   goto_tb 2, 0x0\n", "two exit slots"},
-        {"   brcond_i64 eq r0, r1, L0\n   goto_tb 0, 0x0\nL0:\n   goto_tb 0, 0x0\n", "used twice"},
+        {"   brcond_i64 eq r0, r1, L0\n   goto_tb 0, 0x0\nL0:\n   goto_tb 0, 0x0\n",
+         "used twice"},
         {"   guest_ld_i64 r0, [w0], u64, mmu 0\n   exit_tb 4\n", "wrong type"},
-        {"   guest_ld_i64 r0, [r1 + 0x80000000], u64, mmu 0\n   exit_tb 4\n", "displacement"},
+        {"   guest_ld_i64 r0, [r1 + 0x80000000], u64, mmu 0\n   exit_tb 4\n",
+         "displacement"},
         {"   guest_ld_i32 w0, [r1], u64, mmu 0\n   exit_tb 4\n", "8 bytes"},
         {"   guest_ld_f64 f0, [r1], u64, mmu 0\n   exit_tb 4\n", "MO_FP"},
         {"   guest_ld_f64 f0, [r1], u32.fp, mmu 0\n   exit_tb 4\n", "another size"},
@@ -211,7 +238,8 @@ static void parser_survives_damaged_text(void **state) {
         char text[sizeof(good)];
         memcpy(text, good, sizeof(good));
         for (unsigned n = 1 + rnd(&r, 4); n; n--) {
-            char other = rnd(&r, 3) ? good[rnd(&r, sizeof(good) - 1)] : (char)rnd(&r, 256);
+            char other =
+                rnd(&r, 3) ? good[rnd(&r, sizeof(good) - 1)] : (char)rnd(&r, 256);
             text[rnd(&r, sizeof(good) - 1)] = other;
         }
         if (ir_parse(ctx, text, test_helpers, NULL) && ir_validate(ctx, NULL)) {
@@ -257,6 +285,7 @@ int main(void) {
         cmocka_unit_test(constants_are_interned_by_type_and_value),
         cmocka_unit_test(new_block_forgets_the_old_ones_constants),
         cmocka_unit_test(full_context_says_so_and_stays_inside),
+        cmocka_unit_test(blocks_of_any_size_survive_the_optimizer),
         cmocka_unit_test(ops_know_their_instruction_and_number),
         cmocka_unit_test(conditions_keep_their_laws),
         cmocka_unit_test(calls_have_the_flags_of_their_helper),

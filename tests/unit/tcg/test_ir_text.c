@@ -5,15 +5,16 @@
  *   test a_name_that_is_a_claim
  *   input
  *      ... IR ...
- *   optimized                      (may be left out) what optimizer and liveness make of it;
+ *   optimized                      (may be left out) what optimizer and liveness make of
+ * it;
  *      ... IR ...  ; rule          where a rule is named, it must be that one
  *   given  r1=0x5 m32:0x10000=7    any number of times, each followed by
  *   expect r0=0x6 exit=slot0 pc=0x1004
  *   end
  *
- * Keys: rN fN wN sN pc; eSIZE:offset is a field of env, mSIZE:address guest memory (SIZE in bits);
- * round (of given), flags, faults, exit (of expect). A line that starts with # is a comment.
- * Each case runs as it is and optimized.
+ * Keys: rN fN wN sN pc; eSIZE:offset is a field of env, mSIZE:address guest memory (SIZE
+ * in bits); round (of given), flags, faults, exit (of expect). A line that starts with #
+ * is a comment. Each case runs as it is and optimized.
  */
 #include <ctype.h>
 #include <glob.h>
@@ -45,14 +46,15 @@ typedef struct Fixture {
     unsigned cases;
 } Fixture;
 
-#define CASE_FAIL(c, ...)                                                                          \
-    do {                                                                                           \
-        fprintf(stderr, "%s:%u: %s: ", (c)->file, (c)->line, (c)->name);                           \
-        fprintf(stderr, __VA_ARGS__);                                                              \
-        fail_msg("IR text test %s", (c)->name);                                                    \
+#define CASE_FAIL(c, ...)                                                                \
+    do {                                                                                 \
+        fprintf(stderr, "%s:%u: %s: ", (c)->file, (c)->line, (c)->name);                 \
+        fprintf(stderr, __VA_ARGS__);                                                    \
+        fail_msg("IR text test %s", (c)->name);                                          \
     } while (0)
 
-/* --- registers and memory by name -------------------------------------------------------------- */
+/* --- registers and memory by name
+ * -------------------------------------------------------------- */
 
 static const char *const exits[8] = {"slot0", "slot1", "lookup", "request",
                                      "state", "halt",  "debug",  NULL};
@@ -91,9 +93,11 @@ static void *key_place(IrMachine *m, const char *key, unsigned *size) {
     return key[0] == 's' && n < NARROW_COUNT ? &env->s[n] : NULL;
 }
 
-typedef bool KeyFn(const Case *c, IrMachine *m, const char *key, const char *value, uint64_t v);
+typedef bool KeyFn(const Case *c, IrMachine *m, const char *key, const char *value,
+                   uint64_t v);
 
-static bool given_key(const Case *c, IrMachine *m, const char *key, const char *value, uint64_t v) {
+static bool given_key(const Case *c, IrMachine *m, const char *key, const char *value,
+                      uint64_t v) {
     unsigned size;
     void *p = key_place(m, key, &size);
     (void)c;
@@ -108,7 +112,8 @@ static bool given_key(const Case *c, IrMachine *m, const char *key, const char *
     return p;
 }
 
-static bool expect_key(const Case *c, IrMachine *m, const char *key, const char *value, uint64_t v) {
+static bool expect_key(const Case *c, IrMachine *m, const char *key, const char *value,
+                       uint64_t v) {
     unsigned size;
     uint64_t got = 0;
     void *p = key_place(m, key, &size);
@@ -128,7 +133,8 @@ static bool expect_key(const Case *c, IrMachine *m, const char *key, const char 
         return false;
     }
     if (got != v) {
-        CASE_FAIL(c, "on %s: %s is %#" PRIx64 ", not %#" PRIx64 "\n", m->backend->name, key, got, v);
+        CASE_FAIL(c, "on %s: %s is %#" PRIx64 ", not %#" PRIx64 "\n", m->backend->name,
+                  key, got, v);
     }
     return true;
 }
@@ -136,7 +142,8 @@ static bool expect_key(const Case *c, IrMachine *m, const char *key, const char 
 static void each_key(const Case *c, IrMachine *m, const char *list, KeyFn *fn) {
     char buf[1024], *rest;
     snprintf(buf, sizeof(buf), "%s", list);
-    for (char *item = strtok_r(buf, " \t\n", &rest); item; item = strtok_r(NULL, " \t\n", &rest)) {
+    for (char *item = strtok_r(buf, " \t\n", &rest); item;
+         item = strtok_r(NULL, " \t\n", &rest)) {
         char *value = strchr(item, '=');
         if (!value) {
             CASE_FAIL(c, "'%s' is not key=value\n", item);
@@ -148,7 +155,8 @@ static void each_key(const Case *c, IrMachine *m, const char *list, KeyFn *fn) {
     }
 }
 
-/* --- running a case ---------------------------------------------------------------------------- */
+/* --- running a case
+ * ---------------------------------------------------------------------------- */
 
 static void parse(Fixture *f, const Case *c) {
     Error *err = NULL;
@@ -172,7 +180,8 @@ static void run_all(Fixture *f, const Case *c) {
     }
 }
 
-/* Takes the next line, without blanks around it and without its remark, but with its rule. */
+/* Takes the next line, without blanks around it and without its remark, but with its
+ * rule. */
 static bool next_line(const char **text, char *line, char *rule, size_t size) {
     line[0] = rule[0] = '\0';
     while (**text && !line[0]) {
@@ -208,9 +217,10 @@ static void compare_optimized(Fixture *f, const Case *c) {
         if (!more_want && !more_got) {
             break;
         }
-        if (strcmp(want, got) != 0 || (want_rule[0] && strcmp(want_rule, got_rule) != 0)) {
-            CASE_FAIL(c, "expected '%s; %s', got '%s; %s' in\n%s", want, want_rule, got, got_rule,
-                      text);
+        if (strcmp(want, got) != 0 ||
+            (want_rule[0] && strcmp(want_rule, got_rule) != 0)) {
+            CASE_FAIL(c, "expected '%s; %s', got '%s; %s' in\n%s", want, want_rule, got,
+                      got_rule, text);
         }
     }
     free(text);
@@ -255,7 +265,8 @@ static void run_case(Fixture *f, const Case *c) {
     run_all(f, c);
 }
 
-/* --- reading files ------------------------------------------------------------------------------ */
+/* --- reading files
+ * ------------------------------------------------------------------------------ */
 
 static char *read_file(const char *path) {
     FILE *in = fopen(path, "rb");
@@ -269,7 +280,8 @@ static char *read_file(const char *path) {
 
 static bool starts(const char *line, const char *word) {
     size_t n = strlen(word);
-    return strncmp(line, word, n) == 0 && (line[n] == '\0' || isspace((unsigned char)line[n]));
+    return strncmp(line, word, n) == 0 &&
+           (line[n] == '\0' || isspace((unsigned char)line[n]));
 }
 
 static void run_file(Fixture *f, const char *path) {
@@ -283,7 +295,8 @@ static void run_file(Fixture *f, const char *path) {
         number++;
         char first[64] = "";
         sscanf(line, "%63s", first);
-        bool keyword = line[0] != ' ' && line[0] != '-' && line[0] != 'L' && line[0] != '\n';
+        bool keyword =
+            line[0] != ' ' && line[0] != '-' && line[0] != 'L' && line[0] != '\n';
         if (keyword) {
             if (body) {
                 line[-1] = '\0';

@@ -37,7 +37,8 @@ static void global_before_a_fault_is_kept(void **state) {
     };
     for (unsigned i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
         char text[300];
-        snprintf(text, sizeof(text), "   add_i64 r0, r1, r2\n%s   mov_i64 r0, r3\nL0:\n   exit_tb 4\n",
+        snprintf(text, sizeof(text),
+                 "   add_i64 r0, r1, r2\n%s   mov_i64 r0, r3\nL0:\n   exit_tb 4\n",
                  between[i]);
         IrOp *ops = load(state, text);
         if (ops[0].removed) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random equivalence: the interpreter gives the same registers, fields, memory, I/O, faults and exit
- * for a block before and after the optimizer and liveness. Once over random programs at large, and
- * once for each rule, with a snippet in the middle that the rule is made for; there the rule must
- * have fired.
+ * Random equivalence: the interpreter gives the same registers, fields, memory, I/O,
+ * faults and exit for a block before and after the optimizer and liveness. Once over
+ * random programs at large, and once for each rule, with a snippet in the middle that the
+ * rule is made for; there the rule must have fired.
  *
  * VITRINE_SEED=n runs another set; VITRINE_ROUNDS=n makes it longer.
  */
@@ -30,8 +30,8 @@ static void validate(Fixture *f, uint64_t seed, const char *when) {
     }
 }
 
-/* Ops keep their rule when they are removed, so the last rule of each op is what is counted; liveness
- * may write over an optimizer's rule, so both are counted. */
+/* Ops keep their rule when they are removed, so the last rule of each op is what is
+ * counted; liveness may write over an optimizer's rule, so both are counted. */
 static void count_rules(Fixture *f, uint8_t *seen) {
     for (unsigned i = 0; i < f->ctx->op_count; i++) {
         seen[f->ctx->ops[i].rule] = 1;
@@ -64,7 +64,8 @@ static void compare(Fixture *f, uint64_t seed, Snippet *snippet, const char *wha
     build(f, seed, snippet);
     fprintf(stderr, "--- before\n");
     ir_dump(f->ctx, stderr);
-    fail_msg("%s: seed %llu: the block does something else", what, (unsigned long long)seed);
+    fail_msg("%s: seed %llu: the block does something else", what,
+             (unsigned long long)seed);
 }
 
 static void check_one(Fixture *f, uint64_t seed, Snippet *snippet, uint8_t *seen) {
@@ -96,7 +97,8 @@ static void random_programs_do_the_same(void **state) {
     }
 }
 
-/* --- snippets: one for each rule ---------------------------------------------------------------- */
+/* --- snippets: one for each rule
+ * ---------------------------------------------------------------- */
 
 static uint64_t rnd_const(IrRandom *r) {
     return rnd_value(r);
@@ -160,17 +162,18 @@ static void s_unreachable(IrRandom *r) {
 }
 
 static void s_fold_constants(IrRandom *r) {
-    static const uint8_t two[] = {IR_add, IR_sub, IR_mul, IR_mulhs, IR_mulhu, IR_mulhsu, IR_divs,
-                                  IR_divu, IR_rems, IR_remu, IR_and, IR_or, IR_xor, IR_andc, IR_orc,
-                                  IR_eqv, IR_shl, IR_shr, IR_sar, IR_rotl, IR_rotr};
+    static const uint8_t two[] = {
+        IR_add,  IR_sub,  IR_mul,  IR_mulhs, IR_mulhu, IR_mulhsu, IR_divs,
+        IR_divu, IR_rems, IR_remu, IR_and,   IR_or,    IR_xor,    IR_andc,
+        IR_orc,  IR_eqv,  IR_shl,  IR_shr,   IR_sar,   IR_rotl,   IR_rotr};
     IrType type = int_type(r);
     for (unsigned i = 0; i < 4; i++) {
         ir_op2(r->ctx, (IrOpcode)two[rnd(r, sizeof(two))], type,
                type == IR_I64 ? r_global(r) : w_global(r), kc(r, type, rnd_const(r)),
                kc(r, type, rnd_const(r)));
     }
-    ir_op1(r->ctx, (IrOpcode)(IR_clz + rnd(r, 4)), type, type == IR_I64 ? r_global(r) : w_global(r),
-           kc(r, type, rnd_const(r)));
+    ir_op1(r->ctx, (IrOpcode)(IR_clz + rnd(r, 4)), type,
+           type == IR_I64 ? r_global(r) : w_global(r), kc(r, type, rnd_const(r)));
 }
 
 static void s_known_bits(IrRandom *r) {
@@ -182,7 +185,8 @@ static void s_known_bits(IrRandom *r) {
 }
 
 static void s_commute(IrRandom *r) {
-    static const uint8_t ops[] = {IR_add, IR_mul, IR_and, IR_or, IR_xor, IR_eqv, IR_mulhu, IR_mulhs};
+    static const uint8_t ops[] = {IR_add, IR_mul, IR_and,   IR_or,
+                                  IR_xor, IR_eqv, IR_mulhu, IR_mulhs};
     TempId x = unknown64(r), k = kc(r, IR_I64, rnd_const(r));
     ir_op2(r->ctx, (IrOpcode)ops[rnd(r, 8)], IR_I64, r_global(r), k, x);
     ir_op2(r->ctx, IR_mulhs, IR_I64, r_global(r), kc(r, IR_I64, 12345), x);
@@ -192,24 +196,26 @@ static void s_identity(IrRandom *r) {
     static const struct {
         uint8_t op;
         uint64_t k;
-    } rows[] = {{IR_add, 0}, {IR_sub, 0}, {IR_or, 0},  {IR_xor, 0},  {IR_andc, 0}, {IR_shl, 64},
-                {IR_shr, 0}, {IR_sar, 0}, {IR_rotl, 0}, {IR_rotr, 64}, {IR_mul, 1},  {IR_divs, 1},
-                {IR_divu, 1}, {IR_and, UINT64_MAX}, {IR_orc, UINT64_MAX}, {IR_eqv, UINT64_MAX},
-                {IR_rems, 0}, {IR_remu, 0}};
+    } rows[] = {{IR_add, 0},          {IR_sub, 0},          {IR_or, 0},
+                {IR_xor, 0},          {IR_andc, 0},         {IR_shl, 64},
+                {IR_shr, 0},          {IR_sar, 0},          {IR_rotl, 0},
+                {IR_rotr, 64},        {IR_mul, 1},          {IR_divs, 1},
+                {IR_divu, 1},         {IR_and, UINT64_MAX}, {IR_orc, UINT64_MAX},
+                {IR_eqv, UINT64_MAX}, {IR_rems, 0},         {IR_remu, 0}};
     unsigned i = rnd(r, sizeof(rows) / sizeof(rows[0]));
     bool wide = rnd(r, 2);
     TempId x = wide ? unknown64(r) : w_global(r);
-    ir_op2i(r->ctx, (IrOpcode)rows[i].op, wide ? IR_I64 : IR_I32, wide ? r_global(r) : w_global(r), x,
-            rows[i].k);
+    ir_op2i(r->ctx, (IrOpcode)rows[i].op, wide ? IR_I64 : IR_I32,
+            wide ? r_global(r) : w_global(r), x, rows[i].k);
 }
 
 static void s_absorb(IrRandom *r) {
     static const struct {
         uint8_t op;
         uint64_t k;
-    } rows[] = {{IR_and, 0}, {IR_mul, 0}, {IR_mulhs, 0}, {IR_mulhu, 0}, {IR_mulhsu, 0}, {IR_rems, 1},
-                {IR_remu, 1}, {IR_or, UINT64_MAX}, {IR_divs, 0}, {IR_divu, 0}, {IR_andc, UINT64_MAX},
-                {IR_orc, 0}};
+    } rows[] = {{IR_and, 0},    {IR_mul, 0},  {IR_mulhs, 0},         {IR_mulhu, 0},
+                {IR_mulhsu, 0}, {IR_rems, 1}, {IR_remu, 1},          {IR_or, UINT64_MAX},
+                {IR_divs, 0},   {IR_divu, 0}, {IR_andc, UINT64_MAX}, {IR_orc, 0}};
     unsigned i = rnd(r, sizeof(rows) / sizeof(rows[0]));
     bool wide = rnd(r, 2);
     IrType type = wide ? IR_I64 : IR_I32;
@@ -217,8 +223,8 @@ static void s_absorb(IrRandom *r) {
     if (rnd(r, 2)) {
         ir_op2i(r->ctx, (IrOpcode)rows[i].op, type, out, x, rows[i].k);
     } else {
-        static const uint8_t zero_first[] = {IR_shl, IR_shr, IR_sar, IR_rotl, IR_rotr, IR_rems, IR_remu,
-                                             IR_andc};
+        static const uint8_t zero_first[] = {IR_shl,  IR_shr,  IR_sar,  IR_rotl,
+                                             IR_rotr, IR_rems, IR_remu, IR_andc};
         ir_op2(r->ctx, (IrOpcode)zero_first[rnd(r, 8)], type, out, kc(r, type, 0), x);
     }
 }
@@ -228,21 +234,24 @@ static void s_same_operands(IrRandom *r) {
     TempId x = rnd(r, 2) ? unknown64(r) : r_global(r);
     ir_op2(r->ctx, (IrOpcode)ops[rnd(r, 7)], IR_I64, r_global(r), x, x);
     TempId y = unknown64(r);
-    ir_movcond(r->ctx, IR_I64, (IrCond)rnd(r, COND_COUNT), r_global(r), y, kc(r, IR_I64, 77), y, y);
+    ir_movcond(r->ctx, IR_I64, (IrCond)rnd(r, COND_COUNT), r_global(r), y,
+               kc(r, IR_I64, 77), y, y);
 }
 
 static void s_complement(IrRandom *r) {
     static const uint8_t ops[] = {IR_sub, IR_andc, IR_orc, IR_eqv};
     bool wide = rnd(r, 2);
-    ir_op2i(r->ctx, (IrOpcode)ops[rnd(r, 4)], wide ? IR_I64 : IR_I32, wide ? r_global(r) : w_global(r),
-            wide ? unknown64(r) : w_global(r), 2 + rnd(r, 1000));
+    ir_op2i(r->ctx, (IrOpcode)ops[rnd(r, 4)], wide ? IR_I64 : IR_I32,
+            wide ? r_global(r) : w_global(r), wide ? unknown64(r) : w_global(r),
+            2 + rnd(r, 1000));
 }
 
 static void s_power_of_two(IrRandom *r) {
     static const uint8_t ops[] = {IR_mul, IR_divu, IR_remu, IR_mulhu};
     bool wide = rnd(r, 2);
-    ir_op2i(r->ctx, (IrOpcode)ops[rnd(r, 4)], wide ? IR_I64 : IR_I32, wide ? r_global(r) : w_global(r),
-            wide ? unknown64(r) : w_global(r), UINT64_C(1) << (1 + rnd(r, wide ? 63 : 31)));
+    ir_op2i(r->ctx, (IrOpcode)ops[rnd(r, 4)], wide ? IR_I64 : IR_I32,
+            wide ? r_global(r) : w_global(r), wide ? unknown64(r) : w_global(r),
+            UINT64_C(1) << (1 + rnd(r, wide ? 63 : 31)));
 }
 
 static void s_mask_known(IrRandom *r) {
@@ -304,7 +313,8 @@ static void s_field_is_shift(IrRandom *r) {
 
 static void s_word_shift(IrRandom *r) {
     TempId t = fresh(r), x = hidden(r, rnd_value(r)), out = rnd(r, 3) ? r_global(r) : x;
-    ir_op2i(r->ctx, rnd(r, 2) ? IR_shr : IR_sar, IR_I32, t, x, rnd(r, 8) ? 1 + rnd(r, 31) : rnd(r, 64));
+    ir_op2i(r->ctx, rnd(r, 2) ? IR_shr : IR_sar, IR_I32, t, x,
+            rnd(r, 8) ? 1 + rnd(r, 31) : rnd(r, 64));
     ir_op1(r->ctx, rnd(r, 5) ? IR_ext_s32 : IR_ext_u32, IR_I64, rnd(r, 3) ? out : t, t);
 }
 
@@ -313,11 +323,13 @@ static void s_extended_already(IrRandom *r) {
     ir_mov(r->ctx, IR_I64, a, kc(r, IR_I64, RAM_BASE));
     unsigned size = rnd(r, 3);
     bool sign = rnd(r, 2);
-    ir_guest_ld(r->ctx, IR_I64, x, a, (int32_t)rnd(r, 64), size | (sign ? MO_SIGN : 0), 0);
+    ir_guest_ld(r->ctx, IR_I64, x, a, (int32_t)rnd(r, 64), size | (sign ? MO_SIGN : 0),
+                0);
     static const IrOpcode ext[2][3] = {{IR_ext_u8, IR_ext_u16, IR_ext_u32},
-                                      {IR_ext_s8, IR_ext_s16, IR_ext_s32}};
+                                       {IR_ext_s8, IR_ext_s16, IR_ext_s32}};
     ir_op1(r->ctx, ext[sign][size + rnd(r, 3 - size)], IR_I64, r_global(r), x);
-    ir_op2i(r->ctx, IR_add, IR_I64, x, x, (UINT64_C(1) << (8u << size)) / (rnd(r, 2) ? 2 : 4) - 1);
+    ir_op2i(r->ctx, IR_add, IR_I64, x, x,
+            (UINT64_C(1) << (8u << size)) / (rnd(r, 2) ? 2 : 4) - 1);
     ir_op1(r->ctx, ext[1][size], IR_I64, r_global(r), x);
     /* Just enough equal bits at the top, or one too few. */
     unsigned bits = 8u << rnd(r, 3);
@@ -341,21 +353,24 @@ static void s_low_bits(IrRandom *r) {
     TempId g = r_global(r), h = r_global(r);
     for (unsigned i = 2 + rnd(r, 2); i; i--) {
         TempId s = rnd(r, 3) ? fresh(r) : ir_temp_new(r->ctx, IR_I32);
-        ir_op2(r->ctx, rnd(r, 2) ? IR_add : IR_mul, IR_I32, s, g, rnd(r, 2) ? h : in32(r));
+        ir_op2(r->ctx, rnd(r, 2) ? IR_add : IR_mul, IR_I32, s, g,
+               rnd(r, 2) ? h : in32(r));
         ir_op1(r->ctx, rnd(r, 4) ? IR_ext_s32 : IR_ext_u32, IR_I64, rnd(r, 6) ? g : h, s);
     }
     TempId y = unknown64(r), u = fresh(r);
     ir_op1(r->ctx, (IrOpcode)wide_ext[rnd(r, 2)], IR_I64, u, y);
     ir_env_st(r->ctx, u, FIELD_OFFSET + 8, MO_8 + rnd(r, 4));
     ir_op1(r->ctx, (IrOpcode)wide_ext[rnd(r, 4)], IR_I64, u, y);
-    ir_guest_st(r->ctx, IR_I64, u, kc(r, IR_I64, RAM_BASE), 8 * (int32_t)rnd(r, 8), MO_8 + rnd(r, 4), 0);
+    ir_guest_st(r->ctx, IR_I64, u, kc(r, IR_I64, RAM_BASE), 8 * (int32_t)rnd(r, 8),
+                MO_8 + rnd(r, 4), 0);
 }
 
 /* A branch over something that can be seen. */
 static void branch_over(IrRandom *r, IrType type, IrCond cond, TempId a, TempId b) {
     unsigned label = ir_label_new(r->ctx);
     ir_brcond(r->ctx, type, cond, a, b, label);
-    ir_op2i(r->ctx, IR_xor, IR_I64, (TempId)rnd(r, REG_COUNT), (TempId)rnd(r, REG_COUNT), 0x55);
+    ir_op2i(r->ctx, IR_xor, IR_I64, (TempId)rnd(r, REG_COUNT), (TempId)rnd(r, REG_COUNT),
+            0x55);
     ir_label(r->ctx, label);
     forget_locals(r);
 }
@@ -369,13 +384,15 @@ static void s_cond_decided(IrRandom *r) {
     ir_setcond(r->ctx, IR_I64, cond, r_global(r), x, x);
     ir_movcond(r->ctx, IR_I64, cond, r_global(r), kc(r, IR_I64, rnd_value(r)),
                kc(r, IR_I64, rnd_value(r)), r_global(r), r_global(r));
-    branch_over(r, IR_I64, cond, kc(r, IR_I64, rnd_value(r)), kc(r, IR_I64, rnd_value(r)));
+    branch_over(r, IR_I64, cond, kc(r, IR_I64, rnd_value(r)),
+                kc(r, IR_I64, rnd_value(r)));
 }
 
 static void s_cond_fuse(IrRandom *r) {
     IrType type = int_type(r);
     TempId a = type == IR_I64 ? unknown64(r) : w_global(r);
-    TempId b = type == IR_I64 ? in64(r) : w_global(r), t = rnd(r, 3) ? fresh(r) : r_global(r);
+    TempId b = type == IR_I64 ? in64(r) : w_global(r),
+           t = rnd(r, 3) ? fresh(r) : r_global(r);
     ir_setcond(r->ctx, type, (IrCond)rnd(r, COND_COUNT), t, a, b);
     IrCond test = rnd(r, 2) ? COND_EQ : COND_NE;
     TempId zero = kc(r, IR_I64, 0);
@@ -387,7 +404,8 @@ static void s_cond_fuse(IrRandom *r) {
         ir_setcond(r->ctx, IR_I64, test, rnd(r, 2) ? t : r_global(r), t, zero);
         break;
     default:
-        ir_movcond(r->ctx, IR_I64, test, rnd(r, 2) ? t : r_global(r), t, zero, r_global(r), in64(r));
+        ir_movcond(r->ctx, IR_I64, test, rnd(r, 2) ? t : r_global(r), t, zero,
+                   r_global(r), in64(r));
         break;
     }
 }
@@ -396,8 +414,8 @@ static void s_cond_difference(IrRandom *r) {
     TempId t = fresh(r), x = unknown64(r);
     TempId y = rnd(r, 2) ? unknown64(r) : r_global(r);
     ir_op2(r->ctx, rnd(r, 2) ? IR_xor : IR_sub, IR_I64, t, x, y);
-    ir_setcond(r->ctx, IR_I64, rnd(r, 2) ? COND_EQ : COND_NE, rnd(r, 2) ? t : r_global(r), t,
-               kc(r, IR_I64, 0));
+    ir_setcond(r->ctx, IR_I64, rnd(r, 2) ? COND_EQ : COND_NE, rnd(r, 2) ? t : r_global(r),
+               t, kc(r, IR_I64, 0));
 }
 
 static void s_cond_unsigned_one(IrRandom *r) {
@@ -412,7 +430,8 @@ static void s_cond_unsigned_one(IrRandom *r) {
 static void s_setcond_bool(IrRandom *r) {
     TempId t = fresh(r);
     ir_op2i(r->ctx, IR_and, IR_I64, t, unknown64(r), 1);
-    ir_setcond(r->ctx, IR_I64, rnd(r, 2) ? COND_EQ : COND_NE, r_global(r), t, kc(r, IR_I64, 0));
+    ir_setcond(r->ctx, IR_I64, rnd(r, 2) ? COND_EQ : COND_NE, r_global(r), t,
+               kc(r, IR_I64, 0));
 }
 
 static void s_branch_to_next(IrRandom *r) {
@@ -439,7 +458,8 @@ static void s_env_forward(IrRandom *r) {
     } else if (!rnd(r, 3)) { /* counts in the first field */
         ir_guest_ld(r->ctx, IR_I64, fresh(r), kc(r, IR_I64, IO_BASE), 0, MO_64, 0);
     }
-    ir_env_ld(r->ctx, IR_I64, r_global(r), at, (memop & MO_SIZE) | (rnd(r, 2) ? MO_SIGN : 0));
+    ir_env_ld(r->ctx, IR_I64, r_global(r), at,
+              (memop & MO_SIZE) | (rnd(r, 2) ? MO_SIGN : 0));
 }
 
 static void s_env_same(IrRandom *r) {
@@ -482,7 +502,8 @@ static void s_share_check(IrRandom *r) {
 }
 
 static void s_float_round_trip(IrRandom *r) {
-    TempId x = in_f(r, IR_F32), t = ir_temp_new(r->ctx, IR_F64), u = ir_temp_new(r->ctx, IR_F32);
+    TempId x = in_f(r, IR_F32), t = ir_temp_new(r->ctx, IR_F64),
+           u = ir_temp_new(r->ctx, IR_F32);
     ir_op1(r->ctx, IR_fbox, IR_F64, t, x);
     ir_op1(r->ctx, IR_funbox, IR_F32, u, t);
     ir_mov(r->ctx, IR_F32, f32_global(r), u);
@@ -553,8 +574,8 @@ static void every_rule_fires_and_changes_nothing(void **state) {
             fired += seen[rules[i].rule];
         }
         if (fired * 4 < f->rounds) {
-            fail_msg("rule %s fired in %u of %u programs only", ir_rule_name(rules[i].rule), fired,
-                     f->rounds);
+            fail_msg("rule %s fired in %u of %u programs only",
+                     ir_rule_name(rules[i].rule), fired, f->rounds);
         }
     }
 }
@@ -567,7 +588,8 @@ static int setup(void **state) {
     f->machine = machine_new(&backend_interp);
     f->seed = test_seed();
     f->rounds = rounds ? (unsigned)strtoul(rounds, NULL, 0) : 100;
-    printf("VITRINE_SEED=%llu VITRINE_ROUNDS=%u\n", (unsigned long long)f->seed, f->rounds);
+    printf("VITRINE_SEED=%llu VITRINE_ROUNDS=%u\n", (unsigned long long)f->seed,
+           f->rounds);
     *state = f;
     return 0;
 }

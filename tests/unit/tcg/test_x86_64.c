@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The x86-64 back end's integer ops: random programs of every op, with operands in every place an
- * operand can be, against a plain reading of ops.def.
+ * The x86-64 back end's integer ops: random programs of every op, with operands in every
+ * place an operand can be, against a plain reading of ops.def.
  */
 #include "x86_64_rig.h"
 
-/* --- what ops.def says ---------------------------------------------------------------------------- */
+/* --- what ops.def says
+ * ---------------------------------------------------------------------------- */
 static uint64_t narrow(uint64_t v, IrType type) {
     return type == IR_I32 ? (uint32_t)v : v;
 }
@@ -17,17 +18,28 @@ static bool cond_holds(unsigned cond, IrType type, uint64_t a, uint64_t b) {
     uint64_t ua = narrow(a, type), ub = narrow(b, type);
     int64_t sa = as_signed(a, type), sb = as_signed(b, type);
     switch ((IrCond)cond) {
-    case COND_EQ: return ua == ub;
-    case COND_NE: return ua != ub;
-    case COND_LT: return sa < sb;
-    case COND_GE: return sa >= sb;
-    case COND_LTU: return ua < ub;
-    case COND_GEU: return ua >= ub;
-    case COND_LE: return sa <= sb;
-    case COND_GT: return sa > sb;
-    case COND_LEU: return ua <= ub;
-    case COND_GTU: return ua > ub;
-    case COND_COUNT: break;
+    case COND_EQ:
+        return ua == ub;
+    case COND_NE:
+        return ua != ub;
+    case COND_LT:
+        return sa < sb;
+    case COND_GE:
+        return sa >= sb;
+    case COND_LTU:
+        return ua < ub;
+    case COND_GEU:
+        return ua >= ub;
+    case COND_LE:
+        return sa <= sb;
+    case COND_GT:
+        return sa > sb;
+    case COND_LEU:
+        return ua <= ub;
+    case COND_GTU:
+        return ua > ub;
+    case COND_COUNT:
+        break;
     }
     abort();
 }
@@ -43,35 +55,64 @@ static uint64_t eval(const IrOp *op, const uint64_t in[4]) {
     __int128 product;
     unsigned n = 0;
     switch ((IrOpcode)op->opcode) {
-    case IR_mov: return a;
-    case IR_ext_s8: return (uint64_t)(int8_t)in[0];
-    case IR_ext_s16: return (uint64_t)(int16_t)in[0];
-    case IR_ext_s32: return (uint64_t)(int32_t)in[0];
-    case IR_ext_u8: return (uint8_t)in[0];
-    case IR_ext_u16: return (uint16_t)in[0];
-    case IR_ext_u32: return (uint32_t)in[0];
-    case IR_add: return a + b;
-    case IR_sub: return a - b;
-    case IR_mul: return a * b;
-    case IR_mulhs: product = (__int128)sa * sb; return (uint64_t)(product >> w);
-    case IR_mulhu: return (uint64_t)(((unsigned __int128)a * b) >> w);
-    case IR_mulhsu: product = (__int128)sa * (__int128)b; return (uint64_t)(product >> w);
+    case IR_mov:
+        return a;
+    case IR_ext_s8:
+        return (uint64_t)(int8_t)in[0];
+    case IR_ext_s16:
+        return (uint64_t)(int16_t)in[0];
+    case IR_ext_s32:
+        return (uint64_t)(int32_t)in[0];
+    case IR_ext_u8:
+        return (uint8_t)in[0];
+    case IR_ext_u16:
+        return (uint16_t)in[0];
+    case IR_ext_u32:
+        return (uint32_t)in[0];
+    case IR_add:
+        return a + b;
+    case IR_sub:
+        return a - b;
+    case IR_mul:
+        return a * b;
+    case IR_mulhs:
+        product = (__int128)sa * sb;
+        return (uint64_t)(product >> w);
+    case IR_mulhu:
+        return (uint64_t)(((unsigned __int128)a * b) >> w);
+    case IR_mulhsu:
+        product = (__int128)sa * (__int128)b;
+        return (uint64_t)(product >> w);
     case IR_divs:
         return b == 0 ? ones : a == min && b == ones ? min : (uint64_t)(sa / sb);
-    case IR_divu: return b == 0 ? ones : a / b;
-    case IR_rems: return b == 0 ? a : b == ones ? 0 : (uint64_t)(sa % sb);
-    case IR_remu: return b == 0 ? a : a % b;
-    case IR_and: return a & b;
-    case IR_or: return a | b;
-    case IR_xor: return a ^ b;
-    case IR_andc: return a & ~b;
-    case IR_orc: return a | ~b;
-    case IR_eqv: return ~(a ^ b);
-    case IR_shl: return a << s;
-    case IR_shr: return a >> s;
-    case IR_sar: return (uint64_t)(sa >> s);
-    case IR_rotl: return s ? a << s | a >> (w - s) : a;
-    case IR_rotr: return s ? a >> s | a << (w - s) : a;
+    case IR_divu:
+        return b == 0 ? ones : a / b;
+    case IR_rems:
+        return b == 0 ? a : b == ones ? 0 : (uint64_t)(sa % sb);
+    case IR_remu:
+        return b == 0 ? a : a % b;
+    case IR_and:
+        return a & b;
+    case IR_or:
+        return a | b;
+    case IR_xor:
+        return a ^ b;
+    case IR_andc:
+        return a & ~b;
+    case IR_orc:
+        return a | ~b;
+    case IR_eqv:
+        return ~(a ^ b);
+    case IR_shl:
+        return a << s;
+    case IR_shr:
+        return a >> s;
+    case IR_sar:
+        return (uint64_t)(sa >> s);
+    case IR_rotl:
+        return s ? a << s | a >> (w - s) : a;
+    case IR_rotr:
+        return s ? a >> s | a << (w - s) : a;
     case IR_clz:
         while (n < w && !(a >> (w - 1 - n) & 1)) {
             n++;
@@ -94,25 +135,33 @@ static uint64_t eval(const IrOp *op, const uint64_t in[4]) {
         }
         return r;
     }
-    case IR_extract: return a >> pos & field;
+    case IR_extract:
+        return a >> pos & field;
     case IR_sextract: {
         uint64_t v = a >> pos & field;
         return v >> (len - 1) & 1 ? v | ~field : v;
     }
-    case IR_deposit: return (a & ~(field << pos)) | (b & field) << pos;
-    case IR_setcond: return cond_holds(op->cond, t, a, b);
-    case IR_movcond: return cond_holds(op->cond, t, a, b) ? in[2] : in[3];
-    default: abort();
+    case IR_deposit:
+        return (a & ~(field << pos)) | (b & field) << pos;
+    case IR_setcond:
+        return cond_holds(op->cond, t, a, b);
+    case IR_movcond:
+        return cond_holds(op->cond, t, a, b) ? in[2] : in[3];
+    default:
+        abort();
     }
 }
 
-/* --- random programs ------------------------------------------------------------------------------ */
+/* --- random programs
+ * ------------------------------------------------------------------------------ */
 enum { LOCALS = 10, STEPS = 24 };
 static const uint8_t int_ops[] = {
-    IR_mov, IR_ext_s8, IR_ext_s16, IR_ext_s32, IR_ext_u8, IR_ext_u16, IR_ext_u32, IR_add, IR_add,
-    IR_sub, IR_mul, IR_mulhs, IR_mulhu, IR_mulhsu, IR_divs, IR_divu, IR_rems, IR_remu, IR_and, IR_or,
-    IR_xor, IR_andc, IR_orc, IR_eqv, IR_shl, IR_shr, IR_sar, IR_rotl, IR_rotr, IR_clz, IR_ctz,
-    IR_popcnt, IR_bswap, IR_extract, IR_sextract, IR_deposit, IR_setcond, IR_movcond,
+    IR_mov,     IR_ext_s8,  IR_ext_s16, IR_ext_s32, IR_ext_u8, IR_ext_u16, IR_ext_u32,
+    IR_add,     IR_add,     IR_sub,     IR_mul,     IR_mulhs,  IR_mulhu,   IR_mulhsu,
+    IR_divs,    IR_divu,    IR_rems,    IR_remu,    IR_and,    IR_or,      IR_xor,
+    IR_andc,    IR_orc,     IR_eqv,     IR_shl,     IR_shr,    IR_sar,     IR_rotl,
+    IR_rotr,    IR_clz,     IR_ctz,     IR_popcnt,  IR_bswap,  IR_extract, IR_sextract,
+    IR_deposit, IR_setcond, IR_movcond,
 };
 
 typedef struct Model {
@@ -133,7 +182,8 @@ static TempId pick_input(Rig *r, Model *m, IrType type) {
     }
     for (unsigned tries = 0; tries < 20; tries++) {
         dice = rig_random(r);
-        TempId t = m->pool[dice % 4 == 0 ? dice / 4 % m->globals : dice / 4 % m->pool_size];
+        TempId t =
+            m->pool[dice % 4 == 0 ? dice / 4 % m->globals : dice / 4 % m->pool_size];
         if (m->defined[t] && !(type == IR_I64 && r->ctx->temps[t].type == IR_I32)) {
             return t;
         }
@@ -161,7 +211,8 @@ static void add_random_op(Rig *r, Model *m) {
     TempId in[4] = {TEMP_NONE, TEMP_NONE, TEMP_NONE, TEMP_NONE}, out;
     uint64_t v[4] = {0};
     for (unsigned i = 0; i < ins; i++) {
-        in[i] = i && rig_random(r) % 8 == 0 ? in[0] : pick_input(r, m, ext ? IR_I32 : type);
+        in[i] =
+            i && rig_random(r) % 8 == 0 ? in[0] : pick_input(r, m, ext ? IR_I32 : type);
         v[i] = m->value[in[i]];
     }
     do {
@@ -213,9 +264,10 @@ static void random_program(Rig *r, Model *m, unsigned steps) {
         rig_disassemble(tb);
         for (unsigned i = 0; i < RIG_X; i++) {
             if (r->env->x[i] != m->value[r->x[i]]) {
-                fprintf(stderr, "x%u (temp %u, reg %u): %#llx, expected %#llx\n", i, r->x[i],
-                        ((X86Priv *)r->bs.priv)->initial[r->x[i]].reg,
-                        (unsigned long long)r->env->x[i], (unsigned long long)m->value[r->x[i]]);
+                fprintf(stderr, "x%u (temp %u, reg %u): %#llx, expected %#llx\n", i,
+                        r->x[i], ((X86Priv *)r->bs.priv)->initial[r->x[i]].reg,
+                        (unsigned long long)r->env->x[i],
+                        (unsigned long long)m->value[r->x[i]]);
             }
         }
         fail_msg("seed %#llx", (unsigned long long)start);
@@ -223,7 +275,8 @@ static void random_program(Rig *r, Model *m, unsigned steps) {
     rig_reset(r);
 }
 
-static void run_random(uint32_t features, uint64_t seed, unsigned steps, unsigned rounds) {
+static void run_random(uint32_t features, uint64_t seed, unsigned steps,
+                       unsigned rounds) {
     Rig *r = rig_new(features);
     Model *m = calloc(1, sizeof(*m));
     r->seed = seed;
@@ -253,7 +306,9 @@ static void programs_run_without_host_extensions(void **state) {
     run_random(0, seed_of_today() + 2, STEPS, 10000);
 }
 
-/* --- control ------------------------------------------------------------------------------------- */
+/* --- control
+ * -------------------------------------------------------------------------------------
+ */
 static void brcond_goes_where_the_condition_says(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
@@ -263,7 +318,8 @@ static void brcond_goes_where_the_condition_says(void **state) {
         uint64_t dice = rig_random(r);
         IrType type = dice & 1 ? IR_I32 : IR_I64;
         unsigned cond = (unsigned)(dice >> 8) % COND_COUNT;
-        unsigned ia = 1 + (unsigned)(dice >> 16) % 31, ib = 1 + (unsigned)(dice >> 24) % 31;
+        unsigned ia = 1 + (unsigned)(dice >> 16) % 31,
+                 ib = 1 + (unsigned)(dice >> 24) % 31;
         uint64_t a = r->env->x[ia] = rig_random_value(r), b = rig_random_value(r);
         if (dice >> 32 & 1) {
             b = a ^ (dice >> 33 & 1);
@@ -302,7 +358,8 @@ static void brcond_goes_where_the_condition_says(void **state) {
 
 static void branches_on_a_result_see_its_flags(void **state) {
     (void)state;
-    static const uint8_t ops[] = {IR_add, IR_sub, IR_and, IR_or, IR_xor, IR_shl, IR_shr, IR_sar, IR_rotr};
+    static const uint8_t ops[] = {IR_add, IR_sub, IR_and, IR_or,  IR_xor,
+                                  IR_shl, IR_shr, IR_sar, IR_rotr};
     Rig *r = rig_new(~0u);
     r->seed = seed_of_today();
     for (unsigned n = 0; n < 20000; n++) {
@@ -310,7 +367,8 @@ static void branches_on_a_result_see_its_flags(void **state) {
         IrContext *ctx = rig_begin(r, RIG_PC);
         IrType type = dice & 1 ? IR_I32 : IR_I64, seen = dice >> 1 & 1 ? IR_I32 : IR_I64;
         unsigned ia = (unsigned)(dice >> 8) % RIG_X, ib = (unsigned)(dice >> 16) % RIG_X,
-                 out = (unsigned)(dice >> 24) % RIG_X, cond = (unsigned)(dice >> 32) % COND_COUNT;
+                 out = (unsigned)(dice >> 24) % RIG_X,
+                 cond = (unsigned)(dice >> 32) % COND_COUNT;
         uint64_t in[4] = {0};
         r->env->x[ia] = in[0] = rig_random_value(r) & 15;
         r->env->x[ib] = in[1] = dice >> 40 & 1 ? in[0] : rig_random_value(r) & 15;
@@ -344,6 +402,28 @@ static void branches_on_a_result_see_its_flags(void **state) {
     rig_free(r);
 }
 
+static void flags_are_not_trusted_behind_a_label(void **state) {
+    (void)state;
+    Rig *r = rig_new(~0u);
+    for (unsigned n = 0; n < 8; n++) {
+        uint64_t x1 = n & 1, x4 = n >> 1 & 1, mask = n >> 2;
+        r->env->x[1] = x1;
+        r->env->x[4] = x4;
+        IrContext *ctx = rig_begin(r, RIG_PC);
+        unsigned join = ir_label_new(ctx), zero = ir_label_new(ctx);
+        ir_brcond(ctx, IR_I64, COND_EQ, r->x[1], ir_const_i64(ctx, 0), join);
+        ir_op2i(ctx, IR_and, IR_I64, r->x[4], r->x[4], mask);
+        ir_label(ctx, join);
+        ir_brcond(ctx, IR_I64, COND_EQ, r->x[4], ir_const_i64(ctx, 0), zero);
+        ir_exit_tb(ctx, TB_EXIT_HALT);
+        ir_label(ctx, zero);
+        ir_exit_tb(ctx, TB_EXIT_STATE);
+        assert_int_equal(rig_run(r),
+                         (x1 ? x4 & mask : x4) ? TB_EXIT_HALT : TB_EXIT_STATE);
+    }
+    rig_free(r);
+}
+
 static void shifts_fused_with_adds_are_right(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
@@ -368,7 +448,8 @@ static void shifts_fused_with_adds_are_right(void **state) {
         want[x] = want[a] << count;
         ir_insn_start(ctx, RIG_PC + 4);
         TempId p = r->x[x], q = r->x[b];
-        ir_op2(ctx, IR_add, IR_I64, r->x[out], dice >> 34 & 1 ? p : q, dice >> 34 & 1 ? q : p);
+        ir_op2(ctx, IR_add, IR_I64, r->x[out], dice >> 34 & 1 ? p : q,
+               dice >> 34 & 1 ? q : p);
         want[out] = want[x] + want[b];
         if (dice >> 35 & 1) { /* the shift's own result is not needed */
             ir_mov(ctx, IR_I64, r->x[x], ir_const_i64(ctx, 5));
@@ -413,14 +494,16 @@ static void chained_blocks_run_until_unlinked_or_killed(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
     const Backend *be = &backend_x86_64;
-    TranslationBlock *a = counting_block(r, 0x1000, 0x1004), *b = counting_block(r, 0x1004, 0x1008);
+    TranslationBlock *a = counting_block(r, 0x1000, 0x1004),
+                     *b = counting_block(r, 0x1004, 0x1008);
     r->env->x[1] = 0;
     assert_int_equal(rig_enter(r, a), (uintptr_t)a);
     assert_int_equal(r->env->pc, 0x1004);
     be->link(&r->bs, a, 0, b);
     assert_int_equal(rig_enter(r, a), (uintptr_t)b);
     assert_int_equal(r->env->x[1], 3);
-    be->kill(&r->bs, b); /* forward chains use the unchecked entry: they are unlinked apart */
+    be->kill(&r->bs,
+             b); /* forward chains use the unchecked entry: they are unlinked apart */
     be->unlink(&r->bs, a, 0);
     assert_int_equal(rig_enter(r, a), (uintptr_t)a);
     assert_int_equal(r->env->x[1], 4);
@@ -439,7 +522,8 @@ static void a_backward_chain_sees_exit_request(void **state) {
     assert_int_equal(rig_enter(r, a), TB_EXIT_REQUEST);
     assert_int_equal(r->env->pc, 0x1000);
     r->env->x[1] = 0;
-    assert_int_equal(backend_x86_64.enter(&r->bs, &r->cpu->tcg, a->code_fast), TB_EXIT_REQUEST);
+    assert_int_equal(backend_x86_64.enter(&r->bs, &r->cpu->tcg, a->code_fast),
+                     TB_EXIT_REQUEST);
     assert_int_equal(r->env->x[1], 1);
     rig_free(r);
 }
@@ -472,7 +556,8 @@ static void goto_ptr_finds_blocks_in_the_jump_cache(void **state) {
         assert_int_equal(rig_enter(r, from[i]), TB_EXIT_HALT);
         assert_int_equal(r->lookups, 2);
         JumpCacheEntry *e = &tcg->jump_cache[jump_cache_index(0x81234566)];
-        *e = (JumpCacheEntry){.pc = 0x81234566, .tag = tcg->jump_tag.word, .code = c->code};
+        *e = (JumpCacheEntry){
+            .pc = 0x81234566, .tag = tcg->jump_tag.word, .code = c->code};
         assert_int_equal(rig_enter(r, from[i]), TB_EXIT_HALT);
         assert_int_equal(r->lookups, 2);
         tcg->jump_tag.generation++;
@@ -482,7 +567,9 @@ static void goto_ptr_finds_blocks_in_the_jump_cache(void **state) {
     rig_free(r);
 }
 
-/* --- helpers -------------------------------------------------------------------------------------- */
+/* --- helpers
+ * --------------------------------------------------------------------------------------
+ */
 static uint64_t helper_mix(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
     RigEnv *e = env;
     uint64_t sum = 0;
@@ -524,7 +611,8 @@ static void calls_pass_arguments_and_globals(void **state) {
             x[i] = r->env->x[i] = rig_random_value(r);
         }
         /* all kinds of registers are taken before the call */
-        TempId local = ir_temp_new(ctx, IR_I64), after = ir_temp_new(ctx, IR_I64), args[4];
+        TempId local = ir_temp_new(ctx, IR_I64), after = ir_temp_new(ctx, IR_I64),
+               args[4];
         ir_op2(ctx, IR_add, IR_I64, local, r->x[3], r->x[6]);
         ir_op2(ctx, IR_sub, IR_I64, after, r->x[9], r->x[1]);
         ir_op2i(ctx, IR_add, IR_I64, r->x[9], r->x[9], 11);
@@ -534,7 +622,9 @@ static void calls_pass_arguments_and_globals(void **state) {
             uint64_t dice = rig_random(r);
             unsigned g = (unsigned)(dice >> 8) % RIG_X;
             v[i] = dice % 4 == 0 ? vlocal : dice % 4 == 1 ? dice : x[g];
-            args[i] = dice % 4 == 0 ? local : dice % 4 == 1 ? ir_const_i64(ctx, dice) : r->x[g];
+            args[i] = dice % 4 == 0   ? local
+                      : dice % 4 == 1 ? ir_const_i64(ctx, dice)
+                                      : r->x[g];
         }
         bool pure = n & 1;
         unsigned out = (unsigned)(rig_random(r) % RIG_X);
@@ -582,7 +672,8 @@ static void a_faulting_helper_leaves_with_exact_state(void **state) {
     rig_free(r);
 }
 
-/* --- the code buffer ------------------------------------------------------------------------------ */
+/* --- the code buffer
+ * ------------------------------------------------------------------------------ */
 static void no_mapping_is_writable_and_executable(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
@@ -620,6 +711,31 @@ static void generate_says_when_there_is_no_room(void **state) {
     rig_free(r);
 }
 
+static void ranges_tile_the_code_in_order(void **state) {
+    (void)state;
+    Rig *r = rig_new(~0u);
+    IrContext *ctx = rig_begin(r, RIG_PC);
+    ir_op2(ctx, IR_divs, IR_I64, r->x[1], r->x[2], r->x[3]);
+    ir_guest_ld(ctx, IR_I64, r->x[4], r->x[1], 8, MO_32, 0);
+    ir_goto_tb(ctx, 0, 0x2000);
+    TranslationBlock tb = {.pc = RIG_PC, .size = 4};
+    ir_liveness(ctx);
+    OpRange range[16];
+    unsigned count = 16, cold = 0;
+    assert_true(backend_x86_64.generate(&r->bs, ctx, &tb, r->at, 10000, range, &count));
+    uint32_t at = (uint32_t)(tb.code_fast - tb.code);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(range[i].begin, at);
+        assert_true(range[i].end > at);
+        assert_true(range[i].op < ctx->op_count);
+        cold += range[i].out_of_line;
+        at = range[i].end;
+    }
+    assert_int_equal(at, tb.code_size);
+    assert_int_equal(cold, 4); /* exit request, division, slow path, exit */
+    rig_free(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_ops_do_what_ops_def_says),
@@ -627,6 +743,7 @@ int main(void) {
         cmocka_unit_test(programs_run_without_host_extensions),
         cmocka_unit_test(brcond_goes_where_the_condition_says),
         cmocka_unit_test(branches_on_a_result_see_its_flags),
+        cmocka_unit_test(flags_are_not_trusted_behind_a_label),
         cmocka_unit_test(shifts_fused_with_adds_are_right),
         cmocka_unit_test(a_loop_inside_a_block_counts),
         cmocka_unit_test(chained_blocks_run_until_unlinked_or_killed),
@@ -635,6 +752,7 @@ int main(void) {
         cmocka_unit_test(calls_pass_arguments_and_globals),
         cmocka_unit_test(a_faulting_helper_leaves_with_exact_state),
         cmocka_unit_test(no_mapping_is_writable_and_executable),
+        cmocka_unit_test(ranges_tile_the_code_in_order),
         cmocka_unit_test(generate_says_when_there_is_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The x86-64 back end's guest memory ops: hits, misses, page crossings, faults with exact state,
- * stores that change the running block, probes, atomics.
+ * The x86-64 back end's guest memory ops: hits, misses, page crossings, faults with exact
+ * state, stores that change the running block, probes, atomics.
  */
 #include "x86_64_rig.h"
 
@@ -15,7 +15,8 @@ typedef struct State {
     uint8_t ram[sizeof(((Rig *)0)->ram)], slow_ram[sizeof(((Rig *)0)->slow_ram)];
 } State;
 
-static void expect_state(Rig *r, const State *s, const TranslationBlock *tb, uint64_t seed) {
+static void expect_state(Rig *r, const State *s, const TranslationBlock *tb,
+                         uint64_t seed) {
     bool ok = !memcmp(r->env->x, s->env.x, sizeof(s->env.x)) &&
               !memcmp(r->env->f, s->env.f, sizeof(s->env.f)) &&
               !memcmp(r->ram, s->ram, sizeof(s->ram)) &&
@@ -54,9 +55,12 @@ static uint8_t *model_host(State *s, vaddr addr, unsigned size) {
 static vaddr random_address(Rig *r) {
     uint64_t dice = rig_random(r);
     switch (dice % 8) {
-    case 0: return RIG_SLOW + 64 + (dice >> 8) % 3900;
-    case 1: return RIG_RAM + PAGE_SIZE - 9 + (dice >> 8) % 12; /* at a page's end */
-    default: return RIG_RAM + 64 + (dice >> 8) % (sizeof(r->ram) - 128);
+    case 0:
+        return RIG_SLOW + 64 + (dice >> 8) % 3900;
+    case 1:
+        return RIG_RAM + PAGE_SIZE - 9 + (dice >> 8) % 12; /* at a page's end */
+    default:
+        return RIG_RAM + 64 + (dice >> 8) % (sizeof(r->ram) - 128);
     }
 }
 
@@ -68,7 +72,8 @@ static bool random_access(Rig *r, State *s, vaddr pc, bool may_fault) {
     ir_insn_start(ctx, pc);
     ir_insn_length(ctx, 4);
     uint64_t dice = rig_random(r);
-    unsigned reg = (unsigned)(dice >> 8) % X_ADDR, base = X_ADDR + (unsigned)(dice >> 16) % 8;
+    unsigned reg = (unsigned)(dice >> 8) % X_ADDR,
+             base = X_ADDR + (unsigned)(dice >> 16) % 8;
     if (dice & 1) {
         ir_op2i(ctx, IR_add, IR_I64, r->x[reg], r->x[reg], 0x1234567);
         s->env.x[reg] += 0x1234567;
@@ -320,7 +325,8 @@ static void probes_are_shared(void **state) {
         unsigned probes = r->probes, slow = r->loads + r->stores;
         rig_run(r);
         uint8_t *p = rig_host(r, a + (uint64_t)(int64_t)lo, 16);
-        bool one_page = ((a + (uint64_t)(int64_t)lo) ^ (a + (uint64_t)(int64_t)(lo + 23))) < PAGE_SIZE;
+        bool one_page = ((a + (uint64_t)(int64_t)lo) ^
+                         (a + (uint64_t)(int64_t)(lo + 23))) < PAGE_SIZE;
         assert_memory_equal(p, &v, 8);
         assert_int_equal(p[8], 0x77);
         assert_int_equal(r->env->x[out], (uint64_t)(int32_t)(v >> 32));
@@ -338,8 +344,10 @@ static void atomics_do_what_ops_def_says(void **state) {
     for (unsigned n = 0; n < 20000; n++) {
         uint64_t dice = rig_random(r);
         unsigned memop = dice & (MO_SIZE | MO_SIGN), size = 1u << (memop & MO_SIZE);
-        unsigned base = (unsigned)(dice >> 8) % RIG_X, value = (unsigned)(dice >> 16) % RIG_X,
-                 want = (unsigned)(dice >> 24) % RIG_X, out = (unsigned)(dice >> 32) % RIG_X;
+        unsigned base = (unsigned)(dice >> 8) % RIG_X,
+                 value = (unsigned)(dice >> 16) % RIG_X,
+                 want = (unsigned)(dice >> 24) % RIG_X,
+                 out = (unsigned)(dice >> 32) % RIG_X;
         if (base == value || base == want) {
             continue;
         }
@@ -377,7 +385,9 @@ static void atomics_do_what_ops_def_says(void **state) {
         assert_int_equal(rig_run(r), TB_EXIT_HALT);
         fast += r->rmws == slow;
         if (cas) {
-            after = rig_extend(old, memop & MO_SIZE) == rig_extend(e, memop & MO_SIZE) ? v : old;
+            after = rig_extend(old, memop & MO_SIZE) == rig_extend(e, memop & MO_SIZE)
+                        ? v
+                        : old;
         } else {
             after = rig_rmw_value(rmw, old, v, memop);
         }
@@ -424,7 +434,8 @@ static void env_fields_are_loaded_and_stored(void **state) {
         memset(r->env->field, 0xa5, sizeof(r->env->field));
         IrContext *ctx = rig_begin(r, RIG_PC);
         int64_t at = (int64_t)offsetof(RigEnv, field) + 8;
-        ir_env_st(ctx, dice >> 24 & 1 ? ir_const_i64(ctx, v) : r->x[reg], at, memop & MO_SIZE);
+        ir_env_st(ctx, dice >> 24 & 1 ? ir_const_i64(ctx, v) : r->x[reg], at,
+                  memop & MO_SIZE);
         ir_env_ld(ctx, IR_I64, r->x[out], at, memop);
         ir_exit_tb(ctx, TB_EXIT_HALT);
         rig_run(r);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bench for the x86-64 back end: 31 integer globals, the first nine of them pinned, 32 floating
- * ones, and slow paths that only record what they were asked.
+ * A bench for the x86-64 back end: 31 integer globals, the first nine of them pinned, 32
+ * floating ones, and slow paths that only record what they were asked.
  *
- *   guest addresses: RIG_RAM .. +4 pages plain memory; SLOW_RAM .. memory that is never in the TLB;
- *                    all else faults (env pc = RIG_HANDLER)
+ *   guest addresses: RIG_RAM .. +4 pages plain memory; SLOW_RAM .. memory that is never
+ * in the TLB; all else faults (env pc = RIG_HANDLER)
  */
 #ifndef VITRINE_TESTS_X86_64_RIG_H
 #define VITRINE_TESTS_X86_64_RIG_H
@@ -82,19 +82,45 @@ static inline uint64_t rig_random(Rig *r) {
 
 static inline uint64_t rig_random_value(Rig *r) {
     static const uint64_t edges[] = {
-        0, 1, 2, 7, 8, 31, 32, 63, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-        0x80000000u, 0xffffffffu, 0x100000000u, 0x7fffffffffffffffu, 0x8000000000000000u,
-        0xffffffffffffffffu, 0xffffffff80000000u, 0xfffffffffffffffeu, 0xffffffff7fffffffu,
+        0,
+        1,
+        2,
+        7,
+        8,
+        31,
+        32,
+        63,
+        64,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000u,
+        0xffffffffu,
+        0x100000000u,
+        0x7fffffffffffffffu,
+        0x8000000000000000u,
+        0xffffffffffffffffu,
+        0xffffffff80000000u,
+        0xfffffffffffffffeu,
+        0xffffffff7fffffffu,
     };
     uint64_t v = rig_random(r);
     switch (v & 3) {
-    case 0: return edges[(v >> 8) % (sizeof(edges) / sizeof(edges[0]))];
-    case 1: return (uint64_t)((int64_t)v >> (v >> 4 & 63));
-    default: return v ^ v << 17;
+    case 0:
+        return edges[(v >> 8) % (sizeof(edges) / sizeof(edges[0]))];
+    case 1:
+        return (uint64_t)((int64_t)v >> (v >> 4 & 63));
+    default:
+        return v ^ v << 17;
     }
 }
 
-/* --- slow paths ------------------------------------------------------------------------------- */
+/* --- slow paths
+ * ------------------------------------------------------------------------------- */
 static inline uint8_t *rig_host(Rig *r, vaddr addr, unsigned size) {
     if (addr >= RIG_RAM && addr + size <= RIG_RAM + sizeof(r->ram)) {
         return r->ram + (addr - RIG_RAM);
@@ -141,16 +167,17 @@ static inline uint8_t *rig_access(Rig *r, vaddr addr, unsigned aux) {
 
 /* Ruins what a C function may ruin, so that code relying on it fails. */
 static inline void rig_scribble(void) {
-    __asm__ volatile("mov $-1, %%rax\n mov %%rax, %%rcx\n mov %%rax, %%rdx\n mov %%rax, %%rsi\n"
-                     "mov %%rax, %%rdi\n mov %%rax, %%r8\n mov %%rax, %%r9\n mov %%rax, %%r10\n"
-                     "mov %%rax, %%r11\n pcmpeqd %%xmm0, %%xmm0\n movaps %%xmm0, %%xmm1\n"
-                     "movaps %%xmm0, %%xmm2\n movaps %%xmm0, %%xmm3\n movaps %%xmm0, %%xmm4\n"
-                     "movaps %%xmm0, %%xmm5\n movaps %%xmm0, %%xmm6\n movaps %%xmm0, %%xmm7\n"
-                     "movaps %%xmm0, %%xmm8\n movaps %%xmm0, %%xmm9\n movaps %%xmm0, %%xmm15\n"
-                     :
-                     :
-                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1",
-                       "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm15");
+    __asm__ volatile(
+        "mov $-1, %%rax\n mov %%rax, %%rcx\n mov %%rax, %%rdx\n mov %%rax, %%rsi\n"
+        "mov %%rax, %%rdi\n mov %%rax, %%r8\n mov %%rax, %%r9\n mov %%rax, %%r10\n"
+        "mov %%rax, %%r11\n pcmpeqd %%xmm0, %%xmm0\n movaps %%xmm0, %%xmm1\n"
+        "movaps %%xmm0, %%xmm2\n movaps %%xmm0, %%xmm3\n movaps %%xmm0, %%xmm4\n"
+        "movaps %%xmm0, %%xmm5\n movaps %%xmm0, %%xmm6\n movaps %%xmm0, %%xmm7\n"
+        "movaps %%xmm0, %%xmm8\n movaps %%xmm0, %%xmm9\n movaps %%xmm0, %%xmm15\n"
+        :
+        :
+        : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1",
+          "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm15");
 }
 
 static bool rig_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
@@ -186,25 +213,38 @@ static bool rig_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
     return true;
 }
 
-static inline uint64_t rig_rmw_value(IrRmw rmw, uint64_t old, uint64_t v, unsigned memop) {
-    int64_t so = (int64_t)rig_extend(old, memop | MO_SIGN), sv = (int64_t)rig_extend(v, memop | MO_SIGN);
+static inline uint64_t rig_rmw_value(IrRmw rmw, uint64_t old, uint64_t v,
+                                     unsigned memop) {
+    int64_t so = (int64_t)rig_extend(old, memop | MO_SIGN),
+            sv = (int64_t)rig_extend(v, memop | MO_SIGN);
     uint64_t uo = rig_extend(old, memop & MO_SIZE), uv = rig_extend(v, memop & MO_SIZE);
     switch (rmw) {
-    case RMW_XCHG: return v;
-    case RMW_ADD: return old + v;
-    case RMW_AND: return old & v;
-    case RMW_OR: return old | v;
-    case RMW_XOR: return old ^ v;
-    case RMW_MIN: return so < sv ? old : v;
-    case RMW_MAX: return so > sv ? old : v;
-    case RMW_MINU: return uo < uv ? old : v;
-    case RMW_MAXU: return uo > uv ? old : v;
-    case RMW_COUNT: break;
+    case RMW_XCHG:
+        return v;
+    case RMW_ADD:
+        return old + v;
+    case RMW_AND:
+        return old & v;
+    case RMW_OR:
+        return old | v;
+    case RMW_XOR:
+        return old ^ v;
+    case RMW_MIN:
+        return so < sv ? old : v;
+    case RMW_MAX:
+        return so > sv ? old : v;
+    case RMW_MINU:
+        return uo < uv ? old : v;
+    case RMW_MAXU:
+        return uo > uv ? old : v;
+    case RMW_COUNT:
+        break;
     }
     abort();
 }
 
-static bool rig_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value, uint64_t *old) {
+static bool rig_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value,
+                    uint64_t *old) {
     Rig *r = rig_of(tcg);
     unsigned memop = ir_aux_memop((uint16_t)aux);
     r->rmws++;
@@ -221,8 +261,8 @@ static bool rig_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t v
     return true;
 }
 
-static bool rig_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected, uint64_t desired,
-                    uint64_t *old) {
+static bool rig_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
+                    uint64_t desired, uint64_t *old) {
     Rig *r = rig_of(tcg);
     unsigned memop = ir_aux_memop((uint16_t)aux);
     r->rmws++;
@@ -258,9 +298,12 @@ static const void *rig_lookup(TcgCpu *tcg) {
     return r->lookup_answer;
 }
 
-static const TcgCpuOps rig_ops = {rig_load, rig_store, rig_rmw, rig_cas, rig_probe, rig_lookup};
+static const TcgCpuOps rig_ops = {rig_load, rig_store, rig_rmw,
+                                  rig_cas,  rig_probe, rig_lookup};
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------
+ */
 static inline void rig_tlb_flush(Rig *r) {
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         for (unsigned i = 0; i < TLB_SIZE; i++) {
@@ -286,10 +329,12 @@ static inline Rig *rig_new(uint32_t features) {
     for (unsigned i = 0; i < RIG_X; i++) {
         /* x0 stands last so that pinned and other globals mix */
         unsigned rank = i % 3 == 1 ? i : i % 3 == 2 ? i + 20 : 0;
-        r->x[i] = ir_global_new(r->ctx, IR_I64, (int32_t)(offsetof(RigEnv, x) + 8 * i), "x", rank);
+        r->x[i] = ir_global_new(r->ctx, IR_I64, (int32_t)(offsetof(RigEnv, x) + 8 * i),
+                                "x", rank);
     }
     for (unsigned i = 0; i < RIG_F; i++) {
-        r->f[i] = ir_global_new(r->ctx, IR_F64, (int32_t)(offsetof(RigEnv, f) + 8 * i), "f", 0);
+        r->f[i] =
+            ir_global_new(r->ctx, IR_F64, (int32_t)(offsetof(RigEnv, f) + 8 * i), "f", 0);
     }
     r->bs.globals = r->ctx;
     r->bs.pc_offset = offsetof(RigEnv, pc);
@@ -310,7 +355,8 @@ static inline void rig_free(Rig *r) {
     free(r);
 }
 
-/* --- one block -------------------------------------------------------------------------------- */
+/* --- one block
+ * -------------------------------------------------------------------------------- */
 static inline IrContext *rig_begin(Rig *r, vaddr pc) {
     ir_block_begin(r->ctx);
     ir_insn_start(r->ctx, pc);

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the guest programs on both back ends: programs.py DIRECTORY_OF_ELF_FILES [--isa-count N]
+
+A program checks itself and ends by the test finisher: exit status 0, or the number of the check that
+failed. Then every instruction row is compared with QEMU (tests/guest/riscv/isa). Prints TAP.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+
+from guest import EMULATOR, ROOT
+
+# What a program wants besides the defaults.
+HARTS = {"atomics": 4}
+PATIENCE = {"x86_64": 120, "interp": 400}
+
+
+def emulator(xlen):
+    return EMULATOR.replace("riscv64", f"riscv{xlen}")
+
+
+def run_program(path, backend):
+    """None, or why it failed."""
+    name = path.stem
+    xlen = 32 if name.startswith("priv32") else 64
+    command = [emulator(xlen), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "stdio",
+               "-monitor", "none", "-smp", str(HARTS.get(name, 1)), "-accel",
+               f"tcg,backend={backend}", "-kernel", str(path)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=PATIENCE[backend])
+    except subprocess.TimeoutExpired as late:
+        output = (late.stdout or b"")[-600:].decode(errors="replace")
+        return f"it did not end\n{' '.join(command)}\n{output}"
+    if done.returncode:
+        output = done.stdout[-600:].decode(errors="replace")
+        return f"check {done.returncode} failed\n{' '.join(command)}\n{output}"
+    return None
+
+
+def check_rows(xlen, backend, count, seed):
+    """All instruction rows against QEMU; the report of check_isa.py if some differ."""
+    done = subprocess.run([sys.executable, str(ROOT / "tests/guest/riscv/isa/check_isa.py"), "--binary",
+                           emulator(xlen), "--xlen", str(xlen), "--backend", backend, "--count",
+                           str(count), "--seed", str(seed)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print("\n".join("# " + line for line in done.stdout.splitlines() if line.startswith("isa:")))
+    return done.stdout if done.returncode else None
+
+
+def report(name, why):
+    print(f"{'not ok' if why else 'ok'} - {name}")
+    if why:
+        print("\n".join("#   " + line for line in why.splitlines()))
+    sys.stdout.flush()
+    return 1 if why else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--isa-count", type=int, default=12, help="instances of an instruction row")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "1")))
+    args = parser.parse_args()
+    failed = 0
+    elves = sorted(args.directory.glob("*.elf"))
+    if not elves:
+        failed += report(f"guest: no programs in {args.directory}", "make guests builds them")
+    for path in elves:
+        for backend in "x86_64", "interp":
+            failed += report(f"guest: {path.stem} on {backend}", run_program(path, backend))
+    for xlen in 64, 32:
+        for backend in "x86_64", "interp":
+            failed += report(f"guest: every rv{xlen} instruction row on {backend} as on QEMU",
+                             check_rows(xlen, backend, args.isa_count, args.seed))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

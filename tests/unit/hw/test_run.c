@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machine_run() with guests of a few instructions, assembled with GNU as (the text beside
+ * each word is objdump's). What they must do follows from the RISC-V manuals and the test
+ * finisher's protocol.
+ */
+#include "hw_fixture.h"
+
+#include <unistd.h>
+
+typedef struct RunTest {
+    Log log;
+    MachineConfig config;
+    char kernel[64], serial[80];
+} RunTest;
+
+static int setup(void **state) {
+    RunTest *t = calloc(1, sizeof(*t));
+    log_init(&t->log);
+    snprintf(t->kernel, sizeof(t->kernel), "/tmp/vitrine-run-%d", (int)getpid());
+    t->config = (MachineConfig){.machine = "virt",
+                                .xlen = 64,
+                                .ram_size = 16 << 20,
+                                .cpus = 1,
+                                .accel = "tcg",
+                                .multi_thread = true,
+                                .bios = "none",
+                                .kernel = t->kernel,
+                                .nodefaults = true,
+                                .display_none = true};
+    *state = t;
+    return 0;
+}
+
+static int teardown(void **state) {
+    RunTest *t = *state;
+    unlink(t->kernel);
+    log_destroy(&t->log);
+    free(t);
+    return 0;
+}
+
+static Machine *make(RunTest *t, const uint32_t *code, size_t size) {
+    Error *err = NULL;
+    FILE *out = fopen(t->kernel, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(code, 1, size, out), size);
+    fclose(out);
+    Machine *m = machine_new(&t->config, &t->log, NULL, &err);
+    if (!m) {
+        fail_msg("%s", error_message(err));
+    }
+    return m;
+}
+
+static int run(RunTest *t, const uint32_t *code, size_t size) {
+    Machine *m = make(t, code, size);
+    int status = machine_run(m);
+    machine_free(m);
+    return status;
+}
+
+/* Counts its starts at 0x80001000, resets after the first, then fails with the count as
+ * its code. */
+static const uint32_t reset_once[] = {
+    0x800012b7, /* lui   t0, 0x80001 */
+    0x02029293, /* slli  t0, t0, 32 */
+    0x0202d293, /* srli  t0, t0, 32 */
+    0x0002a303, /* lw    t1, 0(t0) */
+    0x00130313, /* addi  t1, t1, 1 */
+    0x0062a023, /* sw    t1, 0(t0) */
+    0x001003b7, /* lui   t2, 0x100 */
+    0x00100e13, /* addi  t3, zero, 1 */
+    0x01c31a63, /* bne   t1, t3, 1f */
+    0x00007eb7, /* lui   t4, 7 */
+    0x777e8e93, /* addi  t4, t4, 0x777 */
+    0x01d3a023, /* sw    t4, 0(t2) */
+    0x0000006f, /* j     . */
+    0x01031313, /* 1: slli t1, t1, 16 */
+    0x00003eb7, /* lui   t4, 3 */
+    0x333e8e93, /* addi  t4, t4, 0x333 */
+    0x006eeeb3, /* or    t4, t4, t1 */
+    0x01d3a023, /* sw    t4, 0(t2) */
+    0x0000006f, /* j     . */
+};
+
+/* Writes "ok" to the UART and passes. */
+static const uint32_t print_ok[] = {
+    0x100002b7, /* lui   t0, 0x10000 */
+    0x06f00313, /* addi  t1, zero, 'o' */
+    0x00628023, /* sb    t1, 0(t0) */
+    0x06b00313, /* addi  t1, zero, 'k' */
+    0x00628023, /* sb    t1, 0(t0) */
+    0x001003b7, /* lui   t2, 0x100 */
+    0x00005eb7, /* lui   t4, 5 */
+    0x555e8e93, /* addi  t4, t4, 0x555 */
+    0x01d3a023, /* sw    t4, 0(t2) */
+    0x0000006f, /* j     . */
+};
+
+/* Sets mtimecmp 100 us ahead, waits with wfi and fails with mip.MTIP (128) as its code.
+ */
+static const uint32_t wait_for_timer[] = {
+    0x0200c2b7, /* lui   t0, 0x200c */
+    0xff82b303, /* ld    t1, -8(t0) */
+    0x3e830313, /* addi  t1, t1, 1000 */
+    0x02004e37, /* lui   t3, 0x2004 */
+    0x006e3023, /* sd    t1, 0(t3) */
+    0x08000f13, /* addi  t5, zero, 128 */
+    0x304f1073, /* csrrw zero, mie, t5 */
+    0x10500073, /* wfi */
+    0x34402ff3, /* csrrs t6, mip, zero */
+    0x01efffb3, /* and   t6, t6, t5 */
+    0x001003b7, /* lui   t2, 0x100 */
+    0x010f9f93, /* slli  t6, t6, 16 */
+    0x00003eb7, /* lui   t4, 3 */
+    0x333e8e93, /* addi  t4, t4, 0x333 */
+    0x01feeeb3, /* or    t4, t4, t6 */
+    0x01d3a023, /* sw    t4, 0(t2) */
+    0x0000006f, /* j     . */
+};
+
+static const uint32_t for_ever[] = {0x0000006f /* j . */};
+
+static void guest_output_and_status_reach_the_host(void **state) {
+    RunTest *t = *state;
+    char text[8] = {0};
+    snprintf(t->serial, sizeof(t->serial), "file:%s.out", t->kernel);
+    t->config.serials.item[0] = t->serial;
+    t->config.serials.count = 1;
+    assert_int_equal(run(t, print_ok, sizeof(print_ok)), 0);
+    FILE *in = fopen(t->serial + 5, "rb");
+    assert_non_null(in);
+    assert_int_equal(fread(text, 1, sizeof(text), in), 2);
+    fclose(in);
+    unlink(t->serial + 5);
+    assert_string_equal(text, "ok");
+}
+
+static void guest_runs_on_the_interpreter_too(void **state) {
+    RunTest *t = *state;
+    t->config.accel = "tcg-interp";
+    assert_int_equal(run(t, reset_once, sizeof(reset_once)), 2);
+}
+
+static void reset_starts_again_and_keeps_ram(void **state) {
+    RunTest *t = *state;
+    assert_int_equal(run(t, reset_once, sizeof(reset_once)), 2);
+}
+
+static void no_reboot_makes_a_reset_the_end(void **state) {
+    RunTest *t = *state;
+    t->config.no_reboot = true;
+    Machine *m = make(t, reset_once, sizeof(reset_once));
+    assert_int_equal(machine_run(m), 0);
+    assert_int_equal(m->shutdown, SHUTDOWN_GUEST_RESET);
+    machine_free(m);
+}
+
+static void timer_wakes_a_waiting_hart(void **state) {
+    RunTest *t = *state;
+    assert_int_equal(run(t, wait_for_timer, sizeof(wait_for_timer)), 128);
+}
+
+static void rv32_guest_runs(void **state) {
+    RunTest *t = *state;
+    t->config.xlen = 32;
+    assert_int_equal(run(t, print_ok, sizeof(print_ok)), 0);
+}
+
+static void *ask_for_shutdown(void *opaque) {
+    usleep(30000);
+    machine_request_shutdown(opaque, SHUTDOWN_SIGNAL, 3);
+    return NULL;
+}
+
+static void shutdown_request_ends_an_endless_guest(void **state) {
+    RunTest *t = *state;
+    pthread_t thread;
+    t->config.cpus = 2;
+    Machine *m = make(t, for_ever, sizeof(for_ever));
+    assert_int_equal(pthread_create(&thread, NULL, ask_for_shutdown, m), 0);
+    assert_int_equal(machine_run(m), 3);
+    assert_int_equal(m->shutdown, SHUTDOWN_SIGNAL);
+    pthread_join(thread, NULL);
+    machine_free(m);
+}
+
+/* What another thread saw of a stopped machine; cmocka's asserts belong to the test's
+ * thread. */
+typedef struct Watcher {
+    Machine *m;
+    int64_t time_ns;
+    uint64_t count;
+} Watcher;
+
+static void *watch(void *opaque) {
+    Watcher *w = opaque;
+    usleep(30000);
+    machine_lock(w->m);
+    address_space_load(&w->m->as, 0x80001000, 4, &w->count);
+    w->time_ns = clock_now_ns(&w->m->clock);
+    machine_unlock(w->m);
+    machine_request_shutdown(w->m, SHUTDOWN_USER, 0);
+    return NULL;
+}
+
+static void machine_that_starts_stopped_does_nothing(void **state) {
+    RunTest *t = *state;
+    pthread_t thread;
+    t->config.start_stopped = true;
+    Machine *m = make(t, reset_once, sizeof(reset_once));
+    Watcher w = {.m = m, .count = 99};
+    int64_t before = clock_now_ns(&m->clock);
+    assert_int_equal(pthread_create(&thread, NULL, watch, &w), 0);
+    assert_int_equal(machine_run(m), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(w.count, 0);
+    assert_int_equal(w.time_ns, before);
+    machine_free(m);
+}
+
+static void no_shutdown_keeps_a_machine_that_switched_itself_off(void **state) {
+    RunTest *t = *state;
+    pthread_t thread;
+    t->config.no_shutdown = true;
+    Machine *m = make(t, print_ok, sizeof(print_ok));
+    assert_int_equal(pthread_create(&thread, NULL, ask_for_shutdown, m), 0);
+    assert_int_equal(machine_run(m), 3);
+    assert_false(m->running);
+    pthread_join(thread, NULL);
+    machine_free(m);
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(guest_output_and_status_reach_the_host),
+        T(guest_runs_on_the_interpreter_too),
+        T(reset_starts_again_and_keeps_ram),
+        T(no_reboot_makes_a_reset_the_end),
+        T(timer_wakes_a_waiting_hart),
+        T(rv32_guest_runs),
+        T(shutdown_request_ends_an_endless_guest),
+        T(machine_that_starts_stopped_does_nothing),
+        T(no_shutdown_keeps_a_machine_that_switched_itself_off),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
