@@ -108,7 +108,8 @@ struct CPUState {
     FetchPage fetch;       /* set by tlb_fill(ACCESS_FETCH) through cpu_set_fetch() */
     FetchPage fetch_cache[FETCH_CACHE_SIZE];
     RAMBlock *ram_hint;    /* the block the last slow store hit */
-    bool in_code;          /* atomic: inside generated code (see exec.c, exclusion) */
+    bool in_code;          /* atomic: inside generated code, or making it (see exec.h) */
+    uint32_t code_exits;   /* atomic: how many times it was left */
     uint32_t fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
     bool debug_stop;       /* stopped at a break point or step, until resumed */
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */

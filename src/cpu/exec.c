@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exec: the run loop of a vCPU, see exec.h; threads are in threads.c, block look-up in translate.c.
+ * Exec: the run loop of a vCPU, see exec.h; threads are in threads.c, block look-up in lookup.c.
  *
  * Exclusion: code memory is reused only when no vCPU is inside generated code. A vCPU raises in_code
  * before it enters and looks whether somebody wants exclusion; who wants it raises `exclusive`, kicks
- * the others and waits until their in_code is down.
+ * the others and waits until their in_code is down. From the look-up of a block to its exit in_code
+ * stays up, so a block that was found, or made, is there when it runs.
  */
 #include "cpu/exec.h"
 
@@ -18,7 +19,7 @@
 
 /* --- exclusion --------------------------------------------------------------------------------- */
 
-static void code_enter(CPUState *cpu) {
+void cpu_code_enter(CPUState *cpu) {
     CpuGroup *g = cpu->group;
     __atomic_store_n(&cpu->in_code, true, __ATOMIC_SEQ_CST);
     while (__builtin_expect(__atomic_load_n(&g->exclusive, __ATOMIC_SEQ_CST), 0)) {
@@ -33,13 +34,27 @@ static void code_enter(CPUState *cpu) {
     }
 }
 
-static void code_leave(CPUState *cpu) {
+void cpu_code_leave(CPUState *cpu) {
     CpuGroup *g = cpu->group;
+    __atomic_store_n(&cpu->code_exits, cpu->code_exits + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&cpu->in_code, false, __ATOMIC_SEQ_CST);
-    if (__builtin_expect(__atomic_load_n(&g->exclusive, __ATOMIC_SEQ_CST), 0)) {
+    if (__builtin_expect(__atomic_load_n(&g->watchers, __ATOMIC_SEQ_CST), 0)) {
         pthread_mutex_lock(&g->work_lock);
         pthread_cond_broadcast(&g->changed);
         pthread_mutex_unlock(&g->work_lock);
+    }
+}
+
+/* Waits until each vCPU was outside at some time since `exits` was noted, or is now. */
+static void wait_outside_locked(CpuGroup *g, const uint32_t *exits) {
+    for (unsigned i = 0; i < g->count; i++) {
+        CPUState *cpu = g->cpu[i];
+        while ((!exits ||
+                __atomic_load_n(&cpu->code_exits, __ATOMIC_ACQUIRE) == exits[i]) &&
+               __atomic_load_n(&cpu->in_code, __ATOMIC_SEQ_CST)) {
+            __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+            pthread_cond_wait(&g->changed, &g->work_lock);
+        }
     }
 }
 
@@ -49,14 +64,32 @@ void cpu_group_exclusive_begin(CpuGroup *g) {
         pthread_cond_wait(&g->changed, &g->work_lock);
     }
     __atomic_store_n(&g->exclusive, true, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < g->count; i++) {
+    __atomic_add_fetch(&g->watchers, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < g->count; i++) { /* all at once, then wait for each */
         __atomic_store_n(&g->cpu[i]->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
     }
+    wait_outside_locked(g, NULL);
+    __atomic_sub_fetch(&g->watchers, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&g->work_lock);
+}
+
+void cpu_group_quiesce(CpuGroup *g) {
+    uint32_t exits[CPU_GROUP_MAX];
+    bool anyone = false;
     for (unsigned i = 0; i < g->count; i++) {
-        while (__atomic_load_n(&g->cpu[i]->in_code, __ATOMIC_SEQ_CST)) {
-            pthread_cond_wait(&g->changed, &g->work_lock);
+        exits[i] = __atomic_load_n(&g->cpu[i]->code_exits, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&g->cpu[i]->in_code, __ATOMIC_SEQ_CST)) {
+            __atomic_store_n(&g->cpu[i]->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+            anyone = true;
         }
     }
+    if (!anyone) {
+        return;
+    }
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_add_fetch(&g->watchers, 1, __ATOMIC_SEQ_CST);
+    wait_outside_locked(g, exits);
+    __atomic_sub_fetch(&g->watchers, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&g->work_lock);
 }
 
@@ -100,23 +133,15 @@ static void chain(CPUState *cpu, const LastExit *last, TranslationBlock *tb) {
 }
 
 /* The block to run next, with in_code raised so that it cannot be evicted. NULL (in_code is down): a
- * fetch faulted, or the block went away meanwhile; look again. */
+ * fetch faulted. */
 static TranslationBlock *enter_next_block(CPUState *cpu) {
-    code_enter(cpu);
+    cpu_code_enter(cpu);
     TranslationBlock *tb = cpu_lookup_block(cpu);
-    if (tb) {
-        return tb;
-    }
-    code_leave(cpu);
-    uint64_t born;
-    tb = cpu_translate_block(cpu, &born);
     if (!tb) {
-        return NULL;
+        tb = cpu_translate_block(cpu);
     }
-    code_enter(cpu);
-    if (tb->born != born) {
-        code_leave(cpu);
-        return NULL;
+    if (!tb) {
+        cpu_code_leave(cpu);
     }
     return tb;
 }
@@ -170,7 +195,7 @@ void cpu_run(CPUState *cpu, unsigned budget) {
             last.slot = why;
             last.born = last.tb->born;
         }
-        code_leave(cpu);
+        cpu_code_leave(cpu);
         if (why == TB_EXIT_HALT) {
             /* Asked here too: the budget may end now, and nobody kicks for what is pending. */
             cpu->halted = !cpu->cls->has_work(cpu);
@@ -208,6 +233,7 @@ CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
     g->multi_thread = multi_thread;
     g->tb_size = tb_size;
     pthread_mutex_init(&g->work_lock, NULL);
+    pthread_mutex_init(&g->mark_lock, NULL);
     pthread_cond_init(&g->changed, NULL);
     pthread_cond_init(&g->single_wake, NULL);
     pthread_cond_init(&g->ticker_wake, NULL);
@@ -276,6 +302,7 @@ void cpu_group_free(CpuGroup *group) {
     pthread_cond_destroy(&group->ticker_wake);
     pthread_cond_destroy(&group->single_wake);
     pthread_cond_destroy(&group->changed);
+    pthread_mutex_destroy(&group->mark_lock);
     pthread_mutex_destroy(&group->work_lock);
     free(group);
 }

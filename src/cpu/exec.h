@@ -7,7 +7,12 @@
  *
  * One thread a vCPU (thread=multi), or one thread that gives each vCPU a turn (thread=single).
  *
- * Locks, in order: machine lock, tb_lock, work_lock.
+ * Generated code, and the making of it, is a section that each vCPU enters and leaves (in_code).
+ * Others wait for that: to reuse code memory or an old memory view nobody may be inside (exclusive);
+ * to see the stores that were under way, everybody must have left once (quiesce).
+ *
+ * Locks, in order: machine lock, mark_lock, tb_lock, work_lock. Who waits for vCPUs to leave generated
+ * code holds none of the first three but mark_lock, and is not inside: a vCPU inside may want them.
  */
 #ifndef VITRINE_CPU_EXEC_H
 #define VITRINE_CPU_EXEC_H
@@ -32,6 +37,7 @@ struct CpuGroup {
     pthread_cond_t changed;
     bool stop_request; /* atomic: all vCPUs are to park */
     bool exclusive;    /* atomic: nobody may enter generated code */
+    unsigned watchers; /* atomic: how many wait for vCPUs to leave generated code */
     bool quit;
     bool started;
     /* thread=single */
@@ -39,6 +45,9 @@ struct CpuGroup {
     pthread_t single_id, ticker_id;
     pthread_cond_t single_wake, ticker_wake;
     unsigned turn, turn_count; /* atomic: whose turn, and how many turns were ended */
+    /* mark_lock: pages become code pages one at a time, see lookup.c */
+    pthread_mutex_t mark_lock;
+    bool marking; /* atomic */
     /* fixed */
     const Backend *backend;
     uint64_t tb_size;
@@ -61,10 +70,16 @@ void cpu_group_quit(CpuGroup *group); /* ends and joins the threads */
 void cpu_group_lock(CpuGroup *group); /* the machine lock (recursive) */
 void cpu_group_unlock(CpuGroup *group);
 
+/* Into and out of generated code. Own thread; entering waits while somebody is exclusive. */
+void cpu_code_enter(CPUState *cpu);
+void cpu_code_leave(CPUState *cpu);
+
 /* Keeps every vCPU out of generated code until the end. The caller is not inside it and holds no
  * lock: a vCPU inside may be waiting for one. */
 void cpu_group_exclusive_begin(CpuGroup *group);
 void cpu_group_exclusive_end(CpuGroup *group);
+/* Returns when every vCPU was outside generated code at some time since the call. As above. */
+void cpu_group_quiesce(CpuGroup *group);
 
 /* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait. */
 void cpu_run(CPUState *cpu, unsigned budget);

@@ -5,8 +5,9 @@
  *   pc --fetch cache--> RAM address --hash--> block? --no--> front end, passes, back end --> insert
  *
  * A block is made without tb_lock up to code generation. The pages it is made from are marked "code"
- * first, so stores from then on count in CodePage.sequence; if that moved by the time the block is
- * entered in the cache, the bytes may be stale and the work is done again.
+ * first, so stores from then on count in CodePage.sequence; if that moved by the time the block is to
+ * be entered in the cache, the bytes may be stale: the block runs once, as what was fetched, and is
+ * not entered.
  */
 #include "cpu/lookup.h"
 
@@ -39,19 +40,33 @@ static bool fetch_page(CPUState *cpu, vaddr pc, bool probe, FetchPage *out) {
     return true;
 }
 
-/* From now on stores to the page are seen. */
+/* From now on stores to the page are seen. Another vCPU may be between the look at its TLB and the
+ * store itself, so the page is read only after each has left generated code once. */
 static void mark_code(CPUState *cpu, ram_addr page, const uint8_t *host) {
+    CpuGroup *g = cpu->group;
     RAMBlock *rb = cpu->ram_hint;
     if (!rb || page < rb->base || page >= rb->base + rb->size) {
         const FlatRange *fr = address_space_find(cpu->as, cpu->fetch.phys);
         rb = fr->mr->ram;
         cpu->ram_hint = rb;
     }
-    if (ramblock_clear_dirty(rb, page - rb->base, DIRTY_CODE)) {
-        for (unsigned i = 0; i < cpu->group->count; i++) {
-            tlb_reset_dirty(&cpu->group->cpu[i]->tcg.tlb, host, PAGE_SIZE);
-        }
+    uint64_t offset = page - rb->base;
+    if (!ramblock_is_dirty(rb, offset, DIRTY_CODE) &&
+        !__atomic_load_n(&g->marking, __ATOMIC_ACQUIRE)) {
+        return; /* it is marked, and that is complete */
     }
+    cpu_code_leave(cpu);
+    pthread_mutex_lock(&g->mark_lock);
+    __atomic_store_n(&g->marking, true, __ATOMIC_SEQ_CST);
+    if (ramblock_clear_dirty(rb, offset, DIRTY_CODE)) {
+        for (unsigned i = 0; i < g->count; i++) {
+            tlb_reset_dirty(&g->cpu[i]->tcg.tlb, host, PAGE_SIZE);
+        }
+        cpu_group_quiesce(g);
+    }
+    __atomic_store_n(&g->marking, false, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&g->mark_lock);
+    cpu_code_enter(cpu);
 }
 
 bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
@@ -99,7 +114,8 @@ TranslationBlock *cpu_lookup_block(CPUState *cpu) {
     TcgCpu *tcg = &cpu->tcg;
     vaddr pc = cpu->cls->get_pc(cpu);
     JumpCacheEntry *e = &tcg->jump_cache[jump_cache_index(pc)];
-    if (e->pc == pc && e->tag == tcg->jump_tag.word && !e->tb->death) {
+    if (e->pc == pc && e->tag == tcg->jump_tag.word &&
+        !__atomic_load_n(&e->tb->death, __ATOMIC_RELAXED)) {
         return e->tb;
     }
     FetchPage page;
@@ -208,7 +224,7 @@ static bool build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first
     return true;
 }
 
-/* Makes room in the code buffer. Called and returns with the lock held. */
+/* Makes room in the code buffer. Called and returns with the lock held and in_code raised. */
 static void make_room_locked(CPUState *cpu) {
     CpuGroup *g = cpu->group;
     TbCache *tc = g->cache;
@@ -218,6 +234,7 @@ static void make_room_locked(CPUState *cpu) {
     }
     unsigned full = tc->current;
     pthread_mutex_unlock(&tc->lock);
+    cpu_code_leave(cpu);
     cpu_group_exclusive_begin(g);
     pthread_mutex_lock(&tc->lock);
     if (tc->current == full) { /* nobody else did it meanwhile */
@@ -228,7 +245,20 @@ static void make_room_locked(CPUState *cpu) {
     }
     pthread_mutex_unlock(&tc->lock);
     cpu_group_exclusive_end(g);
+    cpu_code_enter(cpu);
     pthread_mutex_lock(&tc->lock);
+}
+
+/* False: it is too much for a back end, or for half a region. */
+static bool generate_locked(CPUState *cpu, TranslationBlock *tb) {
+    TbCache *tc = cpu->group->cache;
+    while (!tb_cache_generate_locked(tc, cpu->ir, tb)) {
+        if (tb_cache_half_is_free_locked(tc)) {
+            return false;
+        }
+        make_room_locked(cpu);
+    }
+    return true;
 }
 
 static bool is_stale_locked(CPUState *cpu, const TranslationBlock *tb) {
@@ -238,50 +268,52 @@ static bool is_stale_locked(CPUState *cpu, const TranslationBlock *tb) {
             tb_cache_page_sequence_locked(tc, tb->phys2) != cpu->fetch_sequence[1]);
 }
 
-TranslationBlock *cpu_translate_block(CPUState *cpu, uint64_t *born) {
-    TbCache *tc = cpu->group->cache;
+/* The IR of the block, in cpu->ir. False: the fetch faulted and the exception was delivered. */
+static bool draft_block(CPUState *cpu, TranslationBlock *draft, unsigned max_insns) {
     vaddr pc = cpu->cls->get_pc(cpu);
     FetchPage first;
-    TranslationBlock *tb, draft;
-    for (;;) {
-        if (!fetch_page(cpu, pc, false, &first)) {
-            return NULL;
-        }
-        draft = (TranslationBlock){.pc = pc, .flags = cpu->tcg.jump_tag.flags};
-        draft.phys = RAM_ADDR_INVALID;
-        if (first.ram != RAM_ADDR_INVALID) {
-            draft.phys = first.ram | (pc & PAGE_OFFSET_MASK);
-            cpu->fetch = first;
-            mark_code(cpu, first.ram, first.host);
-            cpu->fetch_sequence[0] = tb_cache_page_sequence(tc, first.ram);
-        }
-        if (!build_ir(cpu, &draft, &first, TB_MAX_INSNS)) {
+    if (!fetch_page(cpu, pc, false, &first)) {
+        return false;
+    }
+    *draft = (TranslationBlock){.pc = pc, .flags = cpu->tcg.jump_tag.flags};
+    draft->phys = RAM_ADDR_INVALID;
+    if (first.ram != RAM_ADDR_INVALID) {
+        draft->phys = first.ram | (pc & PAGE_OFFSET_MASK);
+        cpu->fetch = first;
+        mark_code(cpu, first.ram, first.host);
+        cpu->fetch_sequence[0] = tb_cache_page_sequence(cpu->group->cache, first.ram);
+    }
+    return build_ir(cpu, draft, &first, max_insns);
+}
+
+TranslationBlock *cpu_translate_block(CPUState *cpu) {
+    TbCache *tc = cpu->group->cache;
+    TranslationBlock *tb = NULL, draft;
+    unsigned max_insns = TB_MAX_INSNS;
+    do {
+        if (!draft_block(cpu, &draft, max_insns)) {
             return NULL;
         }
         pthread_mutex_lock(&tc->lock);
         tb = tb_cache_alloc_locked(tc);
         *tb = draft;
-        while (!tb_cache_generate_locked(tc, cpu->ir, tb)) {
-            make_room_locked(cpu);
+        if (!generate_locked(cpu, tb)) {
+            tb_cache_discard_locked(tc, tb);
+            pthread_mutex_unlock(&tc->lock);
+            max_insns = draft.insns / 2;
+            assert(max_insns);
+            tb = NULL;
         }
-        if (tb->one_shot) {
-            tb->death = TB_DEATH_FLUSH; /* never found, chained or invalidated */
-            break;
-        }
-        if (!is_stale_locked(cpu, tb)) {
-            tb_cache_insert_locked(tc, tb);
-            break;
-        }
-        tb->death = TB_DEATH_STORE;
+    } while (!tb);
+    if (tb->one_shot || is_stale_locked(cpu, tb)) {
+        tb->one_shot = true;
+        tb->death = TB_DEATH_FLUSH; /* never found, chained or invalidated */
         pthread_mutex_unlock(&tc->lock);
-    }
-    *born = tb->born;
-    uint32_t death = tb->death;
-    const uint8_t *code = tb->code;
-    pthread_mutex_unlock(&tc->lock);
-    if (!death) {
-        cpu->tcg.jump_cache[jump_cache_index(pc)] = (JumpCacheEntry){
-            .pc = pc, .tag = cpu->tcg.jump_tag.word, .code = code, .tb = tb};
+    } else {
+        tb_cache_insert_locked(tc, tb);
+        pthread_mutex_unlock(&tc->lock);
+        cpu->tcg.jump_cache[jump_cache_index(tb->pc)] = (JumpCacheEntry){
+            .pc = tb->pc, .tag = cpu->tcg.jump_tag.word, .code = tb->code, .tb = tb};
     }
     if (cpu->log->mask) {
         log_block(cpu, tb, LOG_OUT_ASM, "OUT:");

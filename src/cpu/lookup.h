@@ -10,9 +10,8 @@
 TranslationBlock *cpu_lookup_block(CPUState *cpu);
 /* The same as TcgCpuOps.lookup: the block's code. */
 const void *cpu_lookup_code(TcgCpu *tcg);
-/* Makes the block for the vCPU's pc and flags; *born is its number: the block may be evicted and its
- * struct reused until the vCPU is inside generated code. NULL: the fetch faulted; the exception was
- * delivered. Called outside generated code and without locks. */
-TranslationBlock *cpu_translate_block(CPUState *cpu, uint64_t *born);
+/* Makes the block for the vCPU's pc and flags. NULL: the fetch faulted; the exception was delivered.
+ * Called with in_code raised, between blocks and without locks. */
+TranslationBlock *cpu_translate_block(CPUState *cpu);
 
 #endif

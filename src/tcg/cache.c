@@ -16,7 +16,7 @@ enum {
 /* The kernel, busybox and what they need while booting fit without evicting what is hot; a larger
  * buffer boots no faster. -accel tcg,tb-size= is for guests that run more. */
 #define DEFAULT_CODE_SIZE (8ull << 20)
-#define MINIMUM_CODE_SIZE (4ull << 20)
+#define MINIMUM_CODE_SIZE (256ull << 10)
 
 /* --- code pages -------------------------------------------------------------------------------- */
 
@@ -152,8 +152,12 @@ static void hash_unlink(TbCache *tc, TranslationBlock *tb) {
 void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot,
                            TranslationBlock *to) {
     TbJump *jump = &from->jump[slot];
-    if (from->death || to->death || to->one_shot || jump->to || !jump->used) {
+    if (from->death || to->death || to->one_shot || jump->to || !jump->used ||
+        to->phys2 != RAM_ADDR_INVALID) {
         return;
+    }
+    if (!((from->pc ^ to->pc) & PAGE_MASK) && (from->phys ^ to->phys) & PAGE_MASK) {
+        return; /* the page was remapped between the two: another address space may see it whole */
     }
     jump->to = to;
     jump->next = to->incoming;
@@ -201,7 +205,7 @@ static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
         page_unlink(tc, tb, n);
     }
     unchain(tc, tb);
-    tb->death = (uint8_t)cause;
+    __atomic_store_n(&tb->death, (uint8_t)cause, __ATOMIC_RELAXED); /* jump caches look at it */
     tc->stats.invalidated[cause]++;
     if (cause != TB_DEATH_EVICT) {
         tc->backend->kill(&tc->bs, tb);
@@ -290,6 +294,11 @@ void tb_cache_flush(TbCache *tc, TbDeath cause) {
 
 bool tb_cache_next_is_empty_locked(const TbCache *tc) {
     return !tc->region[(tc->current + 1) % TB_REGIONS].first;
+}
+
+bool tb_cache_half_is_free_locked(const TbCache *tc) {
+    const CodeRegion *r = &tc->region[tc->current];
+    return r->end - r->next >= (r->end - r->start) / 2;
 }
 
 bool tb_cache_next_region_locked(TbCache *tc) {

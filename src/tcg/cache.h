@@ -5,8 +5,8 @@
  *   hash of (phys, pc, flags) ----> TranslationBlock       page table: RAM page -> its blocks,
  *                                                           and per 64 bytes how many blocks cover it
  *
- * Locks: `lock` (tb_lock) guards all of it. Callers of tb_cache_evict_oldest() also have every
- * other vCPU outside generated code.
+ * Locks: `lock` (tb_lock) guards all of it. Who evicts by tb_cache_next_region_locked() also has
+ * every other vCPU outside generated code.
  */
 #ifndef VITRINE_TCG_CACHE_H
 #define VITRINE_TCG_CACHE_H
@@ -70,7 +70,7 @@ void tb_cache_free(TbCache *tc);
 /* The live block for the key, or NULL. Locks: lock held. */
 TranslationBlock *tb_cache_find_locked(TbCache *tc, ram_addr phys, vaddr pc, uint32_t flags);
 
-/* The write sequence of a page, to be passed to tb_cache_add_locked(). Locks: takes lock. */
+/* The write sequence of a page, see CodePage. Locks: takes lock. */
 uint32_t tb_cache_page_sequence(TbCache *tc, ram_addr page);
 
 uint32_t tb_cache_page_sequence_locked(TbCache *tc, ram_addr page);
@@ -91,7 +91,11 @@ bool tb_cache_next_region_locked(TbCache *tc);
 /* True if the next region is empty, so that moving there needs no exclusion. */
 bool tb_cache_next_is_empty_locked(const TbCache *tc);
 
-/* Chains exit `slot` of `from` to `to`, if both are alive. */
+/* True if at least half of the current region is free. */
+bool tb_cache_half_is_free_locked(const TbCache *tc);
+
+/* Chains exit `slot` of `from` to `to`, if both are alive and the chain stays right while they are:
+ * not to a block on two pages, the second of which may be mapped elsewhere by then. */
 void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot, TranslationBlock *to);
 
 /* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any

@@ -6,7 +6,7 @@
  *                                  ^                     |
  *                                  '----incoming list----'           to unlink when the target dies
  *
- *   code buffer:  | region 0 | region 1 | ... | region 7 |   filled in turn; when all are full the
+ *   code buffer:  | region 0 | region 1 | ... | region 15 |  filled in turn; when all are full the
  *                  oldest region is evicted with all its blocks, not everything (generations)
  *
  * A block dies when its guest bytes are written (stores, DMA), when its region is evicted, or when
@@ -60,7 +60,7 @@ struct TranslationBlock {
     ram_addr phys2;    /* of its second page's first byte, or RAM_ADDR_INVALID */
     uint8_t death;     /* TbDeath */
     uint8_t region;    /* of the code buffer */
-    bool one_shot;     /* not from RAM: runs once, is never found again */
+    bool one_shot;     /* not from RAM, or written while it was made: runs once, is never found */
     /* host code */
     const uint8_t *code;      /* the checked entry: tests exit_request first */
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */

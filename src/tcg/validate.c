@@ -326,8 +326,10 @@ bool ir_validate(const IrContext *ctx, Error **errp) {
         if (!op->removed) {
             v->ctx = ctx;
             why = check_op(v, op);
-            ended =
-                op->opcode < IR_OPCODE_COUNT && ir_op_defs[op->opcode].flags & OPF_ENDS;
+            if (op->opcode != IR_insn_start) { /* which makes no code */
+                ended =
+                    op->opcode < IR_OPCODE_COUNT && ir_op_defs[op->opcode].flags & OPF_ENDS;
+            }
         }
     }
     if (why) {

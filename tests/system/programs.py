@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the guest programs on both back ends: programs.py DIRECTORY_OF_ELF_FILES [--isa-count N]
+"""Runs the guest programs on both back ends: programs.py DIRECTORY_OF_ELF_FILES
 
 A program checks itself and ends by the test finisher: exit status 0, or the number of the check that
 failed. Then every instruction row is compared with QEMU (tests/guest/riscv/isa). Prints TAP.
@@ -10,11 +10,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 from guest import EMULATOR, ROOT
 
 # What a program wants besides the defaults.
 HARTS = {"atomics": 4}
+WITH_DEVICES = "rings", "scribble"
+DISK_SIZE = 1 << 20
 PATIENCE = {"x86_64": 120, "interp": 400}
 
 
@@ -22,13 +25,30 @@ def emulator(xlen):
     return EMULATOR.replace("riscv64", f"riscv{xlen}")
 
 
+def devices(directory):
+    """Options that put a device of each kind on the board."""
+    image = pathlib.Path(directory) / "disk"
+    image.write_bytes(bytes(DISK_SIZE))
+    return ["-drive", f"file={image},if=none,format=raw,id=d", "-device", "virtio-blk-device,drive=d",
+            "-netdev", "user,id=n,restrict=on", "-device", "virtio-net-device,netdev=n",
+            "-device", "virtio-rng-device", "-chardev", "null,id=c",
+            "-device", "virtio-serial-device", "-device", "virtconsole,chardev=c"]
+
+
 def run_program(path, backend):
     """None, or why it failed."""
+    with tempfile.TemporaryDirectory() as directory:
+        return run_program_in(path, backend, directory)
+
+
+def run_program_in(path, backend, directory):
     name = path.stem
     xlen = 32 if name.startswith("priv32") else 64
     command = [emulator(xlen), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "stdio",
                "-monitor", "none", "-smp", str(HARTS.get(name, 1)), "-accel",
                f"tcg,backend={backend}", "-kernel", str(path)]
+    if name in WITH_DEVICES:
+        command += devices(directory)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=PATIENCE[backend])
@@ -64,17 +84,18 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--isa-count", type=int, default=12, help="instances of an instruction row")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "1")))
+    parser.add_argument("--prefix", default="guest", help="of the names of cases")
     args = parser.parse_args()
     failed = 0
     elves = sorted(args.directory.glob("*.elf"))
     if not elves:
-        failed += report(f"guest: no programs in {args.directory}", "make guests builds them")
+        failed += report(f"{args.prefix}: no programs in {args.directory}", "make guests builds them")
     for path in elves:
         for backend in "x86_64", "interp":
-            failed += report(f"guest: {path.stem} on {backend}", run_program(path, backend))
+            failed += report(f"{args.prefix}: {path.stem} on {backend}", run_program(path, backend))
     for xlen in 64, 32:
         for backend in "x86_64", "interp":
-            failed += report(f"guest: every rv{xlen} instruction row on {backend} as on QEMU",
+            failed += report(f"{args.prefix}: every rv{xlen} instruction row on {backend} as on QEMU",
                              check_rows(xlen, backend, args.isa_count, args.seed))
     sys.exit(1 if failed else 0)
 

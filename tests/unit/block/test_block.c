@@ -126,6 +126,7 @@ static void outside_the_image_is_einval(void **state) {
     assert_int_equal(blk_write(blk, UINT64_MAX - 1, buf, 64), -EINVAL);
     assert_int_equal(blk_discard(blk, 1023, 2), -EINVAL);
     assert_int_equal(blk_write_zeroes(blk, 0, UINT64_MAX), -EINVAL);
+    assert_int_equal(blk_discard(blk, 512, UINT64_MAX - 100), -EINVAL); /* the end overflows */
     assert_int_equal(blk_read(blk, 1024, buf, 0), 0);
     struct iovec huge[2] = {{buf, SIZE_MAX}, {buf, 10}};
     assert_int_equal(blk_readv(blk, 0, huge, 2), -EINVAL); /* the sum overflows */

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Everything that must hold, from a clean clone: under 15 minutes on two cores.
+#
+#   ./test.sh [SECTION...]      (default: all; sections: style unit sanitizers guests fuzz system)
+#
+# Installs the packages that are missing (and says which), builds, fetches the guest, and runs the tests.
+# Each case is a TAP line; the last line is "N passed, N failed", with ", N skipped" if any were.
+set -u
+
+cd "$(dirname "$0")" || exit 1
+sections=${*:-style unit sanitizers guests fuzz system}
+release=build/release asan=build/asan
+log=build/test.log
+jobs=$(nproc)
+mkdir -p build
+: >"$log"
+
+banner() {
+    echo
+    echo "=== $1 ($(($(date +%s) - started)) s)"
+}
+
+# Runs a command whose output is TAP; a failure that no line tells becomes a line of its own.
+tap() {
+    local name=$1 output status
+    shift
+    output=$(mktemp)
+    "$@" 2>&1 | tee "$output"
+    status=${PIPESTATUS[0]}
+    if [ "$status" -ne 0 ] && ! grep -q '^not ok' "$output"; then
+        echo "not ok - $name: ended with status $status" | tee -a "$output"
+    fi
+    cat "$output" >>"$log"
+    rm -f "$output"
+}
+
+# One case: a command that succeeds. Its output is shown if it does not.
+case_of() {
+    local name=$1 output
+    shift
+    output=$(mktemp)
+    if "$@" >"$output" 2>&1; then
+        echo "ok - $name" | tee -a "$log"
+    else
+        tail -n 60 "$output" | sed 's/^/#   /'
+        echo "not ok - $name" | tee -a "$log"
+    fi
+    rm -f "$output"
+}
+
+build() {
+    case_of "build: $*" make --no-print-directory -j"$jobs" "$@"
+}
+
+# Every cmocka program of a tree; each case is a line.
+unit_tests() {
+    local tree=$1 label=$2 program
+    for program in $(cd tests/unit && ls ./*/test_*.c | sed 's,^\./,,; s,\.c$,,' | sort); do
+        echo "# $label $program"
+        tap "$label $program" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$tree/tests/$program"
+    done
+}
+
+run_style() {
+    build MODE=release
+    tap style tools/check-style.sh "$release"
+    case_of "style: what is not modelled can be listed" make --no-print-directory unmodelled
+}
+
+run_unit() {
+    build MODE=release tests-build
+    unit_tests "$release" unit
+}
+
+# The same under the address and undefined-behaviour sanitizers, and the guest programs too.
+run_sanitizers() {
+    build MODE=asan all tests-build guests
+    unit_tests "$asan" asan
+    tap "asan guest programs" env VITRINE="$PWD/$asan/vitrine-system-riscv64" \
+        tests/system/programs.py "$asan/guest" --prefix "asan guest" --isa-count 24
+}
+
+run_guests() {
+    build MODE=release all guests
+    tap "guest programs" env VITRINE="$PWD/$release/vitrine-system-riscv64" \
+        tests/system/programs.py "$release/guest" --isa-count 200
+}
+
+run_fuzz() {
+    build MODE=release fuzz-build
+    local target
+    # NAME:INPUTS of each target
+    for target in $(sed -n 's/^FUZZ_TARGETS := //p' fuzz/fuzz.mk); do
+        case_of "fuzz: ${target%:*}, ${target#*:} inputs from seed ${FUZZ_SEED:-1}" \
+            make --no-print-directory MODE=release fuzz-short "FUZZ_TARGETS=$target"
+    done
+}
+
+run_system() {
+    build MODE=release
+    if ! tools/fetch-guest.sh guest; then
+        echo "not ok - system: the guest cannot be fetched" | tee -a "$log"
+        return
+    fi
+    local test
+    for test in cli boot disk net; do
+        tap "system $test" env VITRINE="$PWD/$release/vitrine-system-riscv64" "tests/system/$test.py"
+    done
+}
+
+started=$(date +%s)
+tools/install-deps.sh test || exit 1
+for section in $sections; do
+    banner "$section"
+    "run_$section"
+done
+
+failed=$(grep -c '^not ok' "$log")
+skipped=$(grep -c '^ok.*# SKIP' "$log")
+passed=$(($(grep -c '^ok' "$log") - skipped))
+banner "done"
+grep '^not ok' "$log"
+summary="$passed passed, $failed failed"
+if [ "$skipped" -gt 0 ]; then
+    summary="$summary, $skipped skipped"
+fi
+echo "$summary"
+[ "$failed" -eq 0 ]
