@@ -60,6 +60,11 @@ static void fill_state(Rig *rig, uint64_t seed) {
     rig->backend->fp_set_round(&rig->cpu->parent.tcg.fp, (unsigned)(seed >> 8) % 4);
     env->frm = (seed >> 8) % 4;
     rig->cpu->parent.tcg.reservation_addr = UINT64_MAX;
+    CpuTlb *tlb = &rig->cpu->parent.tcg.tlb;
+    tlb_flush_first(tlb);
+    if (seed >> 20 & 1) { /* the inline path of loads and stores, too */
+        tlb_fill(tlb, DATA_BASE, MMU_M, DATA_BASE, PROT_R | PROT_W, rig->ram, NULL, 0);
+    }
 }
 
 static void compare(Rig *a, Rig *b, IrContext *ir) {

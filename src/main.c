@@ -118,6 +118,12 @@ static void show_places(Machine *m) {
     }
 }
 
+/* What goes wrong on the host while the guest runs; the terminal may be raw. */
+static void report_host(void *opaque, const char *message) {
+    const Session *s = opaque;
+    fprintf(stderr, "\r\n%s: %s\r\n", s->program, message);
+}
+
 static int run_machine(Session *s, Machine *m) {
     int status = machine_run(m);
     int cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
@@ -139,7 +145,11 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
     const CharEscapes escapes = {quit_key, monitor_key, s};
     Error *err = NULL;
     int pid_fd = -1, status = EXIT_FAILURE;
-    Machine *m = machine_new(&cl->config, log, &escapes, &err);
+    MachineConfig config = cl->config;
+    config.tmp_dir = getenv("TMPDIR");
+    config.report = report_host;
+    config.report_opaque = s;
+    Machine *m = machine_new(&config, log, &escapes, &err);
     if (!m) {
         return fail(s, err);
     }

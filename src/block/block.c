@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BlockBackend: checks the range, passes the request to the file or the overlay, reports errors.
+ * BlockBackend: checks the range, passes the request to the file or the overlay, reports
+ * errors.
  *
- * Not modelled: formats other than raw; aio, cache modes (writes go to the host's page cache, flush
- * is fdatasync: QEMU's cache=writeback); throttling; werror and rerror (errors go to the guest).
+ * Not modelled: formats other than raw; aio, cache modes (writes go to the host's page
+ * cache, flush is fdatasync: QEMU's cache=writeback); throttling; werror and rerror
+ * (errors go to the guest).
  */
 #include "block/block.h"
 
@@ -15,7 +17,12 @@
 #include "block/overlay.h"
 #include "block/raw.h"
 
-typedef enum BlockAction { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_ACTION_COUNT } BlockAction;
+typedef enum BlockAction {
+    BLOCK_READ,
+    BLOCK_WRITE,
+    BLOCK_FLUSH,
+    BLOCK_ACTION_COUNT
+} BlockAction;
 
 struct BlockBackend {
     char *id, *file;
@@ -25,20 +32,23 @@ struct BlockBackend {
     uint64_t size;
     void (*report)(void *opaque, const char *message);
     void *report_opaque;
-    int reported[BLOCK_ACTION_COUNT]; /* the error that was told last, so that it is told once */
+    int reported
+        [BLOCK_ACTION_COUNT]; /* the error that was told last, so that it is told once */
 };
 
 /* Tells about a host error, once as long as it stays the same one. Returns rc. */
 static int blk_result(BlockBackend *blk, BlockAction action, int rc) {
-    static const char *const words[BLOCK_ACTION_COUNT] = {"reading", "writing", "flushing"};
+    static const char *const words[BLOCK_ACTION_COUNT] = {"reading", "writing",
+                                                          "flushing"};
     if (rc == 0 || blk->reported[action] == rc) {
         return rc;
     }
     blk->reported[action] = rc;
     if (blk->report != NULL) {
         char text[512];
-        snprintf(text, sizeof(text), "%s disk image '%s': %s; the guest sees an I/O error",
-                 words[action], blk->file, strerror(-rc));
+        snprintf(text, sizeof(text),
+                 "%s disk image '%s': %s; the guest sees an I/O error", words[action],
+                 blk->file, strerror(-rc));
         blk->report(blk->report_opaque, text);
     }
     return rc;
@@ -47,16 +57,23 @@ static int blk_result(BlockBackend *blk, BlockAction action, int rc) {
 /* Refuses what is not raw; a qcow2 file given without format= is surely a mistake. */
 static bool blk_check_format(const BlockOptions *o, RawFile *raw, Error **errp) {
     if (o->format != NULL && strcmp(o->format, "raw") != 0) {
-        error_set(errp, "image format '%s' of '%s' is not supported; 'qemu-img convert -O raw' makes "
-                        "a raw image", o->format, o->file);
+        error_set(
+            errp,
+            "image format '%s' of '%s' is not supported; 'qemu-img convert -O raw' makes "
+            "a raw image",
+            o->format, o->file);
         return false;
     }
     static const char qcow_magic[4] = "QFI\xfb";
     char magic[4];
     if (o->format == NULL && raw->length >= sizeof(magic) &&
-        raw_read(raw, 0, magic, sizeof(magic)) == 0 && memcmp(magic, qcow_magic, 4) == 0) {
-        error_set(errp, "'%s' is a qcow2 image, which is not supported; 'qemu-img convert -O raw' "
-                        "makes a raw image, format=raw takes it as it is", o->file);
+        raw_read(raw, 0, magic, sizeof(magic)) == 0 &&
+        memcmp(magic, qcow_magic, 4) == 0) {
+        error_set(
+            errp,
+            "'%s' is a qcow2 image, which is not supported; 'qemu-img convert -O raw' "
+            "makes a raw image, format=raw takes it as it is",
+            o->file);
         return false;
     }
     return true;
@@ -172,7 +189,8 @@ static int blk_raw_vector(BlockBackend *blk, RawVectorFn *fn, uint64_t offset,
     return 0;
 }
 
-int blk_readv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, unsigned count) {
+int blk_readv(BlockBackend *blk, uint64_t offset, const struct iovec *iov,
+              unsigned count) {
     uint64_t len;
     if (!iov_length(blk, iov, count, &len) || !blk_in_range(blk, offset, len)) {
         return -EINVAL;
@@ -189,7 +207,8 @@ int blk_readv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, unsig
     return blk_result(blk, BLOCK_READ, rc);
 }
 
-int blk_writev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, unsigned count) {
+int blk_writev(BlockBackend *blk, uint64_t offset, const struct iovec *iov,
+               unsigned count) {
     uint64_t len;
     if (!iov_length(blk, iov, count, &len) || !blk_in_range(blk, offset, len)) {
         return -EINVAL;

@@ -3,10 +3,11 @@
  * Block: a disk image on the host as a device sees it.
  *
  *   virtio-blk --blk_read/write/flush()--> BlockBackend --+--> raw file
- *                                             snapshot=on '--> overlay (temporary file) over it
+ *                                        with snapshot=on '--> overlay --> raw file
  *
- * Requests are done when the call returns. Errors are negative errno values for the device to report
- * to the guest in its own words; the first host error of each kind is also told to options.report.
+ * Requests are done when the call returns. Errors are negative errno values for the
+ * device to report to the guest in its own words; the first host error of each kind is
+ * also told to options.report.
  * Locks: the machine lock.
  */
 #ifndef VITRINE_BLOCK_BLOCK_H
@@ -23,33 +24,37 @@ enum { SECTOR_SIZE = 512 };
 typedef struct BlockBackend BlockBackend;
 
 typedef struct BlockOptions {
-    const char *id;     /* may be NULL */
+    const char *id; /* may be NULL */
     const char *file;
     const char *format; /* "raw" or NULL */
     bool read_only;
     bool snapshot; /* writes go to a temporary overlay and are forgotten */
-    bool discard;  /* discard=unmap: the guest's discards make holes in the file; else they do nothing */
-    const char *tmp_dir; /* where overlays are made ($TMPDIR); NULL: /var/tmp, else /tmp */
-    /* Told once for each kind of host error ("writing 'x.img': No space left on device"). May be
-     * NULL. Called under the machine lock. */
+    bool discard; /* discard=unmap: discards make holes in the file; else they do nothing */
+    /* Where overlays are made ($TMPDIR); NULL: /var/tmp, else /tmp. */
+    const char *tmp_dir;
+    /* Told once for each kind of host error ("writing 'x.img': No space left on
+     * device"). May be NULL. Called under the machine lock. */
     void (*report)(void *opaque, const char *message);
     void *report_opaque;
 } BlockOptions;
 
-/* Copies what it keeps of the options. Errors: cannot open, not a file or block device, another
- * format, in use by another process, no overlay. */
+/* Copies what it keeps of the options. Errors: cannot open, not a file or block
+ * device, another format, in use by another process, no overlay. */
 BlockBackend *blk_open(const BlockOptions *options, Error **errp);
 void blk_close(BlockBackend *blk); /* flushes */
 const char *blk_id(const BlockBackend *blk);
 const char *blk_file(const BlockBackend *blk);
-uint64_t blk_size(const BlockBackend *blk); /* bytes, rounded up to a sector: the rest reads as 0 */
+uint64_t blk_size(
+    const BlockBackend *blk); /* bytes, rounded up to a sector: the rest reads as 0 */
 bool blk_read_only(const BlockBackend *blk);
-/* 0 or -errno. Offsets and lengths in bytes, any alignment; outside the image: -EINVAL; a write to a
- * read-only one: -EACCES. */
+/* 0 or -errno. Offsets and lengths in bytes, any alignment; outside the image:
+ * -EINVAL; a write to a read-only one: -EACCES. */
 int blk_read(BlockBackend *blk, uint64_t offset, void *buf, uint64_t len);
 int blk_write(BlockBackend *blk, uint64_t offset, const void *buf, uint64_t len);
-int blk_readv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, unsigned count);
-int blk_writev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, unsigned count);
+int blk_readv(BlockBackend *blk, uint64_t offset, const struct iovec *iov,
+              unsigned count);
+int blk_writev(BlockBackend *blk, uint64_t offset, const struct iovec *iov,
+               unsigned count);
 int blk_flush(BlockBackend *blk); /* data are on the host's disk when it returns */
 int blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len);
 int blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Overlay: a cluster is marked written only after its bytes are in the temporary file, so that a
- * failed write leaves the old contents.
+ * Overlay: a cluster is marked written only after its bytes are in the temporary file, so
+ * that a failed write leaves the old contents.
  */
 #include "block/overlay.h"
 
@@ -20,7 +20,8 @@ static void overlay_mark(Overlay *ov, uint64_t offset, uint64_t len) {
     }
 }
 
-bool overlay_open(Overlay *ov, RawFile *base, uint64_t size, const char *tmp_dir, Error **errp) {
+bool overlay_open(Overlay *ov, RawFile *base, uint64_t size, const char *tmp_dir,
+                  Error **errp) {
     uint64_t clusters = (size + OVERLAY_CLUSTER - 1) / OVERLAY_CLUSTER;
     *ov = (Overlay){.base = base, .size = size, .temp.fd = -1};
     ov->written = calloc(clusters / WORD_BITS + 1, sizeof(uint64_t));

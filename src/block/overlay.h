@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Overlay: snapshot=on. Writes go to a temporary file of the same layout, the image stays as it is.
+ * Overlay: snapshot=on. Writes go to a temporary file of the same layout, the image stays
+ * as it is.
  *
- *   cluster   0    1    2    3    4          a read takes each cluster from where it is newest;
- *   image     a    b    c    d    e          a write of part of a cluster copies the rest up first
+ *   cluster   0    1    2    3    4     a read takes each cluster from where it is newest;
+ *   image     a    b    c    d    e     a write of part of a cluster copies the rest first
  *   written   0    1    1    0    0
- *   temp      .    B    C    .    .          sparse
+ *   temp      .    B    C    .    .     sparse
  */
 #ifndef VITRINE_BLOCK_OVERLAY_H
 #define VITRINE_BLOCK_OVERLAY_H
@@ -16,12 +17,13 @@ enum { OVERLAY_CLUSTER = 4096 };
 
 typedef struct Overlay {
     RawFile temp;
-    RawFile *base;    /* borrowed */
-    uint64_t size;    /* bytes of the disk */
+    RawFile *base;     /* borrowed */
+    uint64_t size;     /* bytes of the disk */
     uint64_t *written; /* bit c: cluster c is in temp */
 } Overlay;
 
-bool overlay_open(Overlay *ov, RawFile *base, uint64_t size, const char *tmp_dir, Error **errp);
+bool overlay_open(Overlay *ov, RawFile *base, uint64_t size, const char *tmp_dir,
+                  Error **errp);
 void overlay_close(Overlay *ov);
 /* 0 or -errno; the range lies inside the disk. */
 int overlay_read(Overlay *ov, uint64_t offset, void *buf, uint64_t len);

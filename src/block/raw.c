@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RawFile: preadv and pwritev until all is done; open-file-description locks on bytes 100 to 203.
+ * RawFile: preadv and pwritev until all is done; open-file-description locks on bytes 100
+ * to 203.
  *
- * The locks are those that QEMU takes: who has a permission holds a read lock on byte 100 + its
- * number, who does not share one with others holds byte 200 + its number; a conflict is found by
- * asking who would stand in the way of a write lock on the opposite byte. So one writer excludes all
- * others, and readers share.
+ * The locks are those that QEMU takes: who has a permission holds a read lock on byte 100
+ * + its number, who does not share one with others holds byte 200 + its number; a
+ * conflict is found by asking who would stand in the way of a write lock on the opposite
+ * byte. So one writer excludes all others, and readers share.
  *
  * Source: QEMU, docs/system/qemu-block-drivers (image locking), observed with lslocks.
  */
@@ -24,13 +25,15 @@ enum { LOCK_PERM_BASE = 100, LOCK_UNSHARED_BASE = 200 };
 enum { PERM_READ = 0, PERM_WRITE = 1, PERM_RESIZE = 3 };
 
 static bool lock_byte(int fd, off_t byte) {
-    struct flock fl = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    struct flock fl = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(fd, F_OFD_SETLK, &fl) == 0;
 }
 
 /* True if another open file holds a lock on the byte. */
 static bool lock_is_held(int fd, off_t byte) {
-    struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    struct flock fl = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
 }
 
@@ -46,13 +49,14 @@ static bool raw_lock(int fd, const char *path, bool read_only, Error **errp) {
     for (unsigned i = 0; ok && i < sizeof(unshared) / sizeof(unshared[0]); i++) {
         ok = lock_byte(fd, LOCK_UNSHARED_BASE + unshared[i]);
         conflict = conflict || lock_is_held(fd, LOCK_PERM_BASE + unshared[i]);
-        conflict = conflict || (!read_only && lock_is_held(fd, LOCK_UNSHARED_BASE + unshared[i]));
+        conflict = conflict ||
+                   (!read_only && lock_is_held(fd, LOCK_UNSHARED_BASE + unshared[i]));
     }
     conflict = conflict || lock_is_held(fd, LOCK_UNSHARED_BASE + PERM_READ);
     if (conflict) {
         error_set(errp,
-                  "'%s' is in use by another process%s; stop that one, or copy the image", path,
-                  read_only ? " that writes to it" : "");
+                  "'%s' is in use by another process%s; stop that one, or copy the image",
+                  path, read_only ? " that writes to it" : "");
         return false;
     }
     return true;
@@ -60,7 +64,8 @@ static bool raw_lock(int fd, const char *path, bool read_only, Error **errp) {
 
 bool raw_open(RawFile *raw, const char *path, bool read_only, Error **errp) {
     /* O_NONBLOCK: a FIFO must not hold us here before we see that it is one. */
-    int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd =
+        open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         int err = errno;
         error_set_errno(errp, err, "cannot open disk image '%s'%s", path,
@@ -101,13 +106,14 @@ bool raw_open_temporary(RawFile *raw, const char *dir, Error **errp) {
         snprintf(name, sizeof(name), "%s/vitrine-XXXXXX", dirs[i]);
         int fd = mkostemp(name, O_CLOEXEC);
         if (fd >= 0) {
-            unlink(name); /* gone from the directory at once, from the disk when it is closed */
+            unlink(name); /* from the directory; from the disk when it is closed */
             *raw = (RawFile){.fd = fd};
             return true;
         }
         err = errno;
     }
-    error_set_errno(errp, err, "cannot make a temporary file in '%s' for the snapshot overlay",
+    error_set_errno(errp, err,
+                    "cannot make a temporary file in '%s' for the snapshot overlay",
                     dirs[0]);
     error_append(errp, "; set TMPDIR to a directory with room");
     return false;
@@ -208,7 +214,8 @@ int raw_punch(RawFile *raw, uint64_t offset, uint64_t len) {
 
 int raw_write_zeroes(RawFile *raw, uint64_t offset, uint64_t len) {
     static const uint8_t zeros[64 * 1024];
-    if (len > 0 && fallocate(raw->fd, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)len) == 0) {
+    if (len > 0 &&
+        fallocate(raw->fd, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)len) == 0) {
         if (offset + len > raw->length) {
             raw->length = offset + len;
         }

@@ -2,9 +2,9 @@
 /*
  * RawFile: a file or host block device whose bytes are the disk's bytes.
  *
- * A file may end inside its last sector: what is missing reads as zeros, and a write there makes the
- * file grow. A file that became shorter since it was opened is an error where it is missing, so that
- * a truncated image is not taken for zeros.
+ * A file may end inside its last sector: what is missing reads as zeros, and a write
+ * there makes the file grow. A file that became shorter since it was opened is an error
+ * where it is missing, so that a truncated image is not taken for zeros.
  */
 #ifndef VITRINE_BLOCK_RAW_H
 #define VITRINE_BLOCK_RAW_H
@@ -17,10 +17,11 @@
 
 typedef struct RawFile {
     int fd;
-    uint64_t length; /* bytes that the file has, or had when it was opened, grown by our writes */
+    uint64_t length; /* bytes the file had when it was opened, grown by our writes */
 } RawFile;
 
-/* Opens and locks, so that no other emulator (QEMU takes the same locks) writes at the same time. */
+/* Opens and locks, so that no other emulator (QEMU takes the same locks) writes at the
+ * same time. */
 bool raw_open(RawFile *raw, const char *path, bool read_only, Error **errp);
 /* A nameless temporary file in dir (NULL: /var/tmp, else /tmp). */
 bool raw_open_temporary(RawFile *raw, const char *dir, Error **errp);

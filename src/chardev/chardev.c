@@ -2,10 +2,11 @@
 /*
  * Chardev: from the text of -serial or -chardev to an open chardev of some kind.
  *
- *   -serial mon:tcp::4444,server=on  --rewritten to-->  backend=socket mux=on host= port=4444 server=on
+ *   -serial mon:tcp::4444,server=on  --rewritten to-->  socket,mux=on,host=,port=4444,server=on
  *   -chardev socket,id=c0,port=4444,server=on           (already in that form)
  *
- * Not modelled: kinds telnet, udp, vc, pipe, serial (a host's tty), ringbuf, spice; option reconnect.
+ * Not modelled: kinds telnet, udp, vc, pipe, serial (a host's tty), ringbuf, spice;
+ * option reconnect.
  */
 #include "chardev/chardev.h"
 
@@ -39,7 +40,8 @@ static char *put_value(char *out, const char *key, const char *text, size_t len)
     return out;
 }
 
-/* -serial's own spellings with a colon, as the -chardev form; NULL if the text is none of them. */
+/* -serial's own spellings with a colon, as the -chardev form; NULL if the text is none
+ * of them. */
 static char *chardev_expand(const char *spec) {
     char *out = malloc(2 * strlen(spec) + 64);
     assert(out != NULL);
@@ -85,19 +87,22 @@ static bool chardev_open(Chardev *chr, const KeyVal *kv, const char *spec, Error
     if (id != NULL) {
         chr->id = strdup(id);
     }
-    for (size_t i = 0; name != NULL && i < sizeof(chardev_kinds) / sizeof(chardev_kinds[0]); i++) {
+    for (size_t i = 0;
+         name != NULL && i < sizeof(chardev_kinds) / sizeof(chardev_kinds[0]); i++) {
         if (strcmp(chardev_kinds[i].name, name) == 0) {
             return chardev_kinds[i].open(chr, kv, errp);
         }
     }
-    error_set(errp,
-              "'%s' is not a character device; try stdio, mon:stdio, null, pty, file:PATH, "
-              "unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off",
-              spec);
+    error_set(
+        errp,
+        "'%s' is not a character device; try stdio, mon:stdio, null, pty, file:PATH, "
+        "unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off",
+        spec);
     return false;
 }
 
-Chardev *chardev_new(MainLoop *loop, const char *spec, const CharEscapes *escapes, Error **errp) {
+Chardev *chardev_new(MainLoop *loop, const char *spec, const CharEscapes *escapes,
+                     Error **errp) {
     Chardev *chr = calloc(1, sizeof(*chr));
     if (chr == NULL) {
         error_set(errp, "out of memory");

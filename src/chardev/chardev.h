@@ -5,8 +5,9 @@
  *   UART --chardev_write()--> [buffer] --> host descriptor (stdio, file, pty, socket)
  *   UART <----receive()------ can_receive() bytes at a time <-- host (main loop)
  *
- * A multiplexed chardev ("mon:stdio", mux=on) may have several front ends; input goes to the one in
- * focus, and Ctrl-A begins an escape: x quit, c next focus, b break, h help, Ctrl-A itself.
+ * A multiplexed chardev ("mon:stdio", mux=on) may have several front ends; input goes to
+ * the one in focus, and Ctrl-A begins an escape: x quit, c next focus, b break, h help,
+ * Ctrl-A itself.
  *
  * Locks: everything here runs under the machine lock.
  */
@@ -39,35 +40,42 @@ typedef struct CharFrontend {
 
 /* What Ctrl-A keys of a mon:stdio or -nographic terminal do; set by main. */
 typedef struct CharEscapes {
-    void (*quit)(void *opaque);           /* Ctrl-A x */
-    void (*switch_focus)(void *opaque);   /* Ctrl-A c, where there is one front end only */
+    void (*quit)(void *opaque);         /* Ctrl-A x */
+    void (*switch_focus)(void *opaque); /* Ctrl-A c, where there is one front end only */
     void *opaque;
 } CharEscapes;
 
-/* Makes a chardev from the text of -serial or -chardev ("stdio", "mon:stdio", "null", "file:PATH",
- * "pty", "unix:PATH[,server=on][,wait=off]", "tcp:HOST:PORT[,server=on][,wait=off]",
- * or -chardev form "stdio,id=c0,mux=on"). `escapes` is copied and may be NULL. A server without
- * wait=off waits here for its first client.
+/* Makes a chardev from the text of -serial or -chardev ("stdio", "mon:stdio", "null",
+ * "file:PATH", "pty", "unix:PATH[,server=on][,wait=off]",
+ * "tcp:HOST:PORT[,server=on][,wait=off]", or -chardev form "stdio,id=c0,mux=on").
+ * `escapes` is copied and may be NULL. A server without wait=off waits here for its
+ * first client.
  * Errors: unknown kind or option, cannot open, port busy. */
-Chardev *chardev_new(MainLoop *loop, const char *spec, const CharEscapes *escapes, Error **errp);
-void chardev_free(Chardev *chr); /* flushes; restores the terminal; removes a server's socket file */
+Chardev *chardev_new(MainLoop *loop, const char *spec, const CharEscapes *escapes,
+                     Error **errp);
+void chardev_free(
+    Chardev *chr); /* flushes; restores the terminal; removes a server's socket file */
 const char *chardev_id(const Chardev *chr); /* NULL: none */
 bool chardev_is_mux(const Chardev *chr);
 /* Where a pty or a server can be reached ("/dev/pts/3", "127.0.0.1:4444"), or NULL. */
 const char *chardev_where(const Chardev *chr);
-/* False (and nothing changes) if it has a front end already and no mux, or no slot left. */
+/* False (and nothing changes) if it has a front end already and no mux, or no slot
+ * left. */
 bool chardev_attach(Chardev *chr, const CharFrontend *fe);
 /* Takes a front end off again, named by its opaque pointer. */
 void chardev_detach(Chardev *chr, const void *fe_opaque);
-/* Writes all of buf (buffers what the host does not take now, up to a limit, then drops and counts). */
+/* Writes all of buf (buffers what the host does not take now, up to a limit, then
+ * drops and counts). */
 void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len);
-/* False while so much waits in the buffer that a device should hold back; CHR_WRITABLE follows. */
+/* False while so much waits in the buffer that a device should hold back; CHR_WRITABLE
+ * follows. */
 bool chardev_writable(Chardev *chr);
 uint64_t chardev_dropped(const Chardev *chr); /* bytes */
 /* The front end has room again. */
 void chardev_accept_input(Chardev *chr);
-/* Gives the terminal its settings back / takes it raw again (around SIGCONT, in handlers of fatal
- * signals). Does nothing if the chardev has no terminal. Threads: any, and signal handlers. */
+/* Gives the terminal its settings back / takes it raw again (around SIGCONT, in
+ * handlers of fatal signals). Does nothing if the chardev has no terminal. Threads:
+ * any, and signal handlers. */
 void chardev_restore_terminal(const Chardev *chr);
 void chardev_raw_terminal(const Chardev *chr);
 

@@ -13,9 +13,10 @@
 
 enum {
     CHAR_MAX_PORTS = 4,
-    CHAR_RING_SIZE = 64 * 1024,    /* input read ahead of the guest */
-    CHAR_OUT_LIMIT = 1024 * 1024,  /* output the host has not taken; beyond it is dropped */
-    CHAR_OUT_BUSY = 16 * 1024,     /* from here on devices are asked to hold back */
+    CHAR_RING_SIZE = 64 * 1024, /* input read ahead of the guest */
+    CHAR_OUT_LIMIT =
+        1024 * 1024,           /* output the host has not taken; beyond it is dropped */
+    CHAR_OUT_BUSY = 16 * 1024, /* from here on devices are asked to hold back */
 };
 
 /* One front end and the input that waits for it. */
@@ -27,8 +28,8 @@ typedef struct CharPort {
 
 /* A kind's own part. */
 typedef struct ChardevOps {
-    /* Input ended or failed, or the output's reader is gone: in_fd / out_fd are the kind's to close.
-     * May be NULL: the descriptors are left alone and no longer used. */
+    /* Input ended or failed, or the output's reader is gone: in_fd / out_fd are the
+     * kind's to close. May be NULL: the descriptors are left alone and no longer used. */
     void (*hangup)(Chardev *chr);
     /* Before output when there is no out_fd: a chance to find a peer. May be NULL. */
     void (*look_for_peer)(Chardev *chr);
@@ -61,14 +62,14 @@ struct Chardev {
 /* --- fd.c: */
 void char_update_watch(Chardev *chr); /* after any change of fds, rings or buffer */
 void char_close_fds(Chardev *chr);    /* stops watching and closes; drops the buffer */
-bool char_flush(Chardev *chr);        /* writes what the host takes now; false: output is gone */
+bool char_flush(Chardev *chr); /* writes what the host takes now; false: output is gone */
 /* Writes the buffer with waiting, at most `timeout_ms` without progress. */
 void char_drain(Chardev *chr, int timeout_ms);
 
 /* --- mux.c: */
 void mux_input(Chardev *chr, const uint8_t *buf, unsigned len);
 void mux_deliver(Chardev *chr);
-unsigned mux_room(const Chardev *chr); /* bytes of input to read now */
+unsigned mux_room(const Chardev *chr);         /* bytes of input to read now */
 void mux_event(Chardev *chr, CharEvent event); /* to all front ends */
 
 /* --- kinds: set chr->ops, kind and descriptors. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors of a chardev: reads when the front end has room, writes what the host takes.
+ * Descriptors of a chardev: reads when the front end has room, writes what the host
+ * takes.
  *
- *   chardev_write --> write(2) now --EAGAIN--> out buffer --loop says writable--> write(2)
+ *   chardev_write --> write(2) now --EAGAIN--> out buffer --when writable--> write(2)
  *                                              full: dropped and counted
  *
- * Invariants: the buffer is empty whenever out_fd is -1; the watch of a descriptor is always what
- * char_update_watch() says.
+ * Invariants: the buffer is empty whenever out_fd is -1; the watch of a descriptor is
+ * always what char_update_watch() says.
  */
 #include <assert.h>
 #include <errno.h>
@@ -24,7 +25,8 @@ static void char_out_clear(Chardev *chr) {
     chr->out_head = chr->out_len = 0;
 }
 
-/* The output's reader is gone, or the input ended: told to the kind, or just no longer used. */
+/* The output's reader is gone, or the input ended: told to the kind, or just no longer
+ * used. */
 static void char_hangup(Chardev *chr) {
     if (chr->ops->hangup != NULL) {
         chr->ops->hangup(chr);

@@ -25,7 +25,8 @@ bool char_file_open(Chardev *chr, const KeyVal *kv, Error **errp) {
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     int fd = open(path, flags | (append ? O_APPEND : O_TRUNC), 0666);
     if (fd < 0) {
-        error_set_errno(errp, errno, "cannot open '%s' for the output of a serial line", path);
+        error_set_errno(errp, errno, "cannot open '%s' for the output of a serial line",
+                        path);
         return false;
     }
     chr->ops = &file_ops;

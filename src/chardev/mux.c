@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Input side of a chardev: one ring a front end, and the Ctrl-A escapes of a multiplexed terminal.
+ * Input side of a chardev: one ring a front end, and the Ctrl-A escapes of a multiplexed
+ * terminal.
  *
- *   host --read--> [Ctrl-A filter] --> ring of the front end in focus --can_receive()--> receive()
+ *   host --read--> [Ctrl-A filter] --> ring of the front end in focus --> receive()
  *
- * Invariants: escapes work while the guest takes no input: a terminal is read even when the ring is
- * full (its bytes are then lost); a pipe or socket waits instead, so a script loses nothing.
+ * Invariants: escapes work while the guest takes no input: a terminal is read even when
+ * the ring is full (its bytes are then lost); a pipe or socket waits instead, so a script
+ * loses nothing.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -2,15 +2,16 @@
 /*
  * Kind "pty": a pseudo-terminal that another program (screen, minicom) opens by its path.
  *
- *   nobody has it open: the master says hang-up all the time, so it is not watched but asked once
- *   a second and before output, which is dropped; somebody has: a descriptor as any other.
+ *   nobody has it open: the master says hang-up all the time, so it is not watched but
+ *                       asked once a second and before output, which is dropped
+ *   somebody has:       a descriptor as any other
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fcntl.h>
 #include <termios.h>
 #include <unistd.h>
 

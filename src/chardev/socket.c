@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kind "socket": a unix or TCP connection, as client or as server for one client at a time.
+ * Kind "socket": a unix or TCP connection, as client or as server for one client at a
+ * time.
  *
  *   server:  listen --accept--> connected --peer closes--> listen ...
  *   client:  connected at start; when the peer closes it stays closed
@@ -50,7 +51,8 @@ static void socket_accept(void *opaque, unsigned events) {
     SocketState *st = chr->kind;
     int fd = accept(st->listen_fd, NULL, NULL);
     if (fd >= 0) {
-        loop_watch(chr->loop, st->listen_fd, 0, NULL, NULL); /* later clients wait in the backlog */
+        loop_watch(chr->loop, st->listen_fd, 0, NULL,
+                   NULL); /* later clients wait in the backlog */
         socket_connected(chr, fd);
     }
 }
@@ -91,12 +93,14 @@ static bool socket_clear_stale(const struct sockaddr_un *addr, Error **errp) {
         return true; /* bind() will say what is wrong */
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
+    bool alive =
+        fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
     if (fd >= 0) {
         close(fd);
     }
     if (alive) {
-        error_set(errp, "'%s' is in use: another process listens on it; choose another path",
+        error_set(errp,
+                  "'%s' is in use: another process listens on it; choose another path",
                   addr->sun_path);
         return false;
     }
@@ -117,8 +121,10 @@ static int socket_open_unix(Chardev *chr, const char *path, bool server, Error *
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const struct sockaddr *sa = (const struct sockaddr *)&addr;
-    if (fd < 0 || (server ? bind(fd, sa, sizeof(addr)) : connect(fd, sa, sizeof(addr))) != 0) {
-        error_set_errno(errp, errno, server ? "cannot make the socket '%s'" : "cannot connect to '%s'",
+    if (fd < 0 ||
+        (server ? bind(fd, sa, sizeof(addr)) : connect(fd, sa, sizeof(addr))) != 0) {
+        error_set_errno(errp, errno,
+                        server ? "cannot make the socket '%s'" : "cannot connect to '%s'",
                         path);
         if (fd >= 0) {
             close(fd);
@@ -140,9 +146,10 @@ static void socket_note_where(Chardev *chr, int fd, bool server) {
     char host[128], port[16], text[160];
     int got = server ? getsockname(fd, (struct sockaddr *)&ss, &len)
                      : getpeername(fd, (struct sockaddr *)&ss, &len);
-    if (got == 0 && getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), port, sizeof(port),
-                                NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-        snprintf(text, sizeof(text), strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+    if (got == 0 && getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), port,
+                                sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        snprintf(text, sizeof(text), strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s",
+                 host, port);
         chr->where = strdup(text);
     }
 }
@@ -183,7 +190,8 @@ static int socket_open_tcp(Chardev *chr, const char *host, const char *port, boo
     }
     freeaddrinfo(list);
     if (fd < 0) {
-        error_set_errno(errp, saved, server ? "cannot listen on '%s:%s'" : "cannot connect to '%s:%s'",
+        error_set_errno(errp, saved,
+                        server ? "cannot listen on '%s:%s'" : "cannot connect to '%s:%s'",
                         shown, port);
         return -1;
     }
@@ -196,7 +204,8 @@ static bool socket_listen(Chardev *chr, int fd, bool wait, Error **errp) {
     SocketState *st = chr->kind;
     st->listen_fd = fd;
     if (listen(fd, 1) != 0) {
-        error_set_errno(errp, errno, "cannot listen on '%s'", chr->where != NULL ? chr->where : "");
+        error_set_errno(errp, errno, "cannot listen on '%s'",
+                        chr->where != NULL ? chr->where : "");
         return false;
     }
     if (wait) {
@@ -217,17 +226,21 @@ static bool socket_listen(Chardev *chr, int fd, bool wait, Error **errp) {
 
 bool char_socket_open(Chardev *chr, const KeyVal *kv, Error **errp) {
     bool server = false, wait = true, delay = true, nodelay = false;
-    if (!keyval_check(kv, "backend id mux path host port server wait delay nodelay ipv4 ipv6",
+    if (!keyval_check(kv,
+                      "backend id mux path host port server wait delay nodelay ipv4 ipv6",
                       "chardev socket", errp) ||
         !keyval_get_bool(kv, "server", &server, errp) ||
-        !keyval_get_bool(kv, "wait", &wait, errp) || !keyval_get_bool(kv, "delay", &delay, errp) ||
+        !keyval_get_bool(kv, "wait", &wait, errp) ||
+        !keyval_get_bool(kv, "delay", &delay, errp) ||
         !keyval_get_bool(kv, "nodelay", &nodelay, errp)) {
         return false;
     }
     const char *path = keyval_get(kv, "path");
     const char *port = keyval_get(kv, "port");
     if ((path == NULL || *path == '\0') && (port == NULL || *port == '\0')) {
-        error_set(errp, "chardev socket: neither path nor port; write unix:PATH or tcp:HOST:PORT");
+        error_set(
+            errp,
+            "chardev socket: neither path nor port; write unix:PATH or tcp:HOST:PORT");
         return false;
     }
     SocketState *st = calloc(1, sizeof(*st));
@@ -235,11 +248,13 @@ bool char_socket_open(Chardev *chr, const KeyVal *kv, Error **errp) {
         error_set(errp, "out of memory");
         return false;
     }
-    *st = (SocketState){.listen_fd = -1, .nodelay = nodelay || !delay, .tcp = path == NULL};
+    *st =
+        (SocketState){.listen_fd = -1, .nodelay = nodelay || !delay, .tcp = path == NULL};
     chr->kind = st;
     chr->ops = &socket_ops; /* from here on chardev_free() cleans up */
-    int fd = path != NULL ? socket_open_unix(chr, path, server, errp)
-                          : socket_open_tcp(chr, keyval_get(kv, "host"), port, server, errp);
+    int fd = path != NULL
+                 ? socket_open_unix(chr, path, server, errp)
+                 : socket_open_tcp(chr, keyval_get(kv, "host"), port, server, errp);
     if (fd < 0) {
         return false;
     }

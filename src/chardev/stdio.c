@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kind "stdio": the process's own stdin and stdout; a terminal is taken raw while we have it.
+ * Kind "stdio": the process's own stdin and stdout; a terminal is taken raw while we have
+ * it.
  *
- * Output must not block the machine, yet O_NONBLOCK on fd 1 would be seen by every process that
- * shares it (the shell, the other end of `| tee`). So a terminal or pipe is opened anew through
- * /proc/self/fd, which makes a file description of our own; where that is refused the flag is set
- * and taken back at the end. A regular file never blocks.
+ * Output must not block the machine, yet O_NONBLOCK on fd 1 would be seen by every
+ * process that shares it (the shell, the other end of `| tee`). So a terminal or pipe is
+ * opened anew through /proc/self/fd, which makes a file description of our own; where
+ * that is refused the flag is set and taken back at the end. A regular file never blocks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,10 +68,12 @@ void chardev_raw_terminal(const Chardev *chr) {
     }
 }
 
-/* Raw for input; output keeps its post-processing so that messages to stderr still look right. */
+/* Raw for input; output keeps its post-processing so that messages to stderr still
+ * look right. */
 static void stdio_make_raw(StdioState *st, bool signals) {
     st->raw = st->cooked;
-    st->raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+    st->raw.c_iflag &=
+        ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
     st->raw.c_oflag |= OPOST;
     st->raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN);
     if (!signals) {
@@ -92,7 +95,8 @@ static int stdio_open_output(StdioState *st) {
         return STDOUT_FILENO;
     }
     if (S_ISCHR(sb.st_mode) || S_ISFIFO(sb.st_mode)) {
-        st->own_out = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        st->own_out =
+            open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (st->own_out >= 0) {
             return st->own_out;
         }
@@ -106,15 +110,18 @@ static int stdio_open_output(StdioState *st) {
 }
 
 bool char_stdio_open(Chardev *chr, const KeyVal *kv, Error **errp) {
-    /* As in QEMU: Ctrl-C ends the emulator with plain stdio and goes to the guest with mon:stdio. */
+    /* As in QEMU: Ctrl-C ends the emulator with plain stdio and goes to the guest with
+     * mon:stdio. */
     bool signals = !chr->mux;
     if (!keyval_check(kv, "backend id mux signal", "chardev stdio", errp) ||
         !keyval_get_bool(kv, "signal", &signals, errp)) {
         return false;
     }
     if (!loop_claim_stdio(chr->loop, chr)) {
-        error_set(errp, "stdio is in use by another character device; use mux=on to share it, or "
-                        "pty, file:PATH or null for one of them");
+        error_set(
+            errp,
+            "stdio is in use by another character device; use mux=on to share it, or "
+            "pty, file:PATH or null for one of them");
         return false;
     }
     StdioState *st = calloc(1, sizeof(*st));

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpu/exec.h"
 
@@ -29,7 +30,7 @@ void cpu_queue_work(CPUState *cpu, void (*fn)(CPUState *cpu, void *arg), void *a
     assert(work);
     *work = (CpuWork){.fn = fn, .arg = arg};
     pthread_mutex_lock(&cpu->group->work_lock);
-    *cpu->work_last = work;
+    __atomic_store_n(cpu->work_last, work, __ATOMIC_RELEASE);
     cpu->work_last = &work->next;
     pthread_mutex_unlock(&cpu->group->work_lock);
     cpu_kick(cpu);
@@ -42,8 +43,8 @@ void cpu_run_work(CPUState *cpu) {
     pthread_mutex_lock(&cpu->group->work_lock);
     while (cpu->work_first) {
         CpuWork *work = cpu->work_first;
-        cpu->work_first = work->next;
-        if (!cpu->work_first) {
+        __atomic_store_n(&cpu->work_first, work->next, __ATOMIC_RELAXED);
+        if (!work->next) {
             cpu->work_last = &cpu->work_first;
         }
         pthread_mutex_unlock(&cpu->group->work_lock);
@@ -63,9 +64,23 @@ void cpu_drop_work(CPUState *cpu) {
     cpu->work_last = &cpu->work_first;
 }
 
+/* Forgets what pc led to which block or page. Atomic: who evicts blocks adds one, too. Long before
+ * the count wraps it starts again, with nothing left that carries an old one. */
+static void next_generation(CPUState *cpu) {
+    const uint32_t limit = UINT32_MAX - (1u << 24);
+    uint32_t *generation = &cpu->tcg.jump_tag.generation;
+    if (__atomic_add_fetch(generation, 1, __ATOMIC_RELAXED) > limit) {
+        memset(cpu->tcg.jump_cache, 0, sizeof(cpu->tcg.jump_cache));
+        for (unsigned i = 0; i < FETCH_CACHE_SIZE; i++) {
+            cpu->fetch_cache[i].page = FETCH_NO_PAGE;
+        }
+        __atomic_store_n(generation, 1, __ATOMIC_RELAXED);
+    }
+}
+
 void cpu_tlb_switch(CPUState *cpu) {
     tlb_flush_first(&cpu->tcg.tlb);
-    cpu->tcg.jump_tag.generation++;
+    next_generation(cpu);
 }
 
 void cpu_tlb_flush(CPUState *cpu) {
@@ -76,7 +91,7 @@ void cpu_tlb_flush(CPUState *cpu) {
 void cpu_tlb_flush_page(CPUState *cpu, vaddr addr) {
     tlb_flush_first_page(&cpu->tcg.tlb, addr);
     tlb_second_flush_page(&cpu->tcg.tlb, addr);
-    cpu->tcg.jump_tag.generation++;
+    next_generation(cpu);
 }
 
 void cpu_set_fetch(CPUState *cpu, vaddr addr, hwaddr phys, RAMBlock *rb,

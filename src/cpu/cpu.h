@@ -85,7 +85,7 @@ typedef struct FetchPage {
     hwaddr phys;
     bool partial;        /* permissions hold for the access only, not for the page (PMP): ask each time */
 } FetchPage;
-enum { FETCH_CACHE_SIZE = 256 };
+enum { FETCH_CACHE_SIZE = 256, FETCH_NO_PAGE = 1 };
 
 struct CPUState {
     const CpuClass *cls;

@@ -236,7 +236,11 @@ CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
     pthread_mutex_init(&g->mark_lock, NULL);
     pthread_cond_init(&g->changed, NULL);
     pthread_cond_init(&g->single_wake, NULL);
-    pthread_cond_init(&g->ticker_wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->ticker_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     return g;
 }
 
@@ -253,7 +257,7 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
     pthread_cond_init(&cpu->wake, NULL);
     tlb_init(&cpu->tcg.tlb);
     for (unsigned i = 0; i < FETCH_CACHE_SIZE; i++) {
-        cpu->fetch_cache[i].page = 1; /* no page address */
+        cpu->fetch_cache[i].page = FETCH_NO_PAGE;
     }
     /* No pc is odd, so an entry of zeroed memory could only match pc 0 in generation 0. */
     cpu->tcg.jump_tag.generation = 1;

@@ -17,6 +17,7 @@
 
 #include "cpu/exec.h"
 
+/* A longer run of instructions becomes several blocks, chained. */
 enum { TB_MAX_INSNS = 160 };
 
 /* --- fetch ------------------------------------------------------------------------------------- */

@@ -35,34 +35,36 @@ static uint64_t swap_if_big(uint64_t value, unsigned memop) {
     return __builtin_bswap64(value) >> (64 - 8 * MO_BYTES(memop));
 }
 
+/* Aligned accesses are single, as the ISA asks; others may be seen in parts. */
 static uint64_t host_load(const void *host, unsigned size) {
+    uint64_t v = 0;
+    if ((uintptr_t)host & (size - 1)) {
+        memcpy(&v, host, size);
+        return v;
+    }
     switch (size) {
     case 1: return __atomic_load_n((const uint8_t *)host, __ATOMIC_RELAXED);
-    case 2: {
-        uint16_t v;
-        memcpy(&v, host, 2);
-        return v;
-    }
-    case 4: {
-        uint32_t v;
-        memcpy(&v, host, 4);
-        return v;
-    }
-    default: {
-        uint64_t v;
-        memcpy(&v, host, 8);
-        return v;
-    }
+    case 2: return __atomic_load_n((const uint16_t *)host, __ATOMIC_RELAXED);
+    case 4: return __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
+    default: return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
     }
 }
 
 static void host_store(void *host, uint64_t value, unsigned size) {
-    switch (size) {
-    case 1: memcpy(host, &value, 1); break;
-    case 2: memcpy(host, &value, 2); break;
-    case 4: memcpy(host, &value, 4); break;
-    default: memcpy(host, &value, 8); break;
+    if ((uintptr_t)host & (size - 1)) {
+        memcpy(host, &value, size);
+        return;
     }
+    switch (size) {
+    case 1: __atomic_store_n((uint8_t *)host, (uint8_t)value, __ATOMIC_RELAXED); break;
+    case 2: __atomic_store_n((uint16_t *)host, (uint16_t)value, __ATOMIC_RELAXED); break;
+    case 4: __atomic_store_n((uint32_t *)host, (uint32_t)value, __ATOMIC_RELAXED); break;
+    default: __atomic_store_n((uint64_t *)host, value, __ATOMIC_RELAXED); break;
+    }
+}
+
+static uint64_t tag_of(const TlbEntry *e, AccessKind kind) {
+    return __atomic_load_n(kind == ACCESS_STORE ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
 }
 
 /* The first-level entry for an access inside one page, filled if need be. NULL: exception (or, for a
@@ -70,12 +72,12 @@ static void host_store(void *host, uint64_t value, unsigned size) {
 static TlbEntry *translate(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
                            unsigned mmu_idx, bool probe, uint64_t *tag) {
     TlbEntry *e = tlb_entry(&cpu->tcg.tlb, mmu_idx, addr);
-    uint64_t t = kind == ACCESS_STORE ? e->tag_store : e->tag_load;
+    uint64_t t = tag_of(e, kind);
     if ((t & (PAGE_MASK | TLB_INVALID)) != (addr & PAGE_MASK)) {
         if (!cpu->cls->tlb_fill(cpu, addr, size, kind, mmu_idx, probe)) {
             return NULL;
         }
-        t = kind == ACCESS_STORE ? e->tag_store : e->tag_load;
+        t = tag_of(e, kind);
     }
     *tag = t & ~(uint64_t)TLB_INVALID;
     return e;
@@ -143,10 +145,11 @@ static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint64_t valu
     note_written(e, rb, offset, size);
 }
 
-/* An atomic access is about to change a RAM page some client watches. */
-static void notdirty_atomic(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *host,
-                            unsigned size) {
-    RAMBlock *rb = find_ram(cpu, host, e->phys | (addr & PAGE_OFFSET_MASK));
+/* An atomic access changed a RAM page some client watches. The bytes come first: a translation that
+ * read the old ones is found by what follows, as after DMA. */
+static void notdirty_changed(CPUState *cpu, TlbEntry *e, uint8_t *host, hwaddr phys,
+                             unsigned size) {
+    RAMBlock *rb = find_ram(cpu, host, phys);
     uint64_t offset = (uint64_t)(host - rb->host);
     if (!ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
         TbCache *tc = cpu->group->cache;
@@ -157,18 +160,26 @@ static void notdirty_atomic(CPUState *cpu, TlbEntry *e, vaddr addr, uint8_t *hos
     note_written(e, rb, offset, size);
 }
 
-/* One page's part of a load; false: exception. */
-static bool load_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_idx,
-                      uint64_t *value) {
+/* What an access, or one page's part of it, goes to. */
+typedef struct Place {
+    TlbEntry *e;
     uint64_t tag;
-    TlbEntry *e = translate(cpu, addr, size, ACCESS_LOAD, mmu_idx, false, &tag);
-    if (!e) {
+} Place;
+
+/* All of an access that may fault but for the bus. False: exception. */
+static bool find_place(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
+                       unsigned mmu_idx, Place *place) {
+    place->e = translate(cpu, addr, size, kind, mmu_idx, false, &place->tag);
+    if (!place->e) {
         return false;
     }
-    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_LOAD)) {
-        return false;
-    }
-    if (tag & TLB_MMIO) {
+    return !((place->tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, kind));
+}
+
+static bool load_place(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
+                       uint64_t *value) {
+    const TlbEntry *e = place->e;
+    if (place->tag & TLB_MMIO) {
         hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
         if (address_space_load(cpu->as, phys, size, value) != MEMTX_OK) {
             cpu->cls->bus_error(cpu, addr, ACCESS_LOAD);
@@ -180,17 +191,10 @@ static bool load_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_idx
     return true;
 }
 
-static bool store_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_idx,
-                       uint64_t value) {
-    uint64_t tag;
-    TlbEntry *e = translate(cpu, addr, size, ACCESS_STORE, mmu_idx, false, &tag);
-    if (!e) {
-        return false;
-    }
-    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_STORE)) {
-        return false;
-    }
-    if (tag & TLB_MMIO) {
+static bool store_place(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
+                        uint64_t value) {
+    TlbEntry *e = place->e;
+    if (place->tag & TLB_MMIO) {
         hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
         if (address_space_store(cpu->as, phys, size, value) != MEMTX_OK) {
             cpu->cls->bus_error(cpu, addr, ACCESS_STORE);
@@ -198,7 +202,7 @@ static bool store_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_id
         }
         return true;
     }
-    if (tag & TLB_NOTDIRTY) {
+    if (place->tag & TLB_NOTDIRTY) {
         notdirty_store(cpu, e, addr, value, size);
     } else {
         host_store((void *)(uintptr_t)(addr + e->addend), value, size);
@@ -206,8 +210,10 @@ static bool store_part(CPUState *cpu, vaddr addr, unsigned size, unsigned mmu_id
     return true;
 }
 
-static bool crosses_page(vaddr addr, unsigned size) {
-    return (addr & PAGE_OFFSET_MASK) + size > PAGE_SIZE;
+/* How many of the bytes lie on the first page. */
+static unsigned head_size(vaddr addr, unsigned size) {
+    unsigned left = PAGE_SIZE - (unsigned)(addr & PAGE_OFFSET_MASK);
+    return left < size ? left : size;
 }
 
 /* True if the access may go on. */
@@ -228,16 +234,26 @@ bool softmmu_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
         return false;
     }
     uint64_t raw = 0;
-    if (crosses_page(addr, size)) {
+    Place place[2];
+    unsigned head = head_size(addr, size);
+    /* Both pages must allow it before a device sees any of it. */
+    if (!find_place(cpu, addr, head, ACCESS_LOAD, mmu_idx, &place[0]) ||
+        (head < size &&
+         !find_place(cpu, addr + head, size - head, ACCESS_LOAD, mmu_idx, &place[1]))) {
+        return false;
+    }
+    if (head == size) {
+        if (!load_place(cpu, &place[0], addr, size, &raw)) {
+            return false;
+        }
+    } else {
         for (unsigned i = 0; i < size; i++) {
             uint64_t byte;
-            if (!load_part(cpu, addr + i, 1, mmu_idx, &byte)) {
+            if (!load_place(cpu, &place[i >= head], addr + i, 1, &byte)) {
                 return false;
             }
             raw |= byte << (8 * i);
         }
-    } else if (!load_part(cpu, addr, size, mmu_idx, &raw)) {
-        return false;
     }
     *value = extend(swap_if_big(raw, memop), memop);
     return true;
@@ -251,19 +267,19 @@ bool softmmu_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
         return false;
     }
     value = swap_if_big(value, memop);
-    if (!crosses_page(addr, size)) {
-        return store_part(cpu, addr, size, mmu_idx, value);
-    }
+    Place place[2];
+    unsigned head = head_size(addr, size);
     /* Both pages must take the store before any byte of it is visible. */
-    uint64_t tag;
-    vaddr second = (addr | PAGE_OFFSET_MASK) + 1;
-    unsigned head = (unsigned)(second - addr);
-    if (!translate(cpu, addr, head, ACCESS_STORE, mmu_idx, false, &tag) ||
-        !translate(cpu, second, size - head, ACCESS_STORE, mmu_idx, false, &tag)) {
+    if (!find_place(cpu, addr, head, ACCESS_STORE, mmu_idx, &place[0]) ||
+        (head < size &&
+         !find_place(cpu, addr + head, size - head, ACCESS_STORE, mmu_idx, &place[1]))) {
         return false;
     }
+    if (head == size) {
+        return store_place(cpu, &place[0], addr, size, value);
+    }
     for (unsigned i = 0; i < size; i++) {
-        if (!store_part(cpu, addr + i, 1, mmu_idx, value >> (8 * i) & 0xff)) {
+        if (!store_place(cpu, &place[i >= head], addr + i, 1, value >> (8 * i) & 0xff)) {
             return false;
         }
     }
@@ -312,32 +328,19 @@ static bool host_cas(void *host, unsigned size, uint64_t expected, uint64_t desi
     }
 }
 
-/* An atomic access: host memory ready to be changed, or *mmio. False: exception. */
-static bool atomic_translate(CPUState *cpu, vaddr addr, unsigned aux, uint8_t **host,
-                             hwaddr *mmio) {
+/* Where an atomic access goes: host memory, or NULL and *phys of a device. False: exception. */
+static bool atomic_place(CPUState *cpu, vaddr addr, unsigned aux, Place *place, uint8_t **host,
+                         hwaddr *phys) {
     unsigned size = MO_BYTES(ir_aux_memop((uint16_t)aux));
-    unsigned mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
     if (addr & (size - 1)) {
         cpu->cls->misaligned(cpu, addr, ACCESS_STORE);
         return false;
     }
-    uint64_t tag;
-    TlbEntry *e = translate(cpu, addr, size, ACCESS_STORE, mmu_idx, false, &tag);
-    if (!e) {
+    if (!find_place(cpu, addr, size, ACCESS_STORE, ir_aux_mmu_idx((uint16_t)aux), place)) {
         return false;
     }
-    if ((tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, ACCESS_STORE)) {
-        return false;
-    }
-    *host = NULL;
-    if (tag & TLB_MMIO) {
-        *mmio = e->phys | (addr & PAGE_OFFSET_MASK);
-        return true;
-    }
-    *host = (uint8_t *)(uintptr_t)(addr + e->addend);
-    if (tag & TLB_NOTDIRTY) {
-        notdirty_atomic(cpu, e, addr, *host, size);
-    }
+    *phys = place->e->phys | (addr & PAGE_OFFSET_MASK);
+    *host = place->tag & TLB_MMIO ? NULL : (uint8_t *)(uintptr_t)(addr + place->e->addend);
     return true;
 }
 
@@ -375,9 +378,10 @@ bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t valu
                  uint64_t *old) {
     CPUState *cpu = cpu_of_tcg(tcg);
     unsigned memop = ir_aux_memop((uint16_t)aux), size = MO_BYTES(memop);
+    Place place;
     uint8_t *host;
     hwaddr phys;
-    if (!atomic_translate(cpu, addr, aux, &host, &phys)) {
+    if (!atomic_place(cpu, addr, aux, &place, &host, &phys)) {
         return false;
     }
     uint64_t raw;
@@ -387,9 +391,14 @@ bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t valu
             return false;
         }
     } else {
+        uint64_t next;
         do {
             raw = host_load(host, size);
-        } while (!host_cas(host, size, raw, rmw_result(rmw, raw, value, memop)));
+            next = rmw_result(rmw, raw, value, memop);
+        } while (!host_cas(host, size, raw, next));
+        if ((place.tag & TLB_NOTDIRTY) && extend(next ^ raw, memop)) {
+            notdirty_changed(cpu, place.e, host, phys, size);
+        }
     }
     *old = extend(raw, memop);
     return true;
@@ -399,9 +408,10 @@ bool softmmu_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
                  uint64_t desired, uint64_t *old) {
     CPUState *cpu = cpu_of_tcg(tcg);
     unsigned memop = ir_aux_memop((uint16_t)aux), size = MO_BYTES(memop);
+    Place place;
     uint8_t *host;
     hwaddr phys;
-    if (!atomic_translate(cpu, addr, aux, &host, &phys)) {
+    if (!atomic_place(cpu, addr, aux, &place, &host, &phys)) {
         return false;
     }
     uint64_t raw;
@@ -415,6 +425,9 @@ bool softmmu_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
         do {
             raw = host_load(host, size);
         } while (raw == want && !host_cas(host, size, raw, desired));
+        if ((place.tag & TLB_NOTDIRTY) && raw == want && extend(desired ^ raw, memop)) {
+            notdirty_changed(cpu, place.e, host, phys, size);
+        }
     }
     *old = extend(raw, memop);
     return true;
@@ -425,12 +438,12 @@ void *softmmu_probe(TcgCpu *tcg, vaddr addr, unsigned aux) {
     unsigned mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
     uint64_t tag;
     TlbEntry *e = translate(cpu, addr, 1, ACCESS_LOAD, mmu_idx, true, &tag);
-    if (!e || (e->tag_load & TLB_FLAGS)) {
+    if (!e || (tag_of(e, ACCESS_LOAD) & TLB_FLAGS)) {
         return NULL;
     }
     if (ir_aux_memop((uint16_t)aux) & MO_STORE) {
         e = translate(cpu, addr, 1, ACCESS_STORE, mmu_idx, true, &tag);
-        if (!e || (e->tag_store & TLB_FLAGS) || (e->tag_load & TLB_FLAGS)) {
+        if (!e || ((tag_of(e, ACCESS_STORE) | tag_of(e, ACCESS_LOAD)) & TLB_FLAGS)) {
             return NULL;
         }
     }

@@ -13,8 +13,15 @@
 
 #include "cpu/exec.h"
 
-enum { ENTRIES_PER_RUN = 1 << 20 };
+enum { ENTRIES_PER_RUN = 1 << 20, ENTRIES_PER_LOOK = 64 };
 #define TURN_NS 5000000 /* of thread=single, and how often its ticker looks */
+
+/* Not parked for the debugger, and not halted with nothing to do. */
+static bool can_run(const CPUState *cpu) {
+    return !cpu->debug_stop &&
+           (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) || !cpu->halted ||
+            cpu->cls->has_work(cpu));
+}
 
 /* Sleeps while parked, or halted with nothing to do. False: quit. */
 static bool wait_for_work(CPUState *cpu) {
@@ -32,8 +39,7 @@ static bool wait_for_work(CPUState *cpu) {
                 cpu->stopped = true;
                 pthread_cond_broadcast(&g->changed);
             }
-        } else if (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) ||
-                   !cpu->halted || cpu->cls->has_work(cpu)) {
+        } else if (can_run(cpu)) {
             cpu->stopped = false;
             break;
         }
@@ -56,16 +62,14 @@ static void *vcpu_thread(void *arg) {
 
 static bool anyone_can_run(const CpuGroup *g) {
     for (unsigned i = 0; i < g->count; i++) {
-        const CPUState *cpu = g->cpu[i];
-        if (!cpu->halted || cpu->cls->has_work(cpu) ||
-            __atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST)) {
+        if (can_run(g->cpu[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* All vCPUs share cpu[0]'s condition: set up in cpu_group_start(). */
+/* All vCPUs share group->single_wake. */
 static bool wait_for_work_single(CpuGroup *g) {
     bool go = true;
     pthread_mutex_lock(&g->work_lock);
@@ -101,13 +105,16 @@ static void *single_thread(void *arg) {
         for (unsigned i = 0; i < g->count; i++) {
             CPUState *cpu = g->cpu[i];
             __atomic_store_n(&g->turn, i, __ATOMIC_RELAXED);
-            /* A turn ends when the ticker kicks: the kick also makes cpu_run look for work, so the
-             * budget of one entry after it is what gives the turn away. */
+            /* A turn ends when the ticker kicks: generated code returns, and every so many
+             * entries it is seen that turn_count has moved. */
             unsigned turn = __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED);
-            do {
-                cpu_run(cpu, 64);
-            } while (turn == __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED) &&
-                     !cpu->halted && !g->stop_request);
+            while (can_run(cpu)) {
+                cpu_run(cpu, ENTRIES_PER_LOOK);
+                if (turn != __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED) ||
+                    __atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE)) {
+                    break;
+                }
+            }
         }
     }
     return NULL;
@@ -119,7 +126,7 @@ static void *ticker_thread(void *arg) {
     pthread_mutex_lock(&g->work_lock);
     while (!g->quit) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += TURN_NS;
         if (until.tv_nsec >= 1000000000) {
             until.tv_nsec -= 1000000000;
@@ -128,7 +135,7 @@ static void *ticker_thread(void *arg) {
         pthread_cond_timedwait(&g->ticker_wake, &g->work_lock, &until);
         __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
         CPUState *cpu = g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)];
-        if (!cpu->sleeping) {
+        if (!__atomic_load_n(&cpu->sleeping, __ATOMIC_RELAXED)) {
             __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
         }
     }

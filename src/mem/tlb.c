@@ -18,14 +18,16 @@ static void entry_clear(TlbEntry *e) {
 
 /* Empty, or good for a single access only: then it is entered in the journal (again). */
 static bool entry_is_empty(const TlbEntry *e) {
+    uint64_t store = __atomic_load_n(&e->tag_store, __ATOMIC_RELAXED);
     return (e->tag_load == 0 || (e->tag_load & TLB_INVALID)) &&
-           (e->tag_store == 0 || (e->tag_store & TLB_INVALID));
+           (store == 0 || (store & TLB_INVALID));
 }
 
 void tlb_init(CpuTlb *tlb) {
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         tlb->journal_count[m] = 0;
         entry_clear(&tlb->entry[m][0]);
+        entry_clear(&tlb->entry[m][TLB_SIZE - 1]);
     }
     tlb->second = calloc(TLB2_SIZE, sizeof(*tlb->second));
     assert(tlb->second);
@@ -43,7 +45,7 @@ void tlb_flush_first(CpuTlb *tlb) {
         for (unsigned i = 0; i < n; i++) {
             entry_clear(&tlb->entry[m][tlb->journal[m][i]]);
         }
-        tlb->journal_count[m] = 0;
+        __atomic_store_n(&tlb->journal_count[m], 0, __ATOMIC_RELAXED);
     }
 }
 
@@ -51,7 +53,8 @@ void tlb_flush_first_page(CpuTlb *tlb, vaddr addr) {
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         TlbEntry *e = tlb_entry(tlb, m, addr);
         vaddr page = addr & PAGE_MASK;
-        if ((e->tag_load & PAGE_MASK) == page || (e->tag_store & PAGE_MASK) == page) {
+        uint64_t store = __atomic_load_n(&e->tag_store, __ATOMIC_RELAXED);
+        if ((e->tag_load & PAGE_MASK) == page || (store & PAGE_MASK) == page) {
             entry_clear(e); /* its journal line stays: clearing twice does no harm */
         }
     }
@@ -106,7 +109,7 @@ TlbEntry *tlb_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, hwaddr phys, unsig
             tlb_flush_first(tlb);
             n = 0;
         }
-        tlb->journal[mmu_idx][n] = (uint16_t)index;
+        __atomic_store_n(&tlb->journal[mmu_idx][n], (uint16_t)index, __ATOMIC_RELAXED);
         __atomic_store_n(&tlb->journal_count[mmu_idx], n + 1, __ATOMIC_RELEASE);
     }
     uint64_t load = prot & PROT_R ? page | flags : TLB_INVALID | page;
@@ -115,7 +118,7 @@ TlbEntry *tlb_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, hwaddr phys, unsig
         load |= TLB_MMIO;
         store |= TLB_MMIO;
     }
-    e->addend = (uint64_t)(uintptr_t)host - page;
+    __atomic_store_n(&e->addend, (uint64_t)(uintptr_t)host - page, __ATOMIC_RELAXED);
     e->phys = phys & PAGE_MASK;
     __atomic_store_n(&e->tag_load, load, __ATOMIC_RELAXED);
     /* The tag is visible before the dirty bits are read, so a concurrent tlb_reset_dirty() either
@@ -135,12 +138,14 @@ void tlb_reset_dirty(CpuTlb *tlb, const uint8_t *host, uint64_t len) {
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         uint32_t n = __atomic_load_n(&tlb->journal_count[m], __ATOMIC_SEQ_CST);
         for (uint32_t i = 0; i < n; i++) {
-            TlbEntry *e = &tlb->entry[m][tlb->journal[m][i]];
-            uint64_t tag = __atomic_load_n(&e->tag_store, __ATOMIC_RELAXED);
-            if (tag & TLB_FLAGS) {
-                continue;
+            uint16_t index = __atomic_load_n(&tlb->journal[m][i], __ATOMIC_RELAXED);
+            TlbEntry *e = &tlb->entry[m][index];
+            uint64_t tag = __atomic_load_n(&e->tag_store, __ATOMIC_SEQ_CST);
+            if (tag & (TLB_INVALID | TLB_MMIO | TLB_NOTDIRTY)) {
+                continue; /* not TLB_WATCH: its slow path looks at TLB_NOTDIRTY */
             }
-            uintptr_t page = (uintptr_t)(tag + e->addend);
+            uint64_t addend = __atomic_load_n(&e->addend, __ATOMIC_RELAXED);
+            uintptr_t page = (uintptr_t)((tag & PAGE_MASK) + addend);
             if (page + PAGE_SIZE > (uintptr_t)host && page < (uintptr_t)host + len) {
                 __atomic_or_fetch(&e->tag_store, TLB_NOTDIRTY, __ATOMIC_RELAXED);
             }

@@ -2,7 +2,7 @@
 /*
  * softmmu TLB: what generated code asks before each guest access.
  *
- *   address --+-- bits 23:12 --> entry[mmu_idx][i] --tag == page? --> host = address + addend
+ *   address --+-- bits 25:12 --> entry[mmu_idx][i] --tag == page? --> host = address + addend
  *             |                      | no
  *             |                      v
  *             |                 second level (16 Ki entries, all modes and ASIDs) -- hit: copy up
@@ -16,8 +16,9 @@
  * A tag is the page address, or has a flag below PAGE_BITS set, which never compares equal: then
  * the slow path decides. One tag each for loads and stores; fetches use the second level only.
  *
- * Invariants: an entry of zeroed memory matches no address, except entry 0 (page 0), which
- * tlb_init() makes invalid; so a mode that is not used costs no memory.
+ * Invariants: an entry of zeroed memory matches no address, except entry 0 (page 0) and the last one
+ * (an access that wraps around to page 0 is looked up by its first byte and compared by its last);
+ * tlb_init() makes both invalid; so a mode that is not used costs little memory.
  * Threads: a vCPU's TLB is touched by its own thread; others ask by work items. The exception is
  * tlb_reset_dirty(), which sets TLB_NOTDIRTY flags atomically.
  */
@@ -40,7 +41,7 @@ enum {
 };
 
 enum {
-    TLB_INVALID = 1 << 11,  /* never matches */
+    TLB_INVALID = 1 << 11,  /* never matches; under a page address: good for one access only */
     TLB_NOTDIRTY = 1 << 10, /* stores: a dirty client wants to know (or there is code here) */
     TLB_MMIO = 1 << 9,      /* not plain RAM */
     TLB_WATCH = 1 << 8,     /* a watch point is on this page */
@@ -95,7 +96,8 @@ void tlb_second_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, uint64_t stamp, 
                      unsigned prot, RAMBlock *rb, uint8_t *host);
 void tlb_second_flush_page(CpuTlb *tlb, vaddr addr);
 
-/* Puts a page in the first level. prot: PROT_*; host NULL: MMIO. `watch`: TLB_WATCH for both tags. */
+/* Puts a page in the first level: the last step of the ISA's CpuClass.tlb_fill(), which finds out what
+ * the page is. prot: PROT_*; host NULL: MMIO; flags: TLB_* for both tags. */
 TlbEntry *tlb_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, hwaddr phys, unsigned prot,
                    uint8_t *host, RAMBlock *rb, unsigned flags);
 

@@ -2,8 +2,8 @@
 /*
  * NetBackend: kinds, and the queue between a back end and a card that is not ready.
  *
- * Invariants: frames reach the card in order; at most NET_QUEUE_MAX wait, later ones are dropped, as
- * on a real wire.
+ * Invariants: frames reach the card in order; at most NET_QUEUE_MAX wait, later ones are
+ * dropped, as on a real wire.
  * Not modelled: kinds tap, socket, bridge, vde, hubport; several peers on one network.
  */
 #include "net/net.h"

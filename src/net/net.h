@@ -21,11 +21,13 @@ typedef struct NetBackend NetBackend;
 
 typedef struct NetFrontend {
     bool (*can_receive)(void *opaque);
-    void (*receive)(void *opaque, const uint8_t *frame, size_t len); /* one Ethernet frame */
+    void (*receive)(void *opaque, const uint8_t *frame,
+                    size_t len); /* one Ethernet frame */
     void *opaque;
 } NetFrontend;
 
-/* spec: the text of -netdev: "user,id=n0[,hostfwd=tcp:[ADDR]:PORT-[ADDR]:PORT][,net=..][,restrict=on]".
+/* spec: the text of -netdev:
+ * "user,id=n0[,hostfwd=tcp:[ADDR]:PORT-[ADDR]:PORT][,net=..][,restrict=on]".
  * Errors: unknown kind or option, an address that is none, a host port that is taken. */
 NetBackend *net_new(MainLoop *loop, Clock *clock, const char *spec, Error **errp);
 void net_free(NetBackend *net);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kind "user": a network inside the process, by libslirp. No rights on the host are needed.
+ * Kind "user": a network inside the process, by libslirp. No rights on the host are
+ * needed.
  *
- *   guest 10.0.2.15 ---frames--- slirp: gateway 10.0.2.2, DNS 10.0.2.3, DHCP, TFTP --- host sockets
+ *   guest 10.0.2.15 --frames-- slirp: gateway 10.0.2.2, DNS 10.0.2.3, DHCP -- host sockets
  *   host port --hostfwd--> guest port
  *
  * Its sockets are polled by the main loop (a LoopPoller), its timers are the machine's.
@@ -10,9 +11,9 @@
  * Not modelled: guestfwd, smb, and the ipv6-* addresses (IPv6 is on with its defaults).
  */
 #include <errno.h>
+#include <libslirp.h>
 #include <limits.h>
 #include <poll.h>
-#include <libslirp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ typedef struct NetUser {
     SlirpCb callbacks; /* slirp keeps a pointer to it */
 } NetUser;
 
-/* --- callbacks of slirp ---------------------------------------------------------------------------- */
+/* --- callbacks of slirp ------------------------------------------------------------- */
 
 static ssize_t user_send_packet(const void *buf, size_t len, void *opaque) {
     net_deliver(opaque, buf, len);
@@ -80,7 +81,7 @@ static void user_notify(void *opaque) {
     loop_wake(net->loop);
 }
 
-/* --- its descriptors in our poll -------------------------------------------------------------------- */
+/* --- its descriptors in our poll ---------------------------------------------------- */
 
 static const struct {
     int slirp;
@@ -126,9 +127,10 @@ static void user_done(void *opaque, bool poll_failed) {
     slirp_pollfds_poll(u->slirp, poll_failed, user_get_revents, net);
 }
 
-/* --- options ------------------------------------------------------------------------------------------ */
+/* --- options ------------------------------------------------------------------------ */
 
-static bool user_address(const KeyVal *kv, const char *key, struct in_addr *out, Error **errp) {
+static bool user_address(const KeyVal *kv, const char *key, struct in_addr *out,
+                         Error **errp) {
     const char *text = keyval_get(kv, key);
     if (text != NULL && inet_pton(AF_INET, text, out) != 1) {
         error_set(errp, "%s=%s is not an IPv4 address", key, text);
@@ -181,7 +183,11 @@ bad:
 }
 
 static bool user_addresses(const KeyVal *kv, SlirpConfig *cfg, Error **errp) {
-    enum { HOST = 0x0202, DNS = 0x0203, DHCP = 0x020f }; /* inside the network, as in QEMU */
+    enum {
+        HOST = 0x0202,
+        DNS = 0x0203,
+        DHCP = 0x020f
+    }; /* inside the network, as in QEMU */
     cfg->vnetwork.s_addr = htonl(0x0a000200);
     cfg->vnetmask.s_addr = htonl(0xffffff00);
     if (!user_network(kv, cfg, errp)) {
@@ -194,8 +200,9 @@ static bool user_addresses(const KeyVal *kv, SlirpConfig *cfg, Error **errp) {
     const struct {
         const char *key;
         struct in_addr *addr;
-    } rows[] = {
-        {"host", &cfg->vhost}, {"dns", &cfg->vnameserver}, {"dhcpstart", &cfg->vdhcp_start}};
+    } rows[] = {{"host", &cfg->vhost},
+                {"dns", &cfg->vnameserver},
+                {"dhcpstart", &cfg->vdhcp_start}};
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!user_address(kv, rows[i].key, rows[i].addr, errp)) {
             return false;
@@ -230,7 +237,8 @@ static bool user_parse_port(const char *text, size_t len, int *port) {
 }
 
 /* Parses "[ADDR]:PORT"; an empty address leaves *addr. */
-static bool user_parse_endpoint(const char *text, size_t len, struct in_addr *addr, int *port) {
+static bool user_parse_endpoint(const char *text, size_t len, struct in_addr *addr,
+                                int *port) {
     char buf[64];
     const char *colon = memchr(text, ':', len);
     if (colon == NULL || (size_t)(colon - text) >= sizeof(buf)) {
@@ -248,26 +256,30 @@ static bool user_add_hostfwd(NetUser *u, const char *rule, Error **errp) {
     struct in_addr host = {.s_addr = htonl(INADDR_ANY)}, guest = {.s_addr = 0};
     int host_port, guest_port;
     bool udp = strncmp(rule, "udp:", 4) == 0;
-    const char *from = udp || strncmp(rule, "tcp:", 4) == 0 ? rule + 4 : *rule == ':' ? rule + 1
-                                                                                      : NULL;
+    const char *from = udp || strncmp(rule, "tcp:", 4) == 0 ? rule + 4
+                       : *rule == ':'                       ? rule + 1
+                                                            : NULL;
     const char *dash = from != NULL ? strchr(from, '-') : NULL;
-    if (dash == NULL || !user_parse_endpoint(from, (size_t)(dash - from), &host, &host_port) ||
+    if (dash == NULL ||
+        !user_parse_endpoint(from, (size_t)(dash - from), &host, &host_port) ||
         !user_parse_endpoint(dash + 1, strlen(dash + 1), &guest, &guest_port) ||
         guest_port == 0) {
-        error_set(errp, "hostfwd=%s is not a rule; write it as tcp:127.0.0.1:2222-:22", rule);
+        error_set(errp, "hostfwd=%s is not a rule; write it as tcp:127.0.0.1:2222-:22",
+                  rule);
         return false;
     }
     errno = 0;
     if (slirp_add_hostfwd(u->slirp, udp, host, host_port, guest, guest_port) < 0) {
         error_set_errno(errp, errno != 0 ? errno : EADDRINUSE,
-                        "hostfwd=%s: cannot listen on port %d of the host", rule, host_port);
+                        "hostfwd=%s: cannot listen on port %d of the host", rule,
+                        host_port);
         error_append(errp, "; choose another host port");
         return false;
     }
     return true;
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 
 static void user_send(NetBackend *net, const uint8_t *frame, size_t len) {
     NetUser *u = net->kind;
@@ -286,7 +298,8 @@ static void user_close(NetBackend *net) {
     free(u);
 }
 
-static bool user_start(NetBackend *net, const KeyVal *kv, SlirpConfig *cfg, Error **errp) {
+static bool user_start(NetBackend *net, const KeyVal *kv, SlirpConfig *cfg,
+                       Error **errp) {
     NetUser *u = net->kind;
     u->slirp = slirp_new(cfg, &u->callbacks, net);
     if (u->slirp == NULL) {
@@ -308,12 +321,15 @@ bool net_user_open(NetBackend *net, const KeyVal *kv, Error **errp) {
     SlirpConfig cfg = {.version = 1, .in_enabled = true, .in6_enabled = true};
     bool restricted = false;
     const char *search[DNS_SEARCH_MAX + 1] = {NULL};
-    if (!keyval_check(kv, "type id ipv4 ipv6 net host restrict hostname dhcpstart dns dnssearch "
-                          "domainname tftp tftp-server-name bootfile hostfwd",
-                      "netdev user", errp) ||
+    if (!keyval_check(
+            kv,
+            "type id ipv4 ipv6 net host restrict hostname dhcpstart dns dnssearch "
+            "domainname tftp tftp-server-name bootfile hostfwd",
+            "netdev user", errp) ||
         !keyval_get_bool(kv, "ipv4", &cfg.in_enabled, errp) ||
         !keyval_get_bool(kv, "ipv6", &cfg.in6_enabled, errp) ||
-        !keyval_get_bool(kv, "restrict", &restricted, errp) || !user_addresses(kv, &cfg, errp)) {
+        !keyval_get_bool(kv, "restrict", &restricted, errp) ||
+        !user_addresses(kv, &cfg, errp)) {
         return false;
     }
     cfg.restricted = restricted;

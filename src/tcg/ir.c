@@ -46,8 +46,7 @@ const char *ir_rule_text(IrRuleId rule) {
     return rules[rule].text;
 }
 
-/* --- life of a context
- * ------------------------------------------------------------------------ */
+/* --- life of a context ------------------------------------------------------------ */
 
 IrContext *ir_context_new(void) {
     /* calloc of this size maps fresh zero pages: only what is used becomes resident. */
@@ -95,8 +94,7 @@ void ir_block_begin(IrContext *ctx) {
     }
 }
 
-/* --- temps
- * ------------------------------------------------------------------------------------ */
+/* --- temps ------------------------------------------------------------------------ */
 
 /* The last temp is never handed out by count: it is what a full context returns. */
 static TempId temp_append(IrContext *ctx) {
@@ -161,8 +159,7 @@ unsigned ir_label_new(IrContext *ctx) {
     return ctx->label_count++;
 }
 
-/* --- building
- * --------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------- */
 
 IrOp *ir_emit(IrContext *ctx, IrOpcode opcode, IrType type) {
     IrOp *op;
@@ -383,8 +380,7 @@ void ir_exit_tb(IrContext *ctx, unsigned reason) {
     ir_emit(ctx, IR_exit_tb, IR_I64)->aux = (uint16_t)reason;
 }
 
-/* --- op table
- * --------------------------------------------------------------------------------- */
+/* --- op table --------------------------------------------------------------------- */
 
 uint32_t ir_op_flags(const IrOp *op) {
     uint32_t flags = ir_op_defs[op->opcode].flags;

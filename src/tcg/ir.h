@@ -71,6 +71,8 @@ enum {
 };
 #define MO_BYTES(memop) (1u << ((memop) & MO_SIZE))
 
+/* memop: MO_* flags. mmu_idx: by which rights and translation the access goes, a number of the ISA's
+ * choice below TLB_MMU_MODES; each has a first-level TLB of its own (RISC-V: MMU_U, MMU_S, ...). */
 static inline uint16_t ir_mem_aux(unsigned memop, unsigned mmu_idx) {
     return (uint16_t)(memop | mmu_idx << 8);
 }
@@ -161,7 +163,7 @@ typedef struct IrOp {
     uint8_t cond;     /* IrCond, IrFcond or IrRmw */
     uint8_t rule;     /* IrRuleId: the last rule that changed or removed it */
     uint8_t removed;  /* 1: struck through; later passes and back ends skip it */
-    uint8_t dead_in;  /* liveness: bit i: in[i] is not used after this op */
+    uint8_t dead_in;  /* liveness: bit i: the value that in[i] has here is not used after this op */
     uint8_t dead_out; /* liveness: 1: the output is never used */
     uint8_t pad;
     uint16_t insn;    /* index in insns[] */

@@ -3,9 +3,12 @@
  * Liveness: one walk from the last op to the first, which knows of each temp whether a
  * later op still reads it.
  *
- *        add %1, a0, a1      %1 is read below: keep; a0 is written below: dead after this
- * read mov a0, %1          a0 counts as read at the exit; %1 is not read again: dead
- *        goto_tb 0           every global counts as read
+ *      add %1, a0, a1    %1 is read below: keep it. a0's value is not (it is written
+ *                        below), so this is its last read: dead_in
+ *      mov a0, %1        a0 is read below. %1 is not: its last read
+ *      goto_tb 0         every global counts as read here
+ *
+ *   ^ the walk goes up: what is known at a line comes from the lines below it
  *
  * On the way it removes what nobody reads, and lets an op write straight to where the
  * next one would copy it.
@@ -20,7 +23,7 @@
 
 typedef struct Liveness {
     IrContext *ctx;
-    uint8_t live[IR_MAX_TEMPS];
+    uint8_t live[IR_MAX_TEMPS]; /* 1: an op below reads the value the temp has here */
     TempId killed[IR_MAX_GLOBALS]; /* the globals that are not live */
     unsigned killed_count;
 } Liveness;

@@ -3,9 +3,15 @@
  * The optimizer: one walk from the first op to the last.
  *
  *   for each op:  inputs --copies--> what they are copies of
- *                 rules of its kind, until none applies        (optimize_int.c,
- * optimize_mem.c) what is known of its result from now on      (optimize_facts.c) at the
- * end:   shared TLB checks are put in                  (optimize_mem.c)
+ *                 rules of its kind, until none applies    (optimize_int.c, _mem.c)
+ *                 what is known of its result from now on  (optimize_facts.c)
+ *   at the end:   shared TLB checks are put in             (optimize_mem.c)
+ *
+ *   op                     Fact of its result afterwards
+ *   mov  sp, $0x80000000   sp: every bit known
+ *   add  sp, sp, $0x30     both inputs known: it becomes mov sp, $0x80000030
+ *   add  t0, a0, $8        t0: base a0, addend 8 (until a0 is written again)
+ *   ld   a1, [t0 + 16]     becomes ld a1, [a0 + 24]
  *
  * Ops are changed in place or marked as removed, never moved, so that the inspector can
  * show the block before and after side by side. What became useless is left to liveness.
@@ -30,8 +36,7 @@ void ir_optimizer_free(IrOptimizer *o) {
     free(o);
 }
 
-/* --- facts
- * ------------------------------------------------------------------------------------ */
+/* --- facts ------------------------------------------------------------------------ */
 
 static unsigned equal_top_bits(uint64_t v) {
     return (unsigned)__builtin_clrsbll((long long)v) + 1;
@@ -75,8 +80,7 @@ static void forget_globals(IrOptimizer *o, uint16_t def) {
     }
 }
 
-/* --- changing ops
- * ------------------------------------------------------------------------------ */
+/* --- changing ops ----------------------------------------------------------------- */
 
 bool opt_remove(IrOp *op, IrRuleId rule) {
     op->removed = 1;
@@ -147,8 +151,7 @@ void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule) {
     }
 }
 
-/* --- copies
- * ----------------------------------------------------------------------------------- */
+/* --- copies ----------------------------------------------------------------------- */
 
 static bool is_full_width(const IrOptimizer *o, const IrOp *op) {
     const IrTemp *temps = o->ctx->temps;
@@ -269,8 +272,7 @@ static void record(IrOptimizer *o, IrOp *op) {
     o->fact[op->out] = f;
 }
 
-/* --- the walk
- * --------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------- */
 
 /* Applies one rule; true if one applied. */
 static bool apply_rules(IrOptimizer *o, IrOp *op) {

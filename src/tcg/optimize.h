@@ -3,8 +3,7 @@
  * What the optimizer knows while it walks a block from the first op to the last. Private
  * to src/tcg.
  *
- *   op --inputs: copies replaced--> --rules: optimize_int.c, optimize_mem.c--> --record:
- * Fact of out-->
+ *   op --> inputs that are copies are replaced --> rules of its kind --> Fact of its output
  *
  * A Fact speaks of the value a temp holds now. Facts that name another temp (`base`) also
  * hold the number of that temp's definition, and are void once it has been written again:
@@ -81,8 +80,7 @@ struct IrOptimizer {
     Fact fact[IR_MAX_TEMPS];
 };
 
-/* --- facts
- * ------------------------------------------------------------------------------------ */
+/* --- facts ------------------------------------------------------------------------ */
 
 void opt_fact_init(IrOptimizer *o, TempId t, Fact *f);
 
@@ -129,8 +127,7 @@ static inline bool opt_prefer(const IrOptimizer *o, TempId base, TempId t) {
  */
 unsigned opt_sign_bits(IrOptimizer *o, TempId t, IrType type);
 
-/* --- changing ops
- * ------------------------------------------------------------------------------ */
+/* --- changing ops ----------------------------------------------------------------- */
 
 static inline bool opt_mark(IrOp *op, IrRuleId rule) {
     op->rule = (uint8_t)rule;
@@ -154,8 +151,7 @@ IrOp *opt_source(IrOptimizer *o, const IrOp *op, TempId t);
  * temp. */
 void opt_absorb(IrOptimizer *o, const IrOp *op, IrOp *source, IrRuleId rule);
 
-/* --- the rules, by kind of op. True: op was changed, look again.
- * -------------------------------- */
+/* --- the rules, by kind of op. True: op was changed, look again. ------------------ */
 
 bool opt_rules_ext(IrOptimizer *o, IrOp *op);
 bool opt_rules_unary(IrOptimizer *o, IrOp *op);

@@ -2,12 +2,14 @@
 /*
  * The optimizer's rules for integers, conditions and float moves: each is a law of
  * algebra, named as in rules.def. Within a law, k and c are constants; "x" is any temp.
+ *
+ *   op, Facts of its inputs --> does the law hold? --no--> false: the next law is tried
+ *                                                  --yes-> op becomes the simpler one, true
  */
 #include "tcg/eval.h"
 #include "tcg/optimize.h"
 
-/* --- all inputs known
- * -------------------------------------------------------------------------- */
+/* --- all inputs known ------------------------------------------------------------- */
 
 /* The op itself, computed now. The only place where an opcode is not known when this is
  * compiled. */
@@ -29,8 +31,7 @@ static bool fold1(IrOptimizer *o, IrOp *op) {
     return opt_to_const(o, op, eval1(op, a), RULE_fold_constants);
 }
 
-/* --- extensions
- * -------------------------------------------------------------------------------- */
+/* --- extensions ------------------------------------------------------------------- */
 
 static bool ext_is_signed(IrOpcode opcode) {
     return opcode == IR_ext_s8 || opcode == IR_ext_s16 || opcode == IR_ext_s32;
@@ -125,8 +126,7 @@ bool opt_rules_ext(IrOptimizer *o, IrOp *op) {
     return fold1(o, op) || ext_known(o, op) || ext_source(o, op) || ext_word_shift(o, op);
 }
 
-/* --- one input
- * --------------------------------------------------------------------------------- */
+/* --- one input -------------------------------------------------------------------- */
 
 /* A field that starts at bit 0 and ends where an extension does, or is everything. */
 static bool extract_is_ext(IrOptimizer *o, IrOp *op) {
@@ -178,8 +178,7 @@ bool opt_rules_unary(IrOptimizer *o, IrOp *op) {
     return false;
 }
 
-/* --- two inputs, the second constant: x op k
- * ----------------------------------------------------- */
+/* --- two inputs, the second constant: x op k -------------------------------------- */
 
 /* x + 0 = x - 0 = x | 0 = x ^ 0 = x & ~0 = x << 0 = ... = x * 1 = x / 1 = x & -1 = x |
  * ~-1 = x */
@@ -356,8 +355,7 @@ static bool binary_const(IrOptimizer *o, IrOp *op, uint64_t k) {
            add_chain(o, op, k) || shift_pair(o, op, k);
 }
 
-/* --- two inputs
- * -------------------------------------------------------------------------------- */
+/* --- two inputs ------------------------------------------------------------------- */
 
 /* Is the next op the one that extends op's result to the same guest register that t is?
  * Then t's old value is not needed any more. */
@@ -444,8 +442,7 @@ bool opt_rules_binary(IrOptimizer *o, IrOp *op) {
     return commute(o, op) || zero_first(o, op);
 }
 
-/* --- conditions
- * -------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------- */
 
 /* k c x = x c' k */
 static bool cond_commute(IrOptimizer *o, IrOp *op) {
@@ -609,8 +606,7 @@ bool opt_rules_brcond(IrOptimizer *o, IrOp *op) {
     return opt_mark(op, RULE_cond_decided);
 }
 
-/* --- float moves
- * ------------------------------------------------------------------------------- */
+/* --- float moves ------------------------------------------------------------------ */
 
 static bool is_wide(unsigned type) {
     return type == IR_I64 || type == IR_F64;

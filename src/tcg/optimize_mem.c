@@ -3,11 +3,12 @@
  * The optimizer's rules for memory: fields of env, addresses of guest accesses, and TLB
  * checks that several accesses share.
  *
- *   guest_ld %1, [sp + 8]                    guest_probe %9, [sp + 8], 24      one check:
- * 24 bytes guest_ld %2, [sp + 16]            -->    guest_ld_at %1, [sp + 8], %9 guest_st
- * %3, [sp + 24]                   guest_ld_at %2, [sp + 16], %9 guest_st_at %3, [sp +
- * 24], %9
+ *                                       guest_probe %9, [sp + 8], 24   24 bytes, one check
+ *   guest_ld %1, [sp + 8]               guest_ld_at %1, [sp + 8], %9
+ *   guest_ld %2, [sp + 16]       -->    guest_ld_at %2, [sp + 16], %9
+ *   guest_st %3, [sp + 24]              guest_st_at %3, [sp + 24], %9
  *
+ * %9 is the host address of sp, or 0: then each access makes its own check.
  * A group of accesses ends at labels, fences, atomics and calls: what a host address
  * stands for may change there.
  */
@@ -16,8 +17,7 @@
 #include "tcg/eval.h"
 #include "tcg/optimize.h"
 
-/* --- fields of env
- * ------------------------------------------------------------------------------ */
+/* --- fields of env ---------------------------------------------------------------- */
 
 void opt_env_forget(IrOptimizer *o) {
     o->env_count = o->env_next = 0;
@@ -127,8 +127,7 @@ bool opt_rules_env_st(IrOptimizer *o, IrOp *op) {
     return store_low_bits(o, op, 0);
 }
 
-/* --- guest addresses
- * ---------------------------------------------------------------------------- */
+/* --- guest addresses -------------------------------------------------------------- */
 
 /* x = y + c; guest[x + k] = guest[y + (c + k)] */
 static bool fold_displacement(IrOptimizer *o, IrOp *op) {
@@ -150,8 +149,7 @@ bool opt_rules_guest(IrOptimizer *o, IrOp *op) {
            (op->opcode == IR_guest_st && store_low_bits(o, op, 1));
 }
 
-/* --- shared TLB checks
- * -------------------------------------------------------------------------- */
+/* --- shared TLB checks ------------------------------------------------------------ */
 
 static void group_end(IrOptimizer *o, const CheckGroup *g) {
     if (g->count >= 2 && o->shared_count < SHARED_GROUPS) {

@@ -2,8 +2,8 @@
 /*
  * Exact IEEE 754 floating point in integers: binary32 and binary64 as bit patterns.
  *
- *   bits --unpack--> (-1)^sign * sig * 2^exp --exact arithmetic--> --round and pack-->
- * bits (sig: an integer)        (128-bit integers)  (the only inexact step)
+ *   bits --unpack--> (-1)^sign * sig * 2^exp --> exact arithmetic --> round and pack --> bits
+ *                    (sig: an integer)           (128-bit integers)   (the only inexact step)
  *
  * It is the path taken where the host's own FPU cannot give the guest's answer, and the
  * oracle that native code is tested against. No host floating point is used, so the

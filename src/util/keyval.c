@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies up to the next single comma, undoubling; *pos ends behind that comma or at the end. */
+/* Copies up to the next single comma, undoubling; *pos ends behind that comma or at
+ * the end. */
 static char *keyval_next_item(const char **pos) {
     const char *p = *pos;
     char *item = malloc(strlen(p) + 1);
@@ -53,8 +54,10 @@ bool keyval_parse(KeyVal *kv, const char *text, const char *first_key, Error **e
         }
         first = false;
         if (*key == '\0') {
-            error_set(errp, "'%s' has an empty option; write key=value, separated by single commas",
-                      text);
+            error_set(
+                errp,
+                "'%s' has an empty option; write key=value, separated by single commas",
+                text);
             free(item);
             return false;
         }
@@ -146,8 +149,8 @@ static bool word_in_list(const char *word, const char *list) {
 bool keyval_check(const KeyVal *kv, const char *known, const char *where, Error **errp) {
     for (unsigned i = 0; i < kv->count; i++) {
         if (!word_in_list(kv->items[i].key, known)) {
-            error_set(errp, "%s: unknown option '%s'; known are: %s", where, kv->items[i].key,
-                      known);
+            error_set(errp, "%s: unknown option '%s'; known are: %s", where,
+                      kv->items[i].key, known);
             return false;
         }
     }

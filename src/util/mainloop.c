@@ -2,12 +2,12 @@
 /*
  * MainLoop: one poll(2) at a time, with the machine lock released only while it sleeps.
  *
- *   locked    [ collect fds, pollers' fds, deadline ]            [ calls, fds, pollers, timers ]
- *   unlocked                                        [ ppoll ]
- *   loop_wake(): wake_pending = 1, and an eventfd write only if the loop is in or near ppoll
+ *   locked    [ collect fds, deadline ]         [ calls, fds, pollers, timers ]
+ *   unlocked                           [ ppoll ]
+ *   loop_wake(): wake_pending = 1; an eventfd write only if the loop is in or near ppoll
  *
- * Invariants: a watch that was replaced or removed by an earlier callback of the same turn is not
- * called with the old descriptor's events (serial).
+ * Invariants: a watch that was replaced or removed by an earlier callback of the same
+ * turn is not called with the old descriptor's events (serial).
  * Threads: everything but loop_wake, loop_call and loop_quit runs under the machine lock.
  */
 #include "util/mainloop.h"
@@ -74,8 +74,17 @@ static void loop_clock_notify(void *opaque) {
     loop_wake(opaque);
 }
 
-MainLoop *loop_new(Clock *clock, void (*lock)(void *), void (*unlock)(void *), void *lock_opaque,
-                   Error **errp) {
+/* Ignores a signal that would end the process, unless something else was asked for. */
+static void loop_ignore_signal(int number) {
+    struct sigaction old;
+    if (sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigaction(number, &ignore, NULL);
+    }
+}
+
+MainLoop *loop_new(Clock *clock, void (*lock)(void *), void (*unlock)(void *),
+                   void *lock_opaque, Error **errp) {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0) {
         error_set_errno(errp, errno, "cannot make the main loop's eventfd");
@@ -98,11 +107,8 @@ MainLoop *loop_new(Clock *clock, void (*lock)(void *), void (*unlock)(void *), v
         clock->notify = loop_clock_notify;
         clock->notify_opaque = loop;
     }
-    struct sigaction old;
-    if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
-        struct sigaction ignore = {.sa_handler = SIG_IGN};
-        sigaction(SIGPIPE, &ignore, NULL);
-    }
+    loop_ignore_signal(SIGPIPE);
+    loop_ignore_signal(SIGXFSZ);
     return loop;
 }
 
@@ -127,7 +133,7 @@ void loop_free(MainLoop *loop) {
     free(loop);
 }
 
-/* --- watches ---------------------------------------------------------------------------------- */
+/* --- watches ------------------------------------------------------------------------ */
 
 static Watch *loop_find_watch(MainLoop *loop, int fd) {
     for (unsigned i = 0; i < loop->watch_count; i++) {
@@ -138,7 +144,8 @@ static Watch *loop_find_watch(MainLoop *loop, int fd) {
     return NULL;
 }
 
-/* Grows an array to hold `need` elements; host memory for a few bookkeeping words does not fail. */
+/* Grows an array to hold `need` elements; host memory for a few bookkeeping words does
+ * not fail. */
 static void *loop_grow(void *array, unsigned *cap, unsigned need, size_t size) {
     unsigned n = *cap != 0 ? *cap : 16;
     while (n < need) {
@@ -161,8 +168,8 @@ void loop_watch(MainLoop *loop, int fd, unsigned events, LoopFdFn *fn, void *opa
     }
     if (w == NULL) {
         if (loop->watch_count == loop->watch_cap) {
-            loop->watches = loop_grow(loop->watches, &loop->watch_cap, loop->watch_count + 1,
-                                      sizeof(Watch));
+            loop->watches = loop_grow(loop->watches, &loop->watch_cap,
+                                      loop->watch_count + 1, sizeof(Watch));
         }
         w = &loop->watches[loop->watch_count++];
         *w = (Watch){.fd = fd};
@@ -223,10 +230,11 @@ void loop_release_stdio(MainLoop *loop, const void *owner) {
     }
 }
 
-/* --- calls from other threads ------------------------------------------------------------------ */
+/* --- calls from other threads ------------------------------------------------------- */
 
 void loop_wake(MainLoop *loop) {
-    /* With loop_sleep(): either the loop sees wake_pending before it sleeps, or we see it polling. */
+    /* With loop_sleep(): either the loop sees wake_pending before it sleeps, or we see
+     * it polling. */
     if (!__atomic_exchange_n(&loop->wake_pending, true, __ATOMIC_SEQ_CST) &&
         __atomic_load_n(&loop->polling, __ATOMIC_SEQ_CST)) {
         uint64_t one = 1;
@@ -266,7 +274,7 @@ static void loop_run_calls(MainLoop *loop) {
     }
 }
 
-/* --- one turn ---------------------------------------------------------------------------------- */
+/* --- one turn ----------------------------------------------------------------------- */
 
 /* How long to sleep in ns; -1: until something happens. */
 static int64_t loop_timeout_ns(MainLoop *loop) {
@@ -276,7 +284,8 @@ static int64_t loop_timeout_ns(MainLoop *loop) {
         if (deadline >= 0) {
             int64_t left = deadline - clock_now_ns(loop->clock);
             timeout = left > 0 ? left : 0;
-            bool stands = __atomic_load_n(&loop->clock->stopped_at_ns, __ATOMIC_RELAXED) >= 0;
+            bool stands =
+                __atomic_load_n(&loop->clock->stopped_at_ns, __ATOMIC_RELAXED) >= 0;
             if (stands && timeout > 0 && timeout < STOPPED_POLL_NS) {
                 timeout = STOPPED_POLL_NS;
             }

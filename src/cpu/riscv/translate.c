@@ -114,6 +114,8 @@ void riscv_end_exit(DisasContext *ctx, vaddr pc, TbExit reason) {
 void riscv_end_goto(DisasContext *ctx, vaddr pc) {
     pc = code_address(ctx, pc);
     bool remappable = (ctx->flags & TBF_PAGED) && !same_page(pc, ctx->tb->pc);
+    /* An instruction there may reach into a page that can be remapped: never chained to. */
+    remappable |= (pc & PAGE_OFFSET_MASK) == PAGE_SIZE - 2;
     if (ctx->flags & TBF_STEP) {
         riscv_end_exit(ctx, pc, TB_EXIT_DEBUG);
     } else if (remappable || ctx->slots == TB_MAX_SLOTS) {

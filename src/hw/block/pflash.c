@@ -6,17 +6,20 @@
  *   array mode: reads go straight to the RAMBlock (ROM device)
  *        |  any command write           ^ 0xff
  *        v                              |
- *   command mode: reads answer with status, identifiers or the CFI table; writes program
- * and erase
+ *   command mode: reads answer with status, identifiers or the CFI table;
+ *                 writes program and erase
  *
  * A command is the low byte of a write; an answer is repeated for both chips. Programming
  * can only clear bits, erasing sets all bits of a block; both are written through to the
  * -drive at once.
  *
  * Invariants: the region is in ROM mode exactly while mode == MODE_ARRAY and no command
- * is under way. Spec: Common Flash Memory Interface (JESD68.01); Intel StrataFlash J3
- * data sheet (basic and buffered programming, block erase, status register). Not
- * modelled: block locks (they are accepted and do nothing), suspend, protection
+ * is under way.
+ *
+ * Spec: Common Flash Memory Interface (JESD68.01); Intel StrataFlash J3 data sheet (basic
+ * and buffered programming, block erase, status register).
+ *
+ * Not modelled: block locks (they are accepted and do nothing), suspend, protection
  * registers, time: every operation is done when its last write returns.
  */
 #include "hw/block/pflash.h"

@@ -2,8 +2,8 @@
 /*
  * NS16550A: the serial port of the PC and of `virt`, with 16-byte FIFOs.
  *
- *   guest --THR--> (loopback? receive FIFO : Chardev)      Chardev --> receive FIFO
- * --RBR--> guest
+ *   guest --THR--> Chardev        Chardev --> receive FIFO --RBR--> guest
+ *              '-- (loopback) --> receive FIFO
  *
  *   offset  DLAB=0 read / write      DLAB=1
  *     0     RBR / THR                DLL   divisor, low byte
@@ -17,9 +17,12 @@
  * matters for the length of the receive timeout alone.
  *
  * Invariants: outside loopback the FIFO never overruns, since can_receive() tells the
- * host how much room there is. Spec: PC16550D data sheet, National Semiconductor, June
- * 1995. Not modelled: framing and parity errors, break on the line, DMA modes, changes of
- * the modem lines.
+ * host how much room there is.
+ *
+ * Spec: PC16550D data sheet, National Semiconductor, June 1995.
+ *
+ * Not modelled: framing and parity errors, break on the line, DMA modes, changes of the
+ * modem lines.
  */
 #include <string.h>
 

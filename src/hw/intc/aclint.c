@@ -5,12 +5,14 @@
  *
  *   swi     +0x0000 + 4*hart   msip: bit 0 --> MSIP
  *   mtimer  +0x0000 + 8*hart   mtimecmp    --> MTIP while mtime >= mtimecmp
- *           +0x7ff8            mtime, 10 MHz: the clock's virtual time / 100 ns +
- * mtime_delta
+ *           +0x7ff8            mtime, 10 MHz: virtual time / 100 ns + mtime_delta
  *
  * Invariants: a hart's timer is armed exactly when its MTIP is low and its deadline is a
- * time that the clock can reach. Threads: mtime_delta is atomic, so that `rdtime` needs
- * no lock. Spec: RISC-V ACLINT 1.0-rc4, "MTIMER Device", "MSWI Device".
+ * time that the clock can reach.
+ *
+ * Threads: mtime_delta is atomic, so that `rdtime` needs no lock.
+ *
+ * Spec: RISC-V ACLINT 1.0-rc4, "MTIMER Device", "MSWI Device".
  */
 #include "hw/intc/aclint.h"
 

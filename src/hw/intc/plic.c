@@ -3,8 +3,9 @@
  * PLIC: platform-level interrupt controller: sources compete, by priority, for each
  * context (a hart in one privilege mode).
  *
- *   level --> gateway --> pending --> enable[ctx] --> priority > threshold[ctx]? --> MEIP
- * / SEIP ^ closed by claim (a read), opened again by completion (a write)
+ *   level --> gateway --> pending --> enable[ctx] --> priority > threshold[ctx]?
+ *               ^                                         '--> MEIP / SEIP
+ *               closed by claim (a read), opened again by completion (a write)
  *
  *   +0x000000 + 4*source  priority      +0x200000 + 0x1000*context  threshold
  *   +0x001000             pending bits  +0x200004 + 0x1000*context  claim / complete
@@ -12,9 +13,10 @@
  *
  * Invariants: a source is never both pending and in service: its gateway forwards one
  * request at a time. A pending request stays, though the device may have lowered its line
- * meanwhile. Spec: RISC-V Platform-Level Interrupt Controller 1.0.0. Of equal priorities
- * the lowest ID wins; a claim heeds `enable` but not the threshold; priority 0 never
- * interrupts.
+ * meanwhile.
+ *
+ * Spec: RISC-V Platform-Level Interrupt Controller 1.0.0. Of equal priorities the lowest
+ * ID wins; a claim heeds `enable` but not the threshold; priority 0 never interrupts.
  */
 #include "hw/intc/plic.h"
 

@@ -2,11 +2,12 @@
 /*
  * Backends: the host side of the command line.
  *
- *   -chardev, -serial --> Chardev      -drive --> BlockBackend      -netdev, -nic -->
- * NetBackend
+ *   -chardev, -serial --> Chardev
+ *   -drive            --> BlockBackend
+ *   -netdev, -nic     --> NetBackend
  *
- * Not modelled: -drive if= other than none, pflash and virtio; cache, aio and discard are
- * accepted and have no effect.
+ * Not modelled: -drive if= other than none, pflash and virtio; cache, aio, werror and
+ * rerror are accepted and have no effect.
  */
 #include "hw/machine/backends.h"
 
@@ -100,7 +101,12 @@ static bool parse_drive(Machine *m, const KeyVal *kv, MachineDrive *d, Error **e
         "cache aio discard detect-zeroes werror rerror";
     BlockOptions bo = {.id = keyval_get(kv, "id"),
                        .file = keyval_get(kv, "file"),
-                       .format = keyval_get(kv, "format")};
+                       .format = keyval_get(kv, "format"),
+                       .tmp_dir = m->config.tmp_dir,
+                       .report = m->config.report,
+                       .report_opaque = m->config.report_opaque};
+    const char *discard = keyval_get(kv, "discard");
+    bo.discard = discard && (!strcmp(discard, "unmap") || !strcmp(discard, "on"));
     const char *interface = keyval_get(kv, "if");
     interface = interface ? interface : "none";
     uint64_t unit = UINT64_MAX;

@@ -2,11 +2,12 @@
 /*
  * Boot: what a RISC-V board puts into memory before the first instruction.
  *
- *   boot ROM      reset vector: a0 = hart, a1 = device tree, a2 = &fw_dynamic_info, jump
- * to `start` RAM + 0       firmware (OpenSBI)              [-bios] RAM + 2 MiB   kernel
- * [-kernel]
- *     + 128 MiB   initrd, or half of RAM          [-initrd]
- *   top           device tree, 2 MiB aligned, below 3 GiB
+ *   boot ROM     reset vector: a0 = hart, a1 = device tree, a2 = &fw_dynamic_info,
+ *                jump to `start`
+ *   RAM + 0      firmware (OpenSBI)              [-bios]
+ *   RAM + 2 MiB  kernel                          [-kernel]
+ *     + 128 MiB  initrd, or half of RAM          [-initrd]
+ *   top          device tree, 2 MiB aligned, below 3 GiB
  *
  * boot_open() finds, checks and places; boot_load() writes, at start and again at each
  * reset, from the files themselves (the guest may have overwritten its copies, and

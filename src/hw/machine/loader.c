@@ -3,8 +3,10 @@
  * Loader: see loader.h.
  *
  * Spec: System V ABI (gABI), chapter 4 "ELF Header" and 5 "Program Header"; RISC-V psABI;
- * Linux Documentation/arch/riscv/boot-image-header.rst. Not modelled: compressed kernels
- * (gzip, EFI zboot), U-Boot's uImage; each is named in the error.
+ * Linux Documentation/arch/riscv/boot-image-header.rst.
+ *
+ * Not modelled: compressed kernels (gzip, EFI zboot), U-Boot's uImage; each is named in
+ * the error.
  */
 #include "hw/machine/loader.h"
 

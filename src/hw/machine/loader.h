@@ -3,8 +3,8 @@
  * Loader: takes a program file apart (ELF, Linux Image, raw) and puts it into guest
  * memory.
  *
- *   file --ImageSource--> image_parse() --> Image: segments, entry --image_load()-->
- * AddressSpace
+ *   file --ImageSource--> image_parse() --> Image: segments, entry
+ *                                             '--image_load()--> AddressSpace
  *
  * Parsing reads through a callback and touches nothing else, so that a fuzzer can feed it
  * a buffer (image_source_buffer()) and a file of any size costs no memory. Files are not

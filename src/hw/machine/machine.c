@@ -2,9 +2,8 @@
 /*
  * Machine: made from the command line, and unmade. How it runs is in run.c.
  *
- *   machine_new: lock, clock, loop -> memory -> back ends -> board (vCPUs, devices) ->
- * -device
- *                -> firmware, kernel, device tree -> reset
+ *   machine_new: lock, clock, loop -> memory -> back ends -> board (vCPUs, devices)
+ *                -> -device -> firmware, kernel, device tree -> reset
  *   machine_free: the same backwards; also after a failure half-way
  */
 #include "hw/machine/machine.h"

@@ -2,8 +2,9 @@
 /*
  * Machine: everything one emulated computer consists of; and the boards it can be.
  *
- *   MachineConfig (command line) --machine_new()--> Machine: memory, vCPUs, devices, back
- * ends | machine_start(): vCPU threads + main loop
+ *   MachineConfig --machine_new()--> Machine: memory, vCPUs, devices, back ends
+ *   (command line)                      |
+ *                                       '-- machine_run(): vCPU threads + main loop
  *
  * Locks: `lock` (the machine lock) guards devices, memory tree, timers and back ends.
  */
@@ -52,6 +53,11 @@ typedef struct MachineConfig {
     const char *monitor;   /* -monitor: "none", "stdio", ... or NULL */
     const char *data_dirs; /* where firmware is looked for, colon separated */
     const char *name;
+    const char *tmp_dir; /* $TMPDIR, where snapshot overlays go; NULL: the system's */
+    /* Told what goes wrong on the host while the guest runs (a full disk). May be NULL.
+     */
+    void (*report)(void *opaque, const char *message);
+    void *report_opaque;
 } MachineConfig;
 
 typedef enum ShutdownCause {

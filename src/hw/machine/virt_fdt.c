@@ -2,8 +2,9 @@
 /*
  * Virt's device tree: the memory map in the words of Linux's bindings.
  *
- *   /  chosen  memory  cpus{cpu@N{interrupt-controller}, cpu-map}  flash  fw-cfg poweroff
- * reboot soc{rtc serial test virtio_mmio x 8 plic clint}
+ *   /  chosen  memory  flash  fw-cfg  poweroff  reboot
+ *      cpus{cpu@N{interrupt-controller}, cpu-map}
+ *      soc{rtc serial test virtio_mmio x 8 plic clint}
  *
  * Nodes come in the order of QEMU's tree: Linux numbers disks and network cards by it.
  */

@@ -10,8 +10,10 @@
  * The time is the clock's wall time plus what the guest set it off by.
  *
  * Invariants: alarm_running is true exactly while the timer is armed or the alarm is too
- * far away for the clock to reach. Spec: "Goldfish virtual hardware", section "Goldfish
- * RTC" (docs of the Android emulator).
+ * far away for the clock to reach.
+ *
+ * Spec: "Goldfish virtual hardware", section "Goldfish RTC" (docs of the Android
+ * emulator).
  */
 #include "hw/device.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtio: status, features, config space and interrupt, the same for every type. See virtio.h. */
+/* Virtio: status, features, config space and interrupt, the same for every type. See
+ * virtio.h. */
 #include "hw/virtio/virtio.h"
 
 #include <assert.h>
@@ -10,9 +11,10 @@
 
 #include "hw/machine/machine.h"
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 
-bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len, Error **errp) {
+bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len,
+                 Error **errp) {
     assert(config_len <= VIRTIO_CONFIG_MAX);
     vdev->element = malloc(sizeof(*vdev->element));
     if (vdev->element == NULL) {
@@ -31,8 +33,8 @@ bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len
     if (vdev->offer_event_idx) {
         vdev->host_features |= VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX_BIT);
     }
-    vdev->host_features |= VIRTIO_FEATURE(vdev->legacy ? VIRTIO_F_ANY_LAYOUT_BIT
-                                                       : VIRTIO_F_VERSION_1_BIT);
+    vdev->host_features |=
+        VIRTIO_FEATURE(vdev->legacy ? VIRTIO_F_ANY_LAYOUT_BIT : VIRTIO_F_VERSION_1_BIT);
     return true;
 }
 
@@ -70,7 +72,7 @@ void virtio_device_reset(Device *dev) {
     virtio_reset((VirtIODevice *)dev);
 }
 
-/* --- interrupt and errors ------------------------------------------------------------------------- */
+/* --- interrupt and errors ----------------------------------------------------------- */
 
 void virtio_update_irq(VirtIODevice *vdev) {
     irq_set(&vdev->dev.parent->irq, vdev->isr != 0);
@@ -98,7 +100,7 @@ void virtio_error(VirtIODevice *vdev, const char *fmt, ...) {
     }
 }
 
-/* --- what transports ask for ------------------------------------------------------------------------ */
+/* --- what transports ask for -------------------------------------------------------- */
 
 void virtio_queue_notify(VirtIODevice *vdev, unsigned index) {
     if (index >= vdev->vq_count) {
@@ -117,8 +119,10 @@ void virtio_set_status(VirtIODevice *vdev, uint8_t status) {
         virtio_reset(vdev);
         return;
     }
-    if ((status & VIRTIO_STATUS_FEATURES_OK) && (vdev->guest_features & ~vdev->host_features)) {
-        device_guest_error(&vdev->dev, "the driver accepts features that were not offered");
+    if ((status & VIRTIO_STATUS_FEATURES_OK) &&
+        (vdev->guest_features & ~vdev->host_features)) {
+        device_guest_error(&vdev->dev,
+                           "the driver accepts features that were not offered");
         status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
     }
     uint8_t before = vdev->status;
@@ -127,7 +131,8 @@ void virtio_set_status(VirtIODevice *vdev, uint8_t status) {
         vdev->type->set_status(vdev);
     }
     if ((status & ~before) & VIRTIO_STATUS_DRIVER_OK) {
-        for (unsigned i = 0; i < vdev->vq_count; i++) { /* what came before we were allowed to look */
+        for (unsigned i = 0; i < vdev->vq_count;
+             i++) { /* what came before we were allowed to look */
             virtio_queue_notify(vdev, i);
         }
     }
@@ -142,10 +147,12 @@ uint64_t virtio_config_read(VirtIODevice *vdev, unsigned offset, unsigned size) 
     return value;
 }
 
-void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value, unsigned size) {
+void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,
+                         unsigned size) {
     if (vdev->type->config_write == NULL || offset >= vdev->config_len ||
         size > vdev->config_len - offset) {
-        device_guest_error(&vdev->dev, "write of config space at %u, which is read-only", offset);
+        device_guest_error(&vdev->dev, "write of config space at %u, which is read-only",
+                           offset);
         return;
     }
     vdev->type->config_write(vdev, offset, value, size);

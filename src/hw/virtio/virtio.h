@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtio: what all virtio devices have in common, between a transport and the device proper.
+ * Virtio: what all virtio devices have in common, between a transport and the device
+ * proper.
  *
- *   guest driver            transport (virtio_mmio.c)       core (virtio.c, virtqueue.c)      device
- *   registers ------------> QueueSel, Status, ...  -------> VirtIODevice.status, vq[]
- *   QueueNotify ----------> virtio_queue_notify() --------> handle_output() ----------------> blk, net
- *   descriptors <------------- virtqueue_pop / virtqueue_push / virtio_notify <-------------- ...
- *   interrupt  <----------- irq = (isr != 0)  <------------ isr
+ *   guest driver         transport (virtio_mmio.c)   core (virtio.c, virtqueue.c)     device
+ *   registers ---------> QueueSel, Status, ... ----> VirtIODevice.status, vq[]
+ *   QueueNotify -------> virtio_queue_notify() ----> handle_output() ---------------> blk,
+ *   descriptors <----------- virtqueue_pop, virtqueue_push <------------------------- net,
+ *   interrupt <--------- irq = (isr != 0) <--------- virtqueue_end                    ...
  *
- * A ring lives in guest RAM and is written by other vCPUs while we read it, so everything in it is
- * checked when it is used, and used as it was read. A ring or descriptor that is nonsense makes the
- * device `broken`: DEVICE_NEEDS_RESET where the driver knows that bit, and silence until the reset.
+ * A ring lives in guest RAM and is written by other vCPUs while we read it, so everything
+ * in it is checked when it is used, and used as it was read. A ring or descriptor that is
+ * nonsense makes the device `broken`: DEVICE_NEEDS_RESET where the driver knows that bit,
+ * and silence until the reset.
  *
- * Invariants: work per notification is bounded by VIRTIO_CHAINS_PER_TURN and VIRTIO_BYTES_PER_TURN;
- * what is left is done by the main loop, so that the machine lock is given up in between.
+ * Invariants: work per notification is bounded by VIRTIO_CHAINS_PER_TURN and
+ * VIRTIO_BYTES_PER_TURN; what is left is done by the main loop, so that the machine lock
+ * is given up in between.
  * Locks: the machine lock.
- * Spec: Virtual I/O Device (VIRTIO) 1.2, sections 2 (split virtqueues), 3, 4.2 (MMIO) with legacy.
+ * Spec: Virtual I/O Device (VIRTIO) 1.2, sections 2 (split virtqueues), 3, 4.2 (MMIO)
+ * with legacy.
  * Not modelled: packed virtqueues, ring reset, in-order use, big-endian legacy guests.
  */
 #ifndef VITRINE_HW_VIRTIO_VIRTIO_H
@@ -81,11 +85,11 @@ struct VirtQueue {
     bool ready;
     uint64_t desc_addr, avail_addr, used_addr;
 
-    uint16_t last_avail; /* next entry of the avail ring to take */
-    uint16_t used_idx;   /* next entry of the used ring to fill */
+    uint16_t last_avail;     /* next entry of the avail ring to take */
+    uint16_t used_idx;       /* next entry of the used ring to fill */
     uint16_t signalled_used; /* used_idx when the driver's wish was last looked at */
-    bool notification;    /* the driver is to notify us */
-    bool continued;       /* work is left for the main loop */
+    bool notification;       /* the driver is to notify us */
+    bool continued;          /* work is left for the main loop */
     VirtQueueView view;
 };
 
@@ -103,9 +107,10 @@ typedef struct VirtIOType {
     uint32_t device_id;
     uint64_t features; /* offered, besides the common ones */
     void (*reset)(VirtIODevice *vdev);
-    void (*set_status)(VirtIODevice *vdev);                       /* vdev->status is new */
+    void (*set_status)(VirtIODevice *vdev); /* vdev->status is new */
     /* The driver writes config space; NULL: it is read-only. */
-    void (*config_write)(VirtIODevice *vdev, unsigned offset, uint64_t value, unsigned size);
+    void (*config_write)(VirtIODevice *vdev, unsigned offset, uint64_t value,
+                         unsigned size);
 } VirtIOType;
 
 /* What a transport's device struct begins with. Its interrupt line is dev.irq. */
@@ -133,95 +138,109 @@ struct VirtIODevice {
     VirtQueueElement *element; /* the chain in work */
 };
 
-/* --- virtio.c: for device types ----------------------------------------------------------------- */
+/* --- virtio.c: for device types ----------------------------------------------------- */
 
 /* In realize(): then the queues are added, then the config space is filled. */
-bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len, Error **errp);
+bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len,
+                 Error **errp);
 void virtio_exit(VirtIODevice *vdev);
 VirtQueue *virtio_add_queue(VirtIODevice *vdev,
                             void (*handle_output)(VirtIODevice *vdev, VirtQueue *vq));
-/* The whole device back to its start: for DeviceClass.reset and the driver's Status = 0. */
+/* The whole device back to its start: for DeviceClass.reset and the driver's Status =
+ * 0. */
 void virtio_reset(VirtIODevice *vdev);
 /* For DeviceClass.reset. */
 void virtio_device_reset(Device *dev);
 /* The config space changed by itself: tells the driver. */
 void virtio_notify_config(VirtIODevice *vdev);
 /* The driver broke the rules beyond repair. */
-void virtio_error(VirtIODevice *vdev, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void virtio_error(VirtIODevice *vdev, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static inline bool virtio_has_feature(const VirtIODevice *vdev, unsigned bit) {
     return vdev->guest_features >> bit & 1;
 }
-/* The device may use its queues. Old drivers do so before they say that they are ready. */
+/* The device may use its queues. Old drivers do so before they say that they are
+ * ready. */
 static inline bool virtio_is_running(const VirtIODevice *vdev) {
     return ((vdev->status & VIRTIO_STATUS_DRIVER_OK) || vdev->legacy) && !vdev->broken;
 }
 
-/* --- virtio.c: for transports --------------------------------------------------------------------- */
+/* --- virtio.c: for transports ------------------------------------------------------- */
 
 void virtio_set_status(VirtIODevice *vdev, uint8_t status);
 void virtio_queue_notify(VirtIODevice *vdev, unsigned index);
 void virtio_update_irq(VirtIODevice *vdev);
 uint64_t virtio_config_read(VirtIODevice *vdev, unsigned offset, unsigned size);
-void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value, unsigned size);
-/* Places a queue the legacy way: one block, the used ring at the next multiple of align. */
+void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,
+                         unsigned size);
+/* Places a queue the legacy way: one block, the used ring at the next multiple of
+ * align. */
 void virtio_queue_place_legacy(VirtQueue *vq, uint64_t addr, uint32_t align);
 
-/* --- virtqueue.c ---------------------------------------------------------------------------------- */
+/* --- virtqueue.c -------------------------------------------------------------------- */
 
 void virtqueue_reset(VirtQueue *vq);
-/* Maps the rings for a turn of work. False: not set up, or device broken by rings outside RAM. */
+/* Maps the rings for a turn of work. False: not set up, or device broken by rings
+ * outside RAM. */
 bool virtqueue_begin(VirtQueue *vq);
 /* Publishes what was pushed, interrupts the driver if it wants that, unmaps. */
 void virtqueue_end(VirtQueue *vq);
 /* Between begin and end. pop: false if there is none (or the device broke). */
 bool virtqueue_is_empty(VirtQueue *vq);
 bool virtqueue_pop(VirtQueue *vq, VirtQueueElement *elem);
-/* Hands the chain back; the first `written` bytes of elem->in are new. elem->iov is as popped, but
- * for lengths and bases of elem->out. */
+/* Hands the chain back; the first `written` bytes of elem->in are new. elem->iov is as
+ * popped, but for lengths and bases of elem->out. */
 void virtqueue_push(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written);
-/* As push, but the driver sees nothing before virtqueue_flush(): slot 0, 1, ... of this batch. */
-void virtqueue_fill(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written, unsigned slot);
+/* As push, but the driver sees nothing before virtqueue_flush(): slot 0, 1, ... of
+ * this batch. */
+void virtqueue_fill(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written,
+                    unsigned slot);
 void virtqueue_flush(VirtQueue *vq, unsigned count);
 /* Takes the last `count` pops back; nothing of them was pushed. */
 void virtqueue_rewind(VirtQueue *vq, unsigned count);
 /* Asks the driver to notify us about new chains, or not to bother. */
 void virtqueue_set_notification(VirtQueue *vq, bool on);
 
-/* Handles one chain: returns the bytes written to elem->in, or VIRTQUEUE_LATER to leave it where it
- * is (the device calls virtqueue_process() again when it can go on). */
+/* Handles one chain: returns the bytes written to elem->in, or VIRTQUEUE_LATER to
+ * leave it where it is (the device calls virtqueue_process() again when it can go on). */
 typedef int64_t VirtQueueFn(VirtIODevice *vdev, VirtQueue *vq, VirtQueueElement *elem);
 enum { VIRTQUEUE_LATER = -1 };
 /* Pops, handles and pushes until the ring is empty or the turn's budget is used up. */
 void virtqueue_process(VirtQueue *vq, VirtQueueFn *fn);
 
 /* Copies between a buffer and pieces from `offset` on; returns the bytes copied. */
-size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf, size_t len);
-size_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, const void *buf,
-                    size_t len);
+size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
+                  size_t len);
+size_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset,
+                    const void *buf, size_t len);
 /* Cuts bytes off the front; returns false if there were fewer. */
 bool iov_cut_front(struct iovec **iov, unsigned *count, uint64_t len);
 
-/* --- tables every device type includes ------------------------------------------------------------ */
+/* --- tables every device type includes ---------------------------------------------- */
 
-#define VIRTIO_PROPERTIES(T)                                                                       \
-    {"indirect_desc", PROP_BOOL, offsetof(T, vdev.offer_indirect), "on",                           \
-     "offer indirect descriptors"},                                                                \
-    {                                                                                              \
-        "event_idx", PROP_BOOL, offsetof(T, vdev.offer_event_idx), "on",                           \
-            "offer notification by ring index"                                                     \
+#define VIRTIO_PROPERTIES(T)                                                             \
+    {"indirect_desc", PROP_BOOL, offsetof(T, vdev.offer_indirect), "on",                 \
+     "offer indirect descriptors"},                                                      \
+    {                                                                                    \
+        "event_idx", PROP_BOOL, offsetof(T, vdev.offer_event_idx), "on",                 \
+            "offer notification by ring index"                                           \
     }
 
-#define VIRTQUEUE_STATE(T, i)                                                                      \
-    STATE(T, vdev.vq[i].num, STATE_U32), STATE(T, vdev.vq[i].ready, STATE_BOOL),                   \
-        STATE(T, vdev.vq[i].desc_addr, STATE_U64), STATE(T, vdev.vq[i].avail_addr, STATE_U64),     \
-        STATE(T, vdev.vq[i].used_addr, STATE_U64), STATE(T, vdev.vq[i].last_avail, STATE_U16),     \
-        STATE(T, vdev.vq[i].used_idx, STATE_U16), STATE(T, vdev.vq[i].signalled_used, STATE_U16),  \
-        STATE(T, vdev.vq[i].notification, STATE_BOOL), STATE(T, vdev.vq[i].continued, STATE_BOOL)
+#define VIRTQUEUE_STATE(T, i)                                                            \
+    STATE(T, vdev.vq[i].num, STATE_U32), STATE(T, vdev.vq[i].ready, STATE_BOOL),         \
+        STATE(T, vdev.vq[i].desc_addr, STATE_U64),                                       \
+        STATE(T, vdev.vq[i].avail_addr, STATE_U64),                                      \
+        STATE(T, vdev.vq[i].used_addr, STATE_U64),                                       \
+        STATE(T, vdev.vq[i].last_avail, STATE_U16),                                      \
+        STATE(T, vdev.vq[i].used_idx, STATE_U16),                                        \
+        STATE(T, vdev.vq[i].signalled_used, STATE_U16),                                  \
+        STATE(T, vdev.vq[i].notification, STATE_BOOL),                                   \
+        STATE(T, vdev.vq[i].continued, STATE_BOOL)
 
-#define VIRTIO_STATE(T)                                                                            \
-    STATE(T, vdev.guest_features, STATE_U64), STATE(T, vdev.status, STATE_U8),                     \
-        STATE(T, vdev.isr, STATE_U8), STATE(T, vdev.config_generation, STATE_U32),                 \
-        STATE(T, vdev.broken, STATE_BOOL),                                                         \
+#define VIRTIO_STATE(T)                                                                  \
+    STATE(T, vdev.guest_features, STATE_U64), STATE(T, vdev.status, STATE_U8),           \
+        STATE(T, vdev.isr, STATE_U8), STATE(T, vdev.config_generation, STATE_U32),       \
+        STATE(T, vdev.broken, STATE_BOOL),                                               \
         STATE_ARRAY(T, vdev.config, STATE_BYTES, VIRTIO_CONFIG_MAX)
 
 #endif

@@ -2,16 +2,18 @@
 /*
  * Virtio-blk: a disk.
  *
- *   chain:  | type, ioprio, sector | data ... | status |      read: data is device-writable
- *             device-readable        either     1 byte, writable
+ *   chain:   | type, ioprio, sector | data ...           | status           |
+ *   device:    reads                  reads, or writes     writes one byte
  *
- * A request that makes no sense (no header, no place for the status) breaks the device; one that
- * cannot be done (outside the disk, host error) ends with status IOERR or UNSUPP.
+ * A request that makes no sense (no header, no place for the status) breaks the device;
+ * one that cannot be done (outside the disk, host error) ends with status IOERR or
+ * UNSUPP.
  *
- * Invariants: a request transfers at most BLK_MAX_TRANSFER bytes, so that the machine lock is not
- * held for a whole image.
+ * Invariants: a request transfers at most BLK_MAX_TRANSFER bytes, so that the machine
+ * lock is not held for a whole image.
  * Spec: VIRTIO 1.2, 5.2.
- * Not modelled: several queues, SCSI commands, secure erase, lifetime, zoned devices, config-wce.
+ * Not modelled: several queues, SCSI commands, secure erase, lifetime, zoned devices,
+ * config-wce.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,23 +22,23 @@
 #include "hw/virtio/virtio.h"
 
 enum { /* feature bits */
-    BLK_F_SEG_MAX = 2,
-    BLK_F_GEOMETRY = 4,
-    BLK_F_RO = 5,
-    BLK_F_BLK_SIZE = 6,
-    BLK_F_FLUSH = 9,
-    BLK_F_TOPOLOGY = 10,
-    BLK_F_DISCARD = 13,
-    BLK_F_WRITE_ZEROES = 14,
+       BLK_F_SEG_MAX = 2,
+       BLK_F_GEOMETRY = 4,
+       BLK_F_RO = 5,
+       BLK_F_BLK_SIZE = 6,
+       BLK_F_FLUSH = 9,
+       BLK_F_TOPOLOGY = 10,
+       BLK_F_DISCARD = 13,
+       BLK_F_WRITE_ZEROES = 14,
 };
 
 enum { /* request types */
-    BLK_T_IN = 0,
-    BLK_T_OUT = 1,
-    BLK_T_FLUSH = 4,
-    BLK_T_GET_ID = 8,
-    BLK_T_DISCARD = 11,
-    BLK_T_WRITE_ZEROES = 13,
+       BLK_T_IN = 0,
+       BLK_T_OUT = 1,
+       BLK_T_FLUSH = 4,
+       BLK_T_GET_ID = 8,
+       BLK_T_DISCARD = 11,
+       BLK_T_WRITE_ZEROES = 13,
 };
 #define BLK_T_BARRIER 0x80000000u /* legacy; a hint */
 
@@ -86,18 +88,20 @@ typedef struct VirtIOBlk {
     char *serial;
 } VirtIOBlk;
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------- */
 
 static uint8_t blk_status(int rc) {
     return rc == 0 ? BLK_S_OK : rc == -ENOTSUP ? BLK_S_UNSUPP : BLK_S_IOERR;
 }
 
-/* The byte offset of a transfer, or false if it is misaligned, too large or beyond the end. */
+/* The byte offset of a transfer, or false if it is misaligned, too large or beyond the
+ * end. */
 static bool blk_range(VirtIOBlk *s, uint64_t sector, uint64_t len, uint64_t *offset) {
     uint64_t size = blk_size(s->blk);
     if (len % SECTOR_SIZE != 0 || sector > size / SECTOR_SIZE ||
         len > size - sector * SECTOR_SIZE) {
-        device_guest_error(&s->vdev.dev, "request of %llu bytes at sector %llu, the disk has %llu",
+        device_guest_error(&s->vdev.dev,
+                           "request of %llu bytes at sector %llu, the disk has %llu",
                            (unsigned long long)len, (unsigned long long)sector,
                            (unsigned long long)(size / SECTOR_SIZE));
         return false;
@@ -126,13 +130,14 @@ static uint8_t blk_get_id(VirtIOBlk *s, const struct iovec *iov, unsigned count)
     return BLK_S_OK;
 }
 
-static uint8_t blk_zero(VirtIOBlk *s, const BlkHeader *h, const struct iovec *iov, unsigned count,
-                        uint64_t len) {
+static uint8_t blk_zero(VirtIOBlk *s, const BlkHeader *h, const struct iovec *iov,
+                        unsigned count, uint64_t len) {
     BlkZeroSegment seg;
     uint64_t offset;
     bool discard = h->type == BLK_T_DISCARD;
     uint32_t known = discard ? 0 : BLK_ZERO_FLAG_UNMAP;
-    if (len != sizeof(seg) || iov_to_buf(iov, count, 0, &seg, sizeof(seg)) != sizeof(seg) ||
+    if (len != sizeof(seg) ||
+        iov_to_buf(iov, count, 0, &seg, sizeof(seg)) != sizeof(seg) ||
         (seg.flags & ~known)) {
         return BLK_S_UNSUPP;
     }
@@ -196,7 +201,7 @@ static void blk_handle_output(VirtIODevice *vdev, VirtQueue *vq) {
     virtqueue_process(vq, blk_request);
 }
 
-/* --- class -------------------------------------------------------------------------------------- */
+/* --- class -------------------------------------------------------------------------- */
 
 static void blk_fill_config(VirtIOBlk *s) {
     uint64_t sectors = blk_size(s->blk) / SECTOR_SIZE;
@@ -204,8 +209,9 @@ static void blk_fill_config(VirtIOBlk *s) {
     BlkConfig c = {
         .capacity = sectors,
         .seg_max = BLK_SEG_MAX,
-        .cylinders = (uint16_t)(cylinders < GEOMETRY_MAX_CYLINDERS ? cylinders
-                                                                   : GEOMETRY_MAX_CYLINDERS),
+        .cylinders =
+            (uint16_t)(cylinders < GEOMETRY_MAX_CYLINDERS ? cylinders
+                                                          : GEOMETRY_MAX_CYLINDERS),
         .heads = GEOMETRY_HEADS,
         .sectors = GEOMETRY_SECTORS,
         .blk_size = SECTOR_SIZE,
@@ -231,7 +237,9 @@ static bool blk_realize(Device *dev, Error **errp) {
     };
     VirtIOBlk *s = (VirtIOBlk *)dev;
     if (s->blk == NULL) {
-        error_set(errp, "virtio-blk-device: no drive; write drive=ID, with a -drive if=none,id=ID");
+        error_set(
+            errp,
+            "virtio-blk-device: no drive; write drive=ID, with a -drive if=none,id=ID");
         return false;
     }
     if (!virtio_init(&s->vdev, &type, sizeof(BlkConfig), errp)) {
@@ -250,8 +258,10 @@ static void blk_unrealize(Device *dev) {
 }
 
 static const DeviceProperty blk_properties[] = {
-    {"drive", PROP_DRIVE, offsetof(VirtIOBlk, blk), NULL, "the disk image, by its -drive id"},
-    {"serial", PROP_STRING, offsetof(VirtIOBlk, serial), NULL, "serial number, up to 20 bytes"},
+    {"drive", PROP_DRIVE, offsetof(VirtIOBlk, blk), NULL,
+     "the disk image, by its -drive id"},
+    {"serial", PROP_STRING, offsetof(VirtIOBlk, serial), NULL,
+     "serial number, up to 20 bytes"},
     VIRTIO_PROPERTIES(VirtIOBlk),
     {0},
 };

@@ -5,10 +5,12 @@
  *   virtio-serial-device (on virtio-bus)     queue 0  receive: host -> guest
  *     '-- virtconsole (on virtio-serial-bus) queue 1  transmit: guest -> host
  *
- * When the host does not take output, chains stay in the transmit queue until CHR_WRITABLE.
+ * When the host does not take output, chains stay in the transmit queue until
+ * CHR_WRITABLE.
  *
  * Spec: VIRTIO 1.2, 5.3.
- * Not modelled: several ports (F_MULTIPORT), virtserialport, the size of the terminal (F_SIZE).
+ * Not modelled: several ports (F_MULTIPORT), virtserialport, the size of the terminal
+ * (F_SIZE).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +27,12 @@ typedef struct VirtConsole VirtConsole;
 
 typedef struct VirtIOSerial {
     VirtIODevice vdev;
-    VirtConsole *port; /* NULL: nothing is connected */
+    VirtConsole *port;            /* NULL: nothing is connected */
     VirtQueueElement *rx_element; /* input may come while output is handled */
 } VirtIOSerial;
 
 struct VirtConsole {
-    Device dev; /* dev.parent is the VirtIOSerial */
+    Device dev;   /* dev.parent is the VirtIOSerial */
     Chardev *chr; /* or NULL */
 };
 
@@ -38,7 +40,7 @@ static Chardev *serial_chardev(const VirtIOSerial *s) {
     return s->port != NULL ? s->port->chr : NULL;
 }
 
-/* --- guest to host ------------------------------------------------------------------------------- */
+/* --- guest to host ------------------------------------------------------------------ */
 
 static int64_t serial_transmit(VirtIODevice *vdev, VirtQueue *vq, VirtQueueElement *e) {
     (void)vq;
@@ -64,7 +66,8 @@ static void serial_handle_tx(VirtIODevice *vdev, VirtQueue *vq) {
 }
 
 /* Config space: a byte written to `emerg_wr` goes out without any queue. */
-static void serial_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value, unsigned size) {
+static void serial_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,
+                                unsigned size) {
     (void)size;
     Chardev *chr = serial_chardev((VirtIOSerial *)vdev);
     uint8_t byte = (uint8_t)value;
@@ -73,7 +76,7 @@ static void serial_config_write(VirtIODevice *vdev, unsigned offset, uint64_t va
     }
 }
 
-/* --- host to guest ------------------------------------------------------------------------------- */
+/* --- host to guest ------------------------------------------------------------------ */
 
 /* The room in the chain that is next. */
 static unsigned console_can_receive(void *opaque) {
@@ -124,7 +127,7 @@ static void console_event(void *opaque, int event) {
     }
 }
 
-/* --- classes ------------------------------------------------------------------------------------- */
+/* --- classes ------------------------------------------------------------------------ */
 
 static bool serial_realize(Device *dev, Error **errp) {
     static const VirtIOType type = {
@@ -191,7 +194,8 @@ static bool console_realize(Device *dev, Error **errp) {
         .opaque = port,
     };
     if (port->chr != NULL && !chardev_attach(port->chr, &fe)) {
-        error_set(errp, "chardev '%s' has a device already; with mux=on it can have several",
+        error_set(errp,
+                  "chardev '%s' has a device already; with mux=on it can have several",
                   chardev_id(port->chr));
         return false;
     }

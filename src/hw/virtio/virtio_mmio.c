@@ -2,14 +2,14 @@
 /*
  * Virtio-mmio: one seat for a virtio device behind 0x200 bytes of registers.
  *
- *   0x000 magic, version, ids, features | 0x030 queue set-up | 0x050 notify | 0x060 interrupt
- *   0x070 status | 0x080 queue addresses (version 2) | 0x100 config space of the device
+ *   0x000 magic, version, ids, features   0x030 queue set-up           0x050 notify
+ *   0x060 interrupt   0x070 status        0x080 queue addresses        0x100 config space
  *
- * Version 1 (legacy) unless -global virtio-mmio.force-legacy=false, as in QEMU. An empty seat shows
- * device id 0 and ignores writes.
+ * Version 1 (legacy) unless -global virtio-mmio.force-legacy=false, as in QEMU. An empty
+ * seat shows device id 0 and ignores writes.
  *
- * Deviates: a version 2 driver's queue registers may not change while QueueReady is 1; the writes
- * are ignored.
+ * Deviates: a version 2 driver's queue registers may not change while QueueReady is 1;
+ * the writes are ignored.
  * Spec: VIRTIO 1.2, 4.2.
  */
 #include "hw/virtio/virtio_mmio.h"
@@ -37,10 +37,11 @@ static VirtQueue *mmio_queue(const VirtIOMmio *s) {
 }
 
 static void bad_access(const VirtIOMmio *s, const char *what, hwaddr offset) {
-    device_guest_error(&s->transport.dev, "%s of register 0x%" PRIx64, what, (uint64_t)offset);
+    device_guest_error(&s->transport.dev, "%s of register 0x%" PRIx64, what,
+                       (uint64_t)offset);
 }
 
-/* --- reads ------------------------------------------------------------------------------------------ */
+/* --- reads -------------------------------------------------------------------------- */
 
 static uint32_t read_features(const VirtIOMmio *s) {
     uint64_t features = mmio_device(s)->host_features;
@@ -72,7 +73,8 @@ static uint64_t read_legacy(const VirtIOMmio *s, hwaddr offset) {
     const VirtQueue *vq = mmio_queue(s);
     switch (offset) {
     case VIRTIO_MMIO_QUEUE_PFN:
-        return vq != NULL && vq->ready ? (uint32_t)(vq->desc_addr >> s->guest_page_shift) : 0;
+        return vq != NULL && vq->ready ? (uint32_t)(vq->desc_addr >> s->guest_page_shift)
+                                       : 0;
     default:
         bad_access(s, "read", offset);
         return 0;
@@ -130,12 +132,13 @@ static uint64_t mmio_read(void *opaque, hwaddr offset, unsigned size) {
     }
 }
 
-/* --- writes ----------------------------------------------------------------------------------------- */
+/* --- writes ------------------------------------------------------------------------- */
 
 static void write_features(VirtIOMmio *s, uint32_t value) {
     VirtIODevice *vdev = mmio_device(s);
     uint64_t low = UINT32_MAX;
-    if (s->transport.legacy) { /* no FEATURES_OK there: what was not offered is not accepted */
+    if (s->transport
+            .legacy) { /* no FEATURES_OK there: what was not offered is not accepted */
         if (s->driver_features_sel == 0) {
             vdev->guest_features = value & vdev->host_features;
         }
@@ -154,7 +157,8 @@ static void write_queue_num(VirtIOMmio *s, uint32_t value) {
     VirtQueue *vq = mmio_queue(s);
     if (vq == NULL || value == 0 || value > VIRTQUEUE_MAX_SIZE ||
         (vq->ready && !s->transport.legacy)) {
-        device_guest_error(&s->transport.dev, "queue %u cannot have size %u", s->queue_sel, value);
+        device_guest_error(&s->transport.dev, "queue %u cannot have size %u",
+                           s->queue_sel, value);
         return;
     }
     vq->num = value;
@@ -285,7 +289,7 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value64, unsigned s
     }
 }
 
-/* --- class ------------------------------------------------------------------------------------------ */
+/* --- class -------------------------------------------------------------------------- */
 
 static const MemoryRegionOps mmio_ops = {
     .read = mmio_read,
@@ -297,8 +301,8 @@ static const MemoryRegionOps mmio_ops = {
     .impl_max = 4,
 };
 
-/* A reset of the machine. The driver's own (Status = 0) leaves the transport's registers alone: old
- * drivers write GuestPageSize before it. */
+/* A reset of the machine. The driver's own (Status = 0) leaves the transport's
+ * registers alone: old drivers write GuestPageSize before it. */
 static void mmio_reset(Device *dev) {
     VirtIOMmio *s = (VirtIOMmio *)dev;
     s->device_features_sel = s->driver_features_sel = 0;

@@ -2,15 +2,15 @@
 /*
  * Virtio-net: a network card.
  *
- *   queue 0  receive:   | header | frame |   one chain, or with MRG_RXBUF as many as it takes
+ *   queue 0  receive:   | header | frame |   one chain; with MRG_RXBUF as many as needed
  *   queue 1  transmit:  | header | frame |
  *
- * The header is 10 bytes, 12 with MRG_RXBUF or VERSION_1. No offloads are offered, so it is zeros
- * but for num_buffers.
+ * The header is 10 bytes, 12 with MRG_RXBUF or VERSION_1. No offloads are offered, so it
+ * is zeros but for num_buffers.
  *
  * Spec: VIRTIO 1.2, 5.1.
- * Not modelled: control queue (address filters, MAC change of version 1), offloads, several queue
- * pairs, MTU, announcing.
+ * Not modelled: control queue (address filters, MAC change of version 1), offloads,
+ * several queue pairs, MTU, announcing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,8 @@ enum {
 typedef struct VirtIONet {
     VirtIODevice vdev;
     NetBackend *net; /* or NULL: no cable */
-    uint8_t mac[NET_MAC_BYTES]; /* property; zeros: the n-th card has 52:54:00:12:34:56 + n */
+    uint8_t
+        mac[NET_MAC_BYTES]; /* property; zeros: the n-th card has 52:54:00:12:34:56 + n */
     VirtQueueElement *rx_element; /* a reply may come while a transmit chain is handled */
     uint8_t frame[NET_FRAME_MAX];
 } VirtIONet;
@@ -49,7 +50,7 @@ static unsigned net_header_len(const VirtIONet *s) {
                : NET_HEADER;
 }
 
-/* --- transmit ------------------------------------------------------------------------------------- */
+/* --- transmit ----------------------------------------------------------------------- */
 
 static int64_t net_transmit(VirtIODevice *vdev, VirtQueue *vq, VirtQueueElement *e) {
     (void)vq;
@@ -72,7 +73,7 @@ static void net_handle_tx(VirtIODevice *vdev, VirtQueue *vq) {
     virtqueue_process(vq, net_transmit);
 }
 
-/* --- receive -------------------------------------------------------------------------------------- */
+/* --- receive ------------------------------------------------------------------------ */
 
 static bool net_can_receive(void *opaque) {
     VirtIONet *s = opaque;
@@ -98,8 +99,10 @@ static bool net_find_count(const VirtQueueElement *e, uint8_t *where[2]) {
     return found == 2;
 }
 
-/* Puts header and frame into chains; returns how many it took, 0 if there were not enough. */
-static unsigned net_fill_chains(VirtIONet *s, VirtQueue *vq, const uint8_t *frame, size_t len) {
+/* Puts header and frame into chains; returns how many it took, 0 if there were not
+ * enough. */
+static unsigned net_fill_chains(VirtIONet *s, VirtQueue *vq, const uint8_t *frame,
+                                size_t len) {
     static const uint8_t zeros[NET_HEADER_MRG];
     VirtQueueElement *e = s->rx_element;
     bool merge = virtio_has_feature(&s->vdev, NET_F_MRG_RXBUF);
@@ -159,12 +162,15 @@ static void net_handle_rx(VirtIODevice *vdev, VirtQueue *vq) {
     }
 }
 
-/* --- class ---------------------------------------------------------------------------------------- */
+/* --- class -------------------------------------------------------------------------- */
 
 /* Old drivers change the address by writing config space. */
-static void net_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value, unsigned size) {
-    if (virtio_has_feature(vdev, VIRTIO_F_VERSION_1_BIT) || offset + size > NET_MAC_BYTES) {
-        device_guest_error(&vdev->dev, "write of config space at %u, which is read-only", offset);
+static void net_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,
+                             unsigned size) {
+    if (virtio_has_feature(vdev, VIRTIO_F_VERSION_1_BIT) ||
+        offset + size > NET_MAC_BYTES) {
+        device_guest_error(&vdev->dev, "write of config space at %u, which is read-only",
+                           offset);
         return;
     }
     memcpy(vdev->config + offset, &value, size);
@@ -200,7 +206,8 @@ static bool net_realize(Device *dev, Error **errp) {
         .config_write = net_config_write,
     };
     VirtIONet *s = (VirtIONet *)dev;
-    NetFrontend fe = {.can_receive = net_can_receive, .receive = net_receive, .opaque = s};
+    NetFrontend fe = {
+        .can_receive = net_can_receive, .receive = net_receive, .opaque = s};
     s->rx_element = malloc(sizeof(*s->rx_element));
     if (s->rx_element == NULL) {
         error_set(errp, "no memory for a %s", dev->cls->name);
@@ -239,8 +246,10 @@ static void net_unrealize(Device *dev) {
 }
 
 static const DeviceProperty net_properties[] = {
-    {"netdev", PROP_NETDEV, offsetof(VirtIONet, net), NULL, "the network, by its -netdev id"},
-    {"mac", PROP_MAC, offsetof(VirtIONet, mac), NULL, "address (default: 52:54:00:12:34:56, ...)"},
+    {"netdev", PROP_NETDEV, offsetof(VirtIONet, net), NULL,
+     "the network, by its -netdev id"},
+    {"mac", PROP_MAC, offsetof(VirtIONet, mac), NULL,
+     "address (default: 52:54:00:12:34:56, ...)"},
     VIRTIO_PROPERTIES(VirtIONet),
     {0},
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtio-rng: fills what the guest offers with random bytes from machine_random(), the gate through
- * which entropy enters the machine.
+ * Virtio-rng: fills what the guest offers with random bytes from machine_random(), the
+ * gate through which entropy enters the machine.
  *
  * Spec: VIRTIO 1.2, 5.4.
- * Not modelled: rng back ends (-object), max-bytes and period: a request is given 64 KiB at most,
- * which is the device's right.
+ * Not modelled: rng back ends (-object), max-bytes and period: a request is given 64 KiB
+ * at most, which is the device's right.
  */
 #include <string.h>
 

@@ -2,13 +2,15 @@
 /*
  * VirtQueue: a split ring in guest RAM, read with suspicion.
  *
- *   avail.ring[last_avail % num] --> head --> desc[head] -next-> desc[..] -indirect-> table --> iov[]
- *   used.ring[used_idx % num]  <-- {head, bytes written};   used.idx = used_idx   <-- virtqueue_flush
+ *   avail.ring[last_avail % num] -> head -> desc[head] -next-> desc[..] -indirect-> table
+ *                                               '---- each one is pieces of iov[] ----'
+ *   used.ring[used_idx % num] <- {head, bytes written};  then used.idx <- used_idx
  *
- * Invariants: a descriptor is read once (the guest may change it while we look); every one
- * adds to iov[], which has VIRTQUEUE_MAX_SIZE pieces, so loops end; every piece is guest RAM.
- * Threads: the driver is other vCPUs. avail.idx is read with acquire before the entries it covers,
- * used.idx written with release after the entries it covers.
+ * Invariants: a descriptor is read once (the guest may change it while we look); every
+ * one adds to iov[], which has VIRTQUEUE_MAX_SIZE pieces, so loops end; every piece is
+ * guest RAM.
+ * Threads: the driver is other vCPUs. avail.idx is read with acquire before the entries
+ * it covers, used.idx written with release after the entries it covers.
  * Spec: VIRTIO 1.2, 2.7.
  */
 #include <assert.h>
@@ -20,7 +22,8 @@
 #include "hw/virtio/virtio.h"
 
 /* Rings are little-endian in guest memory and are read as they lie. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtqueues need a little-endian host");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "virtqueues need a little-endian host");
 
 enum {
     DESC_F_NEXT = 1,
@@ -32,10 +35,10 @@ enum {
     DESC_ALIGN = 16,
     AVAIL_ALIGN = 2,
     USED_ALIGN = 4,
-    RING_IDX = 2,    /* offset in both rings */
+    RING_IDX = 2,     /* offset in both rings */
     RING_ENTRIES = 4, /* offset in both rings */
-    AVAIL_ENTRY = 2, /* size */
-    USED_ENTRY = 8,  /* size */
+    AVAIL_ENTRY = 2,  /* size */
+    USED_ENTRY = 8,   /* size */
 };
 
 typedef struct VirtDesc {
@@ -44,7 +47,7 @@ typedef struct VirtDesc {
     uint16_t flags, next;
 } VirtDesc;
 
-/* --- the words of the rings ------------------------------------------------------------------------ */
+/* --- the words of the rings --------------------------------------------------------- */
 
 static uint16_t load_u16(const uint8_t *p) {
     return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_RELAXED);
@@ -71,7 +74,8 @@ static uint8_t *avail_event(const VirtQueue *vq) {
     return vq->view.used + RING_ENTRIES + USED_ENTRY * vq->num;
 }
 
-/* A descriptor in one read of each half; the table may be indirect and then of any alignment. */
+/* A descriptor in one read of each half; the table may be indirect and then of any
+ * alignment. */
 static VirtDesc load_desc(const uint8_t *table, unsigned i) {
     VirtDesc d;
     const uint8_t *p = table + (size_t)i * DESC_SIZE;
@@ -88,7 +92,7 @@ static VirtDesc load_desc(const uint8_t *table, unsigned i) {
 
 _Static_assert(sizeof(VirtDesc) == DESC_SIZE, "VirtDesc has the layout of the ring");
 
-/* --- mapping ---------------------------------------------------------------------------------------- */
+/* --- mapping ------------------------------------------------------------------------ */
 
 static uint64_t avail_bytes(const VirtQueue *vq) {
     return RING_ENTRIES + (uint64_t)AVAIL_ENTRY * vq->num + sizeof(uint16_t);
@@ -115,7 +119,8 @@ bool virtqueue_begin(VirtQueue *vq) {
     if (vdev->broken || !vq->ready || vq->num == 0) {
         return false;
     }
-    uint8_t *desc = map_whole(vq, vq->desc_addr, (uint64_t)vq->num * DESC_SIZE, DESC_ALIGN, false);
+    uint8_t *desc =
+        map_whole(vq, vq->desc_addr, (uint64_t)vq->num * DESC_SIZE, DESC_ALIGN, false);
     uint8_t *avail = map_whole(vq, vq->avail_addr, avail_bytes(vq), AVAIL_ALIGN, false);
     uint8_t *used = map_whole(vq, vq->used_addr, used_bytes(vq), USED_ALIGN, true);
     if (desc == NULL || avail == NULL || used == NULL) {
@@ -126,8 +131,8 @@ bool virtqueue_begin(VirtQueue *vq) {
     return true;
 }
 
-/* True if the driver wants an interrupt for what was used since it was last asked. A turn uses far
- * fewer than 65536 chains, so the difference of the indices is exact. */
+/* True if the driver wants an interrupt for what was used since it was last asked. A
+ * turn uses far fewer than 65536 chains, so the difference of the indices is exact. */
 static bool virtqueue_wants_interrupt(VirtQueue *vq) {
     uint16_t before = vq->signalled_used, now = vq->used_idx;
     vq->signalled_used = now;
@@ -167,13 +172,14 @@ void virtqueue_reset(VirtQueue *vq) {
     };
 }
 
-/* --- taking chains ------------------------------------------------------------------------------------ */
+/* --- taking chains ------------------------------------------------------------------ */
 
 bool virtqueue_is_empty(VirtQueue *vq) {
     return vq->vdev->broken || avail_idx(vq) == vq->last_avail;
 }
 
-/* Adds a piece of guest memory; a piece that is not contiguous on the host becomes several. */
+/* Adds a piece of guest memory; a piece that is not contiguous on the host becomes
+ * several. */
 static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
     bool is_write = d.flags & DESC_F_WRITE;
     if (!is_write && elem->in_count > 0) {
@@ -193,7 +199,8 @@ static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
         uint64_t got = d.len;
         void *host = address_space_map(vdev->as, d.addr, &got, is_write);
         if (host == NULL || got == 0) {
-            virtio_error(vdev, "a descriptor points to 0x%" PRIx64 ", which is not RAM", d.addr);
+            virtio_error(vdev, "a descriptor points to 0x%" PRIx64 ", which is not RAM",
+                         d.addr);
             return false;
         }
         elem->iov[n] = (struct iovec){host, got};
@@ -218,14 +225,17 @@ static bool elem_collect(VirtQueue *vq, VirtQueueElement *elem) {
         }
         VirtDesc d = load_desc(table, i);
         if (d.flags & DESC_F_INDIRECT) {
-            if (indirect || (d.flags & DESC_F_NEXT) || d.len == 0 || d.len % DESC_SIZE != 0) {
-                virtio_error(vdev, "an indirect descriptor is nested, chained or has length %u",
+            if (indirect || (d.flags & DESC_F_NEXT) || d.len == 0 ||
+                d.len % DESC_SIZE != 0) {
+                virtio_error(vdev,
+                             "an indirect descriptor is nested, chained or has length %u",
                              d.len);
                 return false;
             }
             table = map_whole(vq, d.addr, d.len, 1, false);
             if (table == NULL) {
-                virtio_error(vdev, "an indirect table at 0x%" PRIx64 " is not in RAM", d.addr);
+                virtio_error(vdev, "an indirect table at 0x%" PRIx64 " is not in RAM",
+                             d.addr);
                 return false;
             }
             indirect = true;
@@ -277,9 +287,10 @@ void virtqueue_rewind(VirtQueue *vq, unsigned count) {
     vq->last_avail = (uint16_t)(vq->last_avail - count);
 }
 
-/* --- giving them back ----------------------------------------------------------------------------------- */
+/* --- giving them back --------------------------------------------------------------- */
 
-void virtqueue_fill(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written, unsigned slot) {
+void virtqueue_fill(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written,
+                    unsigned slot) {
     uint64_t left = written;
     const struct iovec *in = elem->iov + elem->out_count;
     for (unsigned i = 0; i < elem->in_count && left > 0; i++) {
@@ -319,7 +330,7 @@ void virtqueue_set_notification(VirtQueue *vq, bool on) {
     }
 }
 
-/* --- the usual loop ------------------------------------------------------------------------------------- */
+/* --- the usual loop ----------------------------------------------------------------- */
 
 static void virtqueue_continue(void *opaque) {
     VirtQueue *vq = opaque;
@@ -329,10 +340,10 @@ static void virtqueue_continue(void *opaque) {
     }
 }
 
-/* Handles what is there now. Returns true if the ring is empty, false if the budget is spent or the
- * device asked to stop (*later). */
-static bool virtqueue_drain(VirtQueue *vq, VirtQueueFn *fn, unsigned *chains, uint64_t *bytes,
-                            bool *later) {
+/* Handles what is there now. Returns true if the ring is empty, false if the budget is
+ * spent or the device asked to stop (*later). */
+static bool virtqueue_drain(VirtQueue *vq, VirtQueueFn *fn, unsigned *chains,
+                            uint64_t *bytes, bool *later) {
     VirtIODevice *vdev = vq->vdev;
     VirtQueueElement *elem = vdev->element;
     while (*chains > 0 && *bytes > 0) {
@@ -375,9 +386,10 @@ void virtqueue_process(VirtQueue *vq, VirtQueueFn *fn) {
     }
 }
 
-/* --- pieces of memory ----------------------------------------------------------------------------------- */
+/* --- pieces of memory --------------------------------------------------------------- */
 
-size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf, size_t len) {
+size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
+                  size_t len) {
     size_t done = 0;
     for (unsigned i = 0; i < count && done < len; i++) {
         if (offset >= iov[i].iov_len) {
@@ -393,8 +405,8 @@ size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void
     return done;
 }
 
-size_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, const void *buf,
-                    size_t len) {
+size_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset,
+                    const void *buf, size_t len) {
     size_t done = 0;
     for (unsigned i = 0; i < count && done < len; i++) {
         if (offset >= iov[i].iov_len) {

@@ -3,8 +3,9 @@
  * The back end that runs IR as it is, on any host: the oracle of tests and the cold tier
  * of a browser.
  *
- *   ctx->ops --generate: drop what was removed, resolve labels and operands-->
- * InterpBlock --run.c-->
+ *   ctx->ops --generate()--> InterpBlock --run.c--> effects on env and guest memory
+ *              drops what was removed,
+ *              resolves labels and operands
  *
  * Blocks lie in BackendState.code like host code does, so the TB cache evicts them in the
  * same way; the memory need not be executable.
@@ -28,8 +29,7 @@ static void destroy(BackendState *bs) {
     (void)bs;
 }
 
-/* --- generate
- * --------------------------------------------------------------------------------- */
+/* --- generate --------------------------------------------------------------------- */
 
 typedef struct Gen {
     IrContext *ctx;
@@ -239,8 +239,7 @@ static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     return true;
 }
 
-/* --- chaining
- * --------------------------------------------------------------------------------- */
+/* --- chaining --------------------------------------------------------------------- */
 
 static InterpBlock *block_of(BackendState *bs, const TranslationBlock *tb) {
     return (InterpBlock *)code_rw(&bs->code, tb->code);
@@ -262,8 +261,7 @@ static void kill(BackendState *bs, TranslationBlock *tb) {
     __atomic_store_n(&block_of(bs, tb)->dead, 1, __ATOMIC_RELEASE);
 }
 
-/* --- floating point: cpu->fp is the live state
- * ------------------------------------------------- */
+/* --- floating point: cpu->fp is the live state ------------------------------------ */
 
 static unsigned fp_get_flags(const FpEnv *fp) {
     return fp->flags;

@@ -7,11 +7,11 @@
  *                          |
  *                  guest access: first-level TLB --hit--> host memory
  *                                                --miss-> cpu->ops (env pc set first)
- * --fault--> lookup
+ *                                                           --fault--> lookup
  *
- * Deviates: a guest_rmw or guest_cas that changes the running block's own code does not
- * stop the block after its instruction as a store does; the change is seen at the next
- * block entry.
+ * Deviates: a guest_rmw, guest_cas or helper that changes the running block's own code
+ * does not stop the block after its instruction as a store does; the change is seen at the
+ * next block entry.
  */
 #include <string.h>
 
@@ -39,8 +39,7 @@ static inline uint64_t get(const Interp *s, InterpOperand o) {
     return *slot(s, o);
 }
 
-/* --- leaving
- * ---------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------- */
 
 static uintptr_t go_to(Interp *s, const void *code) {
     s->next = code;
@@ -71,8 +70,7 @@ static uintptr_t go_slot(Interp *s, unsigned exit_slot, vaddr pc) {
     return (uintptr_t)s->block->tb | exit_slot;
 }
 
-/* --- guest memory
- * ----------------------------------------------------------------------------- */
+/* --- guest memory ----------------------------------------------------------------- */
 
 /* Before anything that may deliver a guest exception. */
 static void prepare_slow(Interp *s, const InterpOp *op) {
@@ -297,8 +295,7 @@ static bool guest_cas(Interp *s, const InterpOp *op) {
     return true;
 }
 
-/* --- the CPU's own state
- * ---------------------------------------------------------------------- */
+/* --- the CPU's own state ---------------------------------------------------------- */
 
 static inline uint64_t env_load(const Interp *s, const InterpOp *op) {
     return host_load(s->base[BASE_ENV] + (int64_t)op->imm, op->aux);
@@ -337,8 +334,7 @@ static bool call_helper(Interp *s, const InterpOp *op) {
     return true;
 }
 
-/* --- floating point
- * --------------------------------------------------------------------------- */
+/* --- floating point --------------------------------------------------------------- */
 
 static uint64_t fp_compare(FpState *fp, bool wide, IrFcond cond, uint64_t a, uint64_t b) {
     uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
@@ -444,8 +440,7 @@ static uint64_t fp_arith(Interp *s, const InterpOp *op) {
     return r;
 }
 
-/* --- the loop
- * --------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------- */
 
 static uintptr_t run_block(Interp *s) {
     const InterpOp *op = s->block->ops;

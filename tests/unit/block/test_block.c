@@ -126,7 +126,8 @@ static void outside_the_image_is_einval(void **state) {
     assert_int_equal(blk_write(blk, UINT64_MAX - 1, buf, 64), -EINVAL);
     assert_int_equal(blk_discard(blk, 1023, 2), -EINVAL);
     assert_int_equal(blk_write_zeroes(blk, 0, UINT64_MAX), -EINVAL);
-    assert_int_equal(blk_discard(blk, 512, UINT64_MAX - 100), -EINVAL); /* the end overflows */
+    assert_int_equal(blk_discard(blk, 512, UINT64_MAX - 100),
+                     -EINVAL); /* the end overflows */
     assert_int_equal(blk_read(blk, 1024, buf, 0), 0);
     struct iovec huge[2] = {{buf, SIZE_MAX}, {buf, 10}};
     assert_int_equal(blk_readv(blk, 0, huge, 2), -EINVAL); /* the sum overflows */
@@ -210,7 +211,8 @@ static void full_disk_is_an_error_and_what_was_flushed_stays(void **state) {
         setrlimit(RLIMIT_FSIZE, &limit);
         bool ok = blk_write(blk, 0, "kept", 4) == 0 && blk_flush(blk) == 0;
         int rc = blk_write(blk, 512 * 1024, "lost", 4);
-        ok = ok && rc == -EFBIG && im->told_count == 1 && strstr(im->told, "writing") != NULL;
+        ok = ok && rc == -EFBIG && im->told_count == 1 &&
+             strstr(im->told, "writing") != NULL;
         rc = blk_write(blk, 512 * 1024, "lost", 4);
         ok = ok && rc == -EFBIG && im->told_count == 1;
         ok = ok && blk_write(blk, 1000, "more", 4) == 0; /* goes on */
@@ -239,14 +241,17 @@ static void unusable_files_are_clear_errors(void **state) {
     close(fd);
     expect_error((BlockOptions){.file = missing}, missing, "No such file");
     expect_error((BlockOptions){.file = im->dir}, im->dir, "directory");
-    expect_error((BlockOptions){.file = im->dir, .read_only = true}, im->dir, "neither a file");
+    expect_error((BlockOptions){.file = im->dir, .read_only = true}, im->dir,
+                 "neither a file");
     expect_error((BlockOptions){.file = fifo}, fifo, "neither a file");
     expect_error((BlockOptions){.file = "/dev/null"}, "/dev/null", "neither a file");
     expect_error((BlockOptions){.file = qcow}, qcow, "qcow2");
-    expect_error((BlockOptions){.file = im->path, .format = "vmdk"}, "vmdk", "not supported");
-    expect_error((BlockOptions){.file = im->path, .snapshot = true, .tmp_dir = missing}, missing,
-                 "TMPDIR");
-    BlockOptions raw = {.file = qcow, .format = "raw"}; /* asked for by name: taken as it is */
+    expect_error((BlockOptions){.file = im->path, .format = "vmdk"}, "vmdk",
+                 "not supported");
+    expect_error((BlockOptions){.file = im->path, .snapshot = true, .tmp_dir = missing},
+                 missing, "TMPDIR");
+    BlockOptions raw = {.file = qcow,
+                        .format = "raw"}; /* asked for by name: taken as it is */
     BlockBackend *blk = blk_open(&raw, NULL);
     assert_non_null(blk);
     blk_close(blk);
@@ -311,7 +316,8 @@ static void discard_makes_holes_only_if_asked(void **state) {
         assert_int_equal(blk_read(blk, 8192, buf, 4096), 0);
         if (!unmap) {
             assert_memory_equal(buf, before, 4096);
-        } else if (memcmp(buf, before, 4096) != 0) { /* a file system without holes keeps it */
+        } else if (memcmp(buf, before, 4096) !=
+                   0) { /* a file system without holes keeps it */
             assert_memory_equal(buf, zeros, 4096);
         }
         fstat(im->fd, &sb);
@@ -321,7 +327,7 @@ static void discard_makes_holes_only_if_asked(void **state) {
     }
 }
 
-/* --- snapshot ---------------------------------------------------------------------------------------- */
+/* --- snapshot ----------------------------------------------------------------------- */
 
 static uint64_t random_next(uint64_t *s) { /* xorshift64* (Vigna 2016) */
     *s ^= *s >> 12;
@@ -343,7 +349,8 @@ static void snapshot_is_an_array_over_an_untouched_image(void **state) {
     memset(model, 0, sizeof(model));
     assert_int_equal(pread(im->fd, before, FILE_SIZE, 0), FILE_SIZE);
     memcpy(model, before, FILE_SIZE);
-    BlockBackend *blk = image_open(im, (BlockOptions){.snapshot = true, .tmp_dir = im->dir});
+    BlockBackend *blk =
+        image_open(im, (BlockOptions){.snapshot = true, .tmp_dir = im->dir});
     assert_false(blk_read_only(blk));
     for (unsigned i = 0; i < 5000; i++) {
         uint64_t offset = random_next(&s) % SIZE;

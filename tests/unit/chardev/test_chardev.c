@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Chardevs on real files, sockets and pseudo-terminals; stdio in a child process of its own. */
+/* Chardevs on real files, sockets and pseudo-terminals; stdio in a child process of
+ * its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -143,7 +144,7 @@ static ssize_t read_some(int fd, char *buf, size_t size) {
     return poll(&p, 1, 10000) > 0 ? read(fd, buf, size - 1) : -1;
 }
 
-/* --- specifications ------------------------------------------------------------------------------- */
+/* --- specifications ----------------------------------------------------------------- */
 
 static void wrong_specifications_are_clear_errors(void **state) {
     Rig *r = *state;
@@ -157,7 +158,8 @@ static void wrong_specifications_are_clear_errors(void **state) {
     expect_error(r, "tcp:127.0.0.1:1", "127.0.0.1:1", "refused");
     expect_error(r, "tcp:no.such.host.invalid:80", "no.such.host.invalid", "resolve");
     expect_error(r, "unix:/nonexistent/sock", "/nonexistent/sock", "No such file");
-    expect_error(r, "unix:/nonexistent/sock,server=on,wait=off", "/nonexistent/sock", "No such");
+    expect_error(r, "unix:/nonexistent/sock,server=on,wait=off", "/nonexistent/sock",
+                 "No such");
     expect_error(r, "stdio,mux=perhaps", "mux=perhaps", "on nor off");
     memset(spec, 0, sizeof(spec));
     strcpy(spec, "unix:/");
@@ -190,7 +192,7 @@ static void second_front_end_needs_mux(void **state) {
     chardev_free(chr);
 }
 
-/* --- file, null ------------------------------------------------------------------------------------ */
+/* --- file, null --------------------------------------------------------------------- */
 
 static void file_takes_output_whatever_its_name(void **state) {
     Rig *r = *state;
@@ -218,7 +220,7 @@ static void full_device_drops_and_goes_on(void **state) {
     chardev_free(chr);
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------- */
+/* --- sockets ------------------------------------------------------------------------ */
 
 static int connect_unix(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -413,7 +415,7 @@ static void input_beyond_the_ring_is_left_with_the_sender(void **state) {
     chardev_free(chr);
 }
 
-/* --- escapes ------------------------------------------------------------------------------------------ */
+/* --- escapes ------------------------------------------------------------------------ */
 
 static void escapes_of_a_multiplexed_line(void **state) {
     Rig *r = *state;
@@ -458,7 +460,8 @@ static void focus_goes_round_between_front_ends(void **state) {
     char spec[128];
     snprintf(spec, sizeof(spec), "mon:unix:%s,server=on,wait=off", r->path);
     Chardev *chr = open_line(r, spec);
-    assert_true(chardev_attach(chr, frontend(&other, &fe))); /* the latest has the focus */
+    assert_true(
+        chardev_attach(chr, frontend(&other, &fe))); /* the latest has the focus */
     int fd = connect_unix(r->path);
     turn(r);
     assert_int_equal(write(fd, "1\001c2\001c3", 7), 7);
@@ -471,7 +474,7 @@ static void focus_goes_round_between_front_ends(void **state) {
     chardev_free(chr);
 }
 
-/* --- pty ----------------------------------------------------------------------------------------------- */
+/* --- pty ---------------------------------------------------------------------------- */
 
 static void pty_can_be_opened_closed_and_opened_again(void **state) {
     Rig *r = *state;
@@ -494,9 +497,10 @@ static void pty_can_be_opened_closed_and_opened_again(void **state) {
     chardev_free(chr);
 }
 
-/* --- stdio, in a child process --------------------------------------------------------------------------- */
+/* --- stdio, in a child process ------------------------------------------------------ */
 
-/* What the child does: echoes input with a mark until it sees 'Q'; Ctrl-A x ends it with 7. */
+/* What the child does: echoes input with a mark until it sees 'Q'; Ctrl-A x ends it
+ * with 7. */
 typedef struct Echo {
     MainLoop *loop;
     Chardev *chr;
@@ -614,7 +618,8 @@ static void stdio_on_a_terminal_is_raw_and_restored(void **state) {
     tcgetattr(slave, &after);
     assert_int_equal(after.c_lflag, before.c_lflag);
     assert_int_equal(after.c_iflag, before.c_iflag);
-    assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0); /* the shell's own description */
+    assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK,
+                     0); /* the shell's own description */
     close(master);
     close(slave);
 }
@@ -676,7 +681,8 @@ static void full_stdout_does_not_block(void **state) {
     pid_t pid = start_echo("mon:stdio", in[0], out[1], 20000);
     static char block[200000]; /* more than a pipe holds, and it comes back threefold */
     memset(block, 'm', sizeof(block));
-    for (size_t done = 0; done < sizeof(block);) { /* would hang if the child stopped reading */
+    for (size_t done = 0;
+         done < sizeof(block);) { /* would hang if the child stopped reading */
         ssize_t n = write(in[1], block + done, sizeof(block) - done);
         assert_true(n > 0);
         done += (size_t)n;

@@ -137,6 +137,26 @@ static void guest_output_and_status_reach_the_host(void **state) {
     assert_string_equal(text, "ok");
 }
 
+static void machine_begins_in_a_flash_that_has_a_drive(void **state) {
+    RunTest *t = *state;
+    char drive[128];
+    snprintf(drive, sizeof(drive), "if=pflash,format=raw,readonly=on,file=%s", t->kernel);
+    FILE *out = fopen(t->kernel, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(wait_for_timer, 1, sizeof(wait_for_timer), out),
+                     sizeof(wait_for_timer));
+    fclose(out);
+    assert_int_equal(truncate(t->kernel, 32 << 20), 0);
+    t->config.kernel = NULL;
+    t->config.drives.item[0] = drive;
+    t->config.drives.count = 1;
+    Error *err = NULL;
+    Machine *m = machine_new(&t->config, &t->log, NULL, &err);
+    assert_non_null(m);
+    assert_int_equal(machine_run(m), 128);
+    machine_free(m);
+}
+
 static void guest_runs_on_the_interpreter_too(void **state) {
     RunTest *t = *state;
     t->config.accel = "tcg-interp";
@@ -236,6 +256,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(guest_output_and_status_reach_the_host),
+        T(machine_begins_in_a_flash_that_has_a_drive),
         T(guest_runs_on_the_interpreter_too),
         T(reset_starts_again_and_keeps_ram),
         T(no_reboot_makes_a_reset_the_end),

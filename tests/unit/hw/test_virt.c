@@ -353,6 +353,48 @@ static void memory_map_is_qemus(void **state) {
     machine_free(m);
 }
 
+/* Every device takes any access, in any order, with queues and descriptors anywhere. */
+static void scribbling_over_all_of_mmio_cannot_hurt(void **state) {
+    VirtTest *t = *state;
+    t->config.cpus = 2;
+    t->config.devices.item[0] = "virtio-rng-device";
+    t->config.devices.count = 1;
+    Machine *m = make(t);
+    uint64_t x = 20240411;
+    print_message("scribble seed %llu\n", (unsigned long long)x);
+    for (unsigned round = 0; round < 60000; round++) {
+        const FlatView *fv = m->as.view;
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const FlatRange *fr = &fv->ranges[(x >> 33) % fv->count];
+        uint64_t value = x * 0x9e3779b97f4a7c15;
+        hwaddr addr = fr->addr + (x >> 17) % (fr->size < 0x400 ? fr->size : 0x400);
+        unsigned size = 1u << (x >> 62);
+        if (x >> 61 & 1) {
+            /* Small values are what registers react to; addresses in RAM what queues
+             * need. */
+            value = round % 3 == 0
+                        ? value & 0xff
+                        : (round % 3 == 1 ? 0x80000000 + (value & 0xfffff8) : value);
+            address_space_store(&m->as, addr & ~(hwaddr)(size - 1), size, value);
+        } else {
+            address_space_load(&m->as, addr & ~(hwaddr)(size - 1), size, &value);
+        }
+        if (round % 1024 == 0) {
+            address_space_reclaim(&m->as);
+        }
+    }
+    Error *err = NULL;
+    for (Device *d = m->first_device; d; d = d->next) {
+        if (d->cls->reset) {
+            d->cls->reset(d);
+        }
+    }
+    assert_true(m->cls->reset(m, &err));
+    assert_int_equal(load(m, 0x1000, 4), 0x00000297);
+    assert_int_equal(load(m, 0x10000005, 1), 0x60);
+    machine_free(m);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -367,6 +409,7 @@ int main(void) {
         T(impossible_machines_are_refused),
         T(hostile_dtb_is_refused_or_harmless),
         T(memory_map_is_qemus),
+        T(scribbling_over_all_of_mmio_cannot_hurt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

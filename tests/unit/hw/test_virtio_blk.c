@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtio-blk against VIRTIO 1.2, 5.2: what ends up in the image and in the guest's memory. */
+/* Virtio-blk against VIRTIO 1.2, 5.2: what ends up in the image and in the guest's
+ * memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static Disk *disk_new(bool legacy, BlockOptions options, const char *text) {
 }
 
 static Disk *disk_started(bool legacy, uint64_t features) {
-    Disk *k = disk_new(legacy, (BlockOptions){0}, "virtio-blk-device,drive=d0,serial=SN-42");
+    Disk *k =
+        disk_new(legacy, (BlockOptions){0}, "virtio-blk-device,drive=d0,serial=SN-42");
     drv_init(k->d, legacy ? features : features | DRV_VERSION_1, 1, 16);
     return k;
 }
@@ -68,11 +70,13 @@ static void disk_free(Disk *k) {
 
 static uint64_t put_header(Drv *d, uint32_t type, uint64_t sector) {
     uint64_t addr = drv_alloc(d, 16, 16);
-    memcpy(drv_host(d, addr), (uint32_t[]){type, 0, (uint32_t)sector, (uint32_t)(sector >> 32)}, 16);
+    memcpy(drv_host(d, addr),
+           (uint32_t[]){type, 0, (uint32_t)sector, (uint32_t)(sector >> 32)}, 16);
     return addr;
 }
 
-/* One request in three descriptors; returns the status byte. `data` is copied in or out. */
+/* One request in three descriptors; returns the status byte. `data` is copied in or
+ * out. */
 static uint8_t request(Disk *k, uint32_t type, uint64_t sector, void *data, uint32_t len,
                        uint32_t *used_len) {
     Drv *d = k->d;
@@ -184,7 +188,8 @@ static void unknown_request_is_unsupported(void **state) {
 
 static void read_only_disk_refuses_writes_and_says_so(void **state) {
     (void)state;
-    Disk *k = disk_new(false, (BlockOptions){.read_only = true}, "virtio-blk-device,drive=d0");
+    Disk *k =
+        disk_new(false, (BlockOptions){.read_only = true}, "virtio-blk-device,drive=d0");
     uint8_t buf[512] = {0};
     assert_true(drv_features(k->d) & 1 << 5); /* VIRTIO_BLK_F_RO */
     drv_init(k->d, DRV_VERSION_1 | 1 << 5, 1, 16);
@@ -196,14 +201,16 @@ static void read_only_disk_refuses_writes_and_says_so(void **state) {
 
 static void snapshot_keeps_writes_from_the_image(void **state) {
     (void)state;
-    Disk *k = disk_new(false, (BlockOptions){.snapshot = true}, "virtio-blk-device,drive=d0");
+    Disk *k =
+        disk_new(false, (BlockOptions){.snapshot = true}, "virtio-blk-device,drive=d0");
     uint8_t buf[512], seen[512];
     memset(buf, 0x33, sizeof(buf));
     drv_init(k->d, DRV_VERSION_1, 1, 16);
     assert_int_equal(request(k, OUT, 9, buf, 512, NULL), OK);
     assert_int_equal(request(k, IN, 9, seen, 512, NULL), OK);
     assert_memory_equal(seen, buf, 512);
-    assert_int_equal(request(k, IN, 10, seen, 512, NULL), OK); /* same cluster: copied up */
+    assert_int_equal(request(k, IN, 10, seen, 512, NULL),
+                     OK); /* same cluster: copied up */
     check_sector(seen, 10);
     assert_int_equal(pread(k->fd, seen, 512, 9 * 512), 512);
     check_sector(seen, 9);
@@ -343,7 +350,8 @@ static void truncated_image_is_an_error_not_zeros(void **state) {
     disk_free(k);
 }
 
-/* Code that was translated from a page a disk read overwrites is void: the page is marked. */
+/* Code that was translated from a page a disk read overwrites is void: the page is
+ * marked. */
 static void read_marks_the_pages_dirty(void **state) {
     (void)state;
     Disk *k = disk_started(false, 0);
@@ -358,7 +366,8 @@ static void read_marks_the_pages_dirty(void **state) {
     assert_int_equal(request(k, IN, 3, buf, 512, NULL), OK);
     assert_true(ramblock_is_dirty(d->rb, page, DIRTY_MIGRATION));
     assert_false(ramblock_is_dirty(d->rb, page + 4096, DIRTY_MIGRATION));
-    assert_true(ramblock_is_dirty(d->rb, d->q[0].used_addr - DRV_RAM_BASE, DIRTY_MIGRATION));
+    assert_true(
+        ramblock_is_dirty(d->rb, d->q[0].used_addr - DRV_RAM_BASE, DIRTY_MIGRATION));
     disk_free(k);
 }
 

@@ -62,7 +62,8 @@ static Line line_new(bool attach) {
 
 static void line_free(Line l) {
     Chardev *chr = l.d->m.chardevs[0];
-    while (l.d->m.first_device->next != NULL) { /* the chardev lives on the machine's loop */
+    while (l.d->m.first_device->next !=
+           NULL) { /* the chardev lives on the machine's loop */
         Device *last = l.d->m.first_device;
         while (last->next != NULL) {
             last = last->next;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a hostile guest may put into rings and registers. Every case must leave the device waiting
- * for a reset (2.1.2: DEVICE_NEEDS_RESET, with a configuration change interrupt) or just go on; after
- * the reset it must work. Run under asan, the cases also show that nothing outside RAM is touched.
+ * What a hostile guest may put into rings and registers. Every case must leave the device
+ * waiting for a reset (2.1.2: DEVICE_NEEDS_RESET, with a configuration change interrupt)
+ * or just go on; after the reset it must work. Run under asan, the cases also show that
+ * nothing outside RAM is touched.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,14 +129,14 @@ static void buffers_outside_ram(void **state) {
         uint64_t addr;
         uint32_t len;
     } rows[] = {
-        {0, 64},                          /* a hole */
-        {DRV_SEAT, 64},                   /* the device's own registers */
-        {RAM_END - 8, 16},                /* over the end */
+        {0, 64},           /* a hole */
+        {DRV_SEAT, 64},    /* the device's own registers */
+        {RAM_END - 8, 16}, /* over the end */
         {RAM_END, 1},
         {UINT64_MAX, 1},
-        {UINT64_MAX - 7, 64},             /* wraps */
-        {DRV_RAM_BASE, UINT32_MAX},       /* 4 GiB from a good start */
-        {DRV_RAM_BASE - 8, 16},           /* from below */
+        {UINT64_MAX - 7, 64},       /* wraps */
+        {DRV_RAM_BASE, UINT32_MAX}, /* 4 GiB from a good start */
+        {DRV_RAM_BASE - 8, 16},     /* from below */
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         Drv *d = rng_new(0);
@@ -153,7 +154,17 @@ static void avail_index_jumps(void **state) {
 
 static void bad_indirect_tables(void **state) {
     (void)state;
-    enum { OUTSIDE, ODD_LENGTH, EMPTY, CHAINED, NESTED, NEXT_OUT, LOOP, HUGE_TABLE, CASES };
+    enum {
+        OUTSIDE,
+        ODD_LENGTH,
+        EMPTY,
+        CHAINED,
+        NESTED,
+        NEXT_OUT,
+        LOOP,
+        HUGE_TABLE,
+        CASES
+    };
     for (int c = 0; c < CASES; c++) {
         Drv *d = rng_new(DRV_INDIRECT);
         DrvQueue *q = &d->q[0];
@@ -184,8 +195,8 @@ static void bad_indirect_tables(void **state) {
 
 static void rings_outside_ram_or_misaligned(void **state) {
     (void)state;
-    static const uint64_t bad[] = {0, DRV_SEAT, RAM_END, RAM_END - 4, UINT64_MAX & ~UINT64_C(15),
-                                   DRV_RAM_BASE + 1};
+    static const uint64_t bad[] = {
+        0, DRV_SEAT, RAM_END, RAM_END - 4, UINT64_MAX & ~UINT64_C(15), DRV_RAM_BASE + 1};
     for (unsigned which = 0; which < 3; which++) {
         for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
             Drv *d = drv_new(false);
@@ -285,7 +296,7 @@ static void endless_ring_takes_a_bounded_turn(void **state) {
     drv_free(d);
 }
 
-/* --- at random ------------------------------------------------------------------------------------- */
+/* --- at random ---------------------------------------------------------------------- */
 
 static uint64_t random_next(uint64_t *s) { /* xorshift64* (Vigna 2016) */
     *s ^= *s >> 12;
@@ -321,7 +332,8 @@ static void scribble(Drv *d, unsigned queues, uint64_t *s) {
         q->avail[random_next(s) % (q->num + 3)] = (uint16_t)random_next(s);
         break;
     case 3:
-        drv_init(d, (random_next(s) & 0x30000000) | (d->legacy ? 0 : DRV_VERSION_1), queues, NUM);
+        drv_init(d, (random_next(s) & 0x30000000) | (d->legacy ? 0 : DRV_VERSION_1),
+                 queues, NUM);
         d->brk = DRV_RAM_BASE + 0x10000;
         break;
     case 4:
@@ -329,10 +341,9 @@ static void scribble(Drv *d, unsigned queues, uint64_t *s) {
         break;
     default: {
         uint64_t r = random_next(s);
-        q->desc[r % q->num] = (DrvDesc){random_address(d, s),
-                                        (uint32_t)(r >> 8) >> (r >> 40 & 31),
-                                        (uint16_t)(random_next(s) & 7),
-                                        (uint16_t)(random_next(s) % (q->num + 2))};
+        q->desc[r % q->num] = (DrvDesc){
+            random_address(d, s), (uint32_t)(r >> 8) >> (r >> 40 & 31),
+            (uint16_t)(random_next(s) & 7), (uint16_t)(random_next(s) % (q->num + 2))};
         drv_offer(q, (int)(r % q->num));
         drv_kick(d, (uint32_t)(q - d->q));
         break;
@@ -349,7 +360,8 @@ static void random_guest_cannot_hurt_any_device(void **state) {
     char path[] = "/tmp/test-virtio-hostile-XXXXXX";
     int fd = mkstemp(path);
     assert_int_equal(ftruncate(fd, 1024 * 1024), 0);
-    static const char *const devices[] = {"virtio-rng-device", "virtio-blk-device,drive=d0",
+    static const char *const devices[] = {"virtio-rng-device",
+                                          "virtio-blk-device,drive=d0",
                                           "virtio-net-device", "virtio-serial-device"};
     for (unsigned i = 0; i < 8; i++) {
         Drv *d = drv_new(i & 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtio-mmio's registers against VIRTIO 1.2, 4.2.2 and 4.2.4, with an rng device in the seat. */
+/* Virtio-mmio's registers against VIRTIO 1.2, 4.2.2 and 4.2.4, with an rng device in
+ * the seat. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ static void identity_registers_name_the_device(void **state) {
     static const struct {
         const char *text;
         unsigned id; /* section 5 */
-    } rows[] = {{"virtio-rng-device", 4}, {"virtio-serial-device", 3}, {"virtio-net-device", 1}};
+    } rows[] = {
+        {"virtio-rng-device", 4}, {"virtio-serial-device", 3}, {"virtio-net-device", 1}};
     for (unsigned i = 0; i < 3; i++) {
         for (int legacy = 0; legacy < 2; legacy++) {
             Drv *d = drv_new(legacy);
@@ -264,7 +266,8 @@ static void two_cards_have_different_default_addresses(void **state) {
     address_space_load(&d->m.as, DRV_SEAT + 0x105, 1, &value);
     assert_int_equal(value, 0x56); /* QEMU: 52:54:00:12:34:56 */
     Error *err = NULL;
-    assert_null(device_new_from_text(&d->m, "virtio-net-device", &err)); /* one seat only */
+    assert_null(
+        device_new_from_text(&d->m, "virtio-net-device", &err)); /* one seat only */
     error_free(err);
     drv_free(d);
 }

@@ -42,7 +42,8 @@ static void wire_send(NetBackend *net, const uint8_t *frame, size_t len) {
 
 static Card card_new(bool legacy, uint64_t features) {
     Card c = {drv_new(legacy), calloc(1, sizeof(Wire))};
-    c.wire->net = (NetBackend){.id = strdup("n0"), .loop = c.d->m.loop, .send = wire_send};
+    c.wire->net =
+        (NetBackend){.id = strdup("n0"), .loop = c.d->m.loop, .send = wire_send};
     c.wire->net.last = &c.wire->net.first;
     c.d->m.netdevs[0] = &c.wire->net;
     c.d->m.netdev_count = 1;
@@ -269,7 +270,8 @@ static void address_can_be_changed_by_an_old_driver_only(void **state) {
         address_space_store(&c.d->m.as, DRV_SEAT + 0x105, 1, 0x99);
         address_space_load(&c.d->m.as, DRV_SEAT + 0x105, 1, &value);
         assert_int_equal(value, legacy ? 0x99 : 0x56);
-        address_space_store(&c.d->m.as, DRV_SEAT + 0x106, 2, 0); /* status is the device's */
+        address_space_store(&c.d->m.as, DRV_SEAT + 0x106, 2,
+                            0); /* status is the device's */
         address_space_load(&c.d->m.as, DRV_SEAT + 0x106, 2, &value);
         assert_int_equal(value, 1);
         card_free(c);

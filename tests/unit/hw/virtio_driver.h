@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small guest driver for tests of virtio devices: a machine without vCPUs, one virtio-mmio seat,
- * and the driver's half of VIRTIO 1.2 (2.7 split virtqueues, 3.1.1 initialization, 4.2 MMIO), written
- * from the specification and sharing nothing with the device's half.
+ * A small guest driver for tests of virtio devices: a machine without vCPUs, one
+ * virtio-mmio seat, and the driver's half of VIRTIO 1.2 (2.7 split virtqueues, 3.1.1
+ * initialization, 4.2 MMIO), written from the specification and sharing nothing with the
+ * device's half.
  */
 #ifndef VITRINE_TESTS_VIRTIO_DRIVER_H
 #define VITRINE_TESTS_VIRTIO_DRIVER_H
@@ -139,7 +140,7 @@ static inline void drv_free(Drv *d) {
     free(d);
 }
 
-/* --- registers and memory ----------------------------------------------------------------------- */
+/* --- registers and memory ----------------------------------------------------------- */
 
 static inline uint32_t drv_read(Drv *d, unsigned reg) {
     uint64_t value = 0;
@@ -170,11 +171,12 @@ static inline uint64_t drv_features(Drv *d) {
     return low | (uint64_t)drv_read(d, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
 }
 
-/* --- initialization (3.1.1) ----------------------------------------------------------------------- */
+/* --- initialization (3.1.1) --------------------------------------------------------- */
 
 static inline void drv_negotiate(Drv *d, uint64_t features) {
     if (d->legacy) {
-        drv_write(d, VIRTIO_MMIO_GUEST_PAGE_SIZE, 4096); /* before the reset, as Linux does */
+        drv_write(d, VIRTIO_MMIO_GUEST_PAGE_SIZE,
+                  4096); /* before the reset, as Linux does */
     }
     drv_write(d, VIRTIO_MMIO_STATUS, 0);
     drv_write(d, VIRTIO_MMIO_STATUS, 1);
@@ -189,7 +191,8 @@ static inline void drv_negotiate(Drv *d, uint64_t features) {
     drv_write(d, VIRTIO_MMIO_STATUS, 11);
 }
 
-/* Lays a queue out as 2.7.2 demands of a legacy driver: one block, used on its own page. */
+/* Lays a queue out as 2.7.2 demands of a legacy driver: one block, used on its own
+ * page. */
 static inline void drv_layout(Drv *d, DrvQueue *q, unsigned num) {
     uint64_t avail = (uint64_t)16 * num;
     uint64_t used = (avail + 6 + 2 * num + 4095) / 4096 * 4096;
@@ -239,10 +242,12 @@ static inline void drv_init(Drv *d, uint64_t features, unsigned queues, unsigned
     drv_start(d);
 }
 
-/* --- requests ------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------- */
 
-/* Adds one descriptor; `flags` without NEXT. Links it behind `prev` unless prev is < 0. */
-static inline int drv_desc(DrvQueue *q, int prev, uint64_t addr, uint32_t len, uint16_t flags) {
+/* Adds one descriptor; `flags` without NEXT. Links it behind `prev` unless prev is <
+ * 0. */
+static inline int drv_desc(DrvQueue *q, int prev, uint64_t addr, uint32_t len,
+                           uint16_t flags) {
     unsigned i = q->next_desc++ % q->num;
     q->desc[i] = (DrvDesc){addr, len, flags, 0};
     if (prev >= 0) {
@@ -308,7 +313,8 @@ static inline void drv_looked(void *opaque, bool failed) {
     (void)failed;
 }
 
-/* Turns the main loop until queue 0 has used `idx` chains. Hangs if that never happens. */
+/* Turns the main loop until queue 0 has used `idx` chains. Hangs if that never
+ * happens. */
 static inline void drv_run_until(Drv *d, unsigned idx) {
     LoopPoller p = {drv_look, drv_looked, d, NULL};
     d->quit_after = idx;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * User networking, with frames made by hand from the RFCs: ARP (826), IPv4 (791), ICMP (792), UDP
- * (768), DHCP (2131), TCP (793). Addresses are those QEMU's manual promises: network 10.0.2.0/24,
- * gateway .2, DNS .3, first guest .15.
+ * User networking, with frames made by hand from the RFCs: ARP (826), IPv4 (791), ICMP
+ * (792), UDP (768), DHCP (2131), TCP (793). Addresses are those QEMU's manual promises:
+ * network 10.0.2.0/24, gateway .2, DNS .3, first guest .15.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -85,7 +85,7 @@ static void turn(Rig *r) {
     loop_run(r->loop);
 }
 
-/* --- frames -------------------------------------------------------------------------------------------- */
+/* --- frames ------------------------------------------------------------------------- */
 
 static void put16(uint8_t *p, unsigned v) {
     p[0] = (uint8_t)(v >> 8);
@@ -112,7 +112,8 @@ static void put_ether(uint8_t *f, const uint8_t *to, unsigned type) {
     put16(f + 12, type);
 }
 
-static void put_ip(uint8_t *f, const uint8_t *from, const uint8_t *to, unsigned proto, size_t len) {
+static void put_ip(uint8_t *f, const uint8_t *from, const uint8_t *to, unsigned proto,
+                   size_t len) {
     uint8_t *ip = f + ETHER;
     put_ether(f, everyone, 0x0800);
     memset(ip, 0, IP);
@@ -161,7 +162,8 @@ static void send_dhcp(Rig *r, unsigned type, const uint8_t *want) {
 static const uint8_t *find_dhcp(const Rig *r) {
     for (unsigned i = 0; i < r->got_count && i < FRAMES; i++) {
         const uint8_t *f = r->got[i].b;
-        if (get16(f + 12) == 0x0800 && f[ETHER + 9] == 17 && get16(f + ETHER + IP + 2) == 68) {
+        if (get16(f + 12) == 0x0800 && f[ETHER + 9] == 17 &&
+            get16(f + ETHER + IP + 2) == 68) {
             return f + ETHER + IP + UDP;
         }
     }
@@ -177,7 +179,8 @@ static const uint8_t *dhcp_option(const uint8_t *d, unsigned code) {
     return NULL;
 }
 
-static void expect_lease(Rig *r, const uint8_t *ip, const uint8_t *router, const uint8_t *dns) {
+static void expect_lease(Rig *r, const uint8_t *ip, const uint8_t *router,
+                         const uint8_t *dns) {
     for (unsigned type = 1; type <= 3; type += 2) { /* discover, request */
         r->got_count = 0;
         send_dhcp(r, type, ip);
@@ -190,7 +193,7 @@ static void expect_lease(Rig *r, const uint8_t *ip, const uint8_t *router, const
     }
 }
 
-/* --- tests ----------------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------- */
 
 static void dhcp_gives_the_address_of_the_manual(void **state) {
     (void)state;
@@ -273,8 +276,9 @@ static void hostfwd_brings_connections_to_the_guest(void **state) {
     Rig r = {0};
     char spec[128];
     int port = free_port(SOCK_STREAM), second = free_port(SOCK_STREAM);
-    snprintf(spec, sizeof(spec), "user,hostfwd=tcp:127.0.0.1:%d-:23,hostfwd=tcp::%d-10.0.2.15:80",
-             port, second);
+    snprintf(spec, sizeof(spec),
+             "user,hostfwd=tcp:127.0.0.1:%d-:23,hostfwd=tcp::%d-10.0.2.15:80", port,
+             second);
     rig_open(&r, spec);
     send_arp(&r, 2, gateway); /* slirp learns who we are */
     unsigned ports[2] = {0};
@@ -362,8 +366,8 @@ static void busy_port_is_a_clear_error(void **state) {
         }
         getsockname(fd, (struct sockaddr *)&addr, &len);
         snprintf(port, sizeof(port), "%d", ntohs(addr.sin_port));
-        snprintf(spec, sizeof(spec), "user,hostfwd=%s:127.0.0.1:%s-:22", i == 0 ? "tcp" : "udp",
-                 port);
+        snprintf(spec, sizeof(spec), "user,hostfwd=%s:127.0.0.1:%s-:22",
+                 i == 0 ? "tcp" : "udp", port);
         expect_error(spec, port, "in use");
         close(fd);
     }

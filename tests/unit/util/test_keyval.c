@@ -61,7 +61,8 @@ static void wrong_values_are_errors(void **state) {
     bool b = true;
     uint64_t n = 7;
     Error *err = NULL;
-    assert_true(keyval_parse(&kv, "mux=maybe,port=12x,big=99999999999999999999,neg=-1", NULL, NULL));
+    assert_true(keyval_parse(&kv, "mux=maybe,port=12x,big=99999999999999999999,neg=-1",
+                             NULL, NULL));
     assert_false(keyval_get_bool(&kv, "mux", &b, &err));
     assert_non_null(strstr(error_message(err), "mux=maybe"));
     error_free(err);

@@ -31,12 +31,12 @@ static inline uint64_t random_next(uint64_t *state) {
 
 #define PEEK(instruction)                                                                \
     __asm__ volatile(".option push\n.option norvc\n" instruction " %0, 0(%1)\n.option pop" \
-                     : "=r"(value) : "r"(addr) : "memory")
+                     : "+r"(value) : "r"(addr) : "memory")
 #define POKE(instruction)                                                                \
     __asm__ volatile(".option push\n.option norvc\n" instruction " %0, 0(%1)\n.option pop" \
                      :: "r"(value), "r"(addr) : "memory")
 
-/* A load of 1 << log2 bytes that may trap (0 then, or anything). */
+/* A load of 1 << log2 bytes that may trap (0 then). */
 static inline uint64_t peek(uint64_t addr, unsigned log2) {
     uint64_t value = 0;
     switch (log2 & 3) {

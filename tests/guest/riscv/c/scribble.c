@@ -4,6 +4,8 @@
  * ROM, flash, holes. What the devices make of it is theirs; the machine must go on, so that the end
  * is reached and the verdict printed.
  *
+ * Last come accesses that wrap around the end of the address space.
+ *
  * Kept out: values that end the run (finisher), and addresses in RAM, which a device might take for
  * a ring and write to while this program lives there.
  */
@@ -47,6 +49,25 @@ static uint64_t harmless(uint64_t addr, uint64_t value) {
     return value;
 }
 
+/* Over the end of the address space, from where it goes on at 0: alone, and from a base register that
+ * several accesses share. Page 0 is a hole, so each must trap and change nothing. */
+static void wrap_around(void) {
+    for (unsigned distance = 1; distance <= 64; distance++) {
+        uint64_t addr = 0 - (uint64_t)distance;
+        for (unsigned log2 = 0; log2 < 4; log2++) {
+            poke(addr, log2, addr);
+            CHECK(1, peek(addr, log2) == 0);
+        }
+        uint64_t base = addr + 32, sum = 0;
+        __asm__ volatile(".option push\n.option norvc\n"
+                         "sw %1, 32(%1)\n sd %1, -32(%1)\n sd %1, 0(%1)\n"
+                         "ld %0, -32(%1)\n ld %0, -8(%1)\n ld %0, 16(%1)\n"
+                         ".option pop"
+                         : "+r"(sum) : "r"(base) : "memory");
+        CHECK(2, sum == 0);
+    }
+}
+
 void guest_main(unsigned long hart) {
     if (hart) {
         return;
@@ -75,5 +96,6 @@ void guest_main(unsigned long hart) {
         }
     }
     calm_devices();
+    wrap_around();
     finish(0);
 }

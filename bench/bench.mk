@@ -1,0 +1,24 @@
+# Benchmarks: bare kernels against QEMU, and the boot of Linux.
+#   make bench             build and compare (ROUNDS=5 KERNELS=fib,mmu)
+
+BENCH_DIR := bench/kernels
+BENCH_KERNELS := off intmix sha256 chase icall nbody stream fib mmu trap smc cold
+BENCH_ELF := $(BENCH_KERNELS:%=$(BUILD)/bench/%.elf)
+BENCH_FLAGS := -O2 -march=rv64imafdc_zicsr_zifencei -mabi=lp64d -mcmodel=medany -ffreestanding \
+	-fno-tree-loop-distribute-patterns -ffp-contract=off -fno-math-errno -fno-stack-protector \
+	-nostdlib -nostartfiles -static -Wall -Wextra -Werror -I$(BENCH_DIR) -T $(BENCH_DIR)/bench.ld \
+	-Wl,--no-warn-rwx-segments
+ROUNDS ?= 5
+
+$(BENCH_ELF): $(BUILD)/bench/%.elf: $(BENCH_DIR)/%.c $(wildcard $(BENCH_DIR)/*.h $(BENCH_DIR)/*.S) \
+		$(BENCH_DIR)/bench.c $(BENCH_DIR)/bench.ld
+	@mkdir -p $(@D)
+	$(call say,BENCH)
+	$(Q)riscv64-unknown-elf-gcc $(BENCH_FLAGS) -DBENCH_NAME='"$*"' -o $@ $(BENCH_DIR)/start.S \
+	    $(BENCH_DIR)/bench.c $< $(wildcard $(BENCH_DIR)/$*_entry.S) -lgcc
+
+.PHONY: bench-build
+bench-build: $(BENCH_ELF) ## build the benchmark kernels
+bench: $(BENCH_ELF) $(BUILD)/vitrine ## compare with QEMU: kernels and boot (ROUNDS=5 KERNELS=a,b)
+	@bench/compare.py --rounds $(ROUNDS) $(if $(KERNELS),--kernels $(KERNELS)) --elves $(BUILD)/bench \
+	    --emulator $(BUILD)/vitrine-system-riscv64
