@@ -50,7 +50,7 @@ case_of() {
 }
 
 build() {
-    case_of "build: $*" make --no-print-directory -j"$jobs" "$@"
+    case_of "build: $*" make --no-print-directory -k -j"$jobs" "$@"
 }
 
 # Every cmocka program of a tree; each case is a line.

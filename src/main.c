@@ -2,7 +2,8 @@
 /*
  * Main: from the command line to the exit status. The one place that prints and exits.
  *
- *   parse -> [fork] -> log, signals -> machine_new -> pidfile -> machine_run -> exit status
+ *   parse -> [fork] -> log, signals -> machine_new -> pidfile -> machine_run -> exit
+ * status
  */
 #include <pthread.h>
 #include <signal.h>
@@ -38,7 +39,7 @@ static int fail(const Session *s, Error *err) {
     return EXIT_FAILURE;
 }
 
-/* --- keys and signals ----------------------------------------------------------------------------- */
+/* --- keys and signals --------------------------------------------------------------- */
 
 static void quit_key(void *opaque) {
     Session *s = opaque;
@@ -100,7 +101,9 @@ static void set_machine(Session *s, Machine *m) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* --- the run -------------------------------------------------------------------------------------- */
+/* --- the run
+ * --------------------------------------------------------------------------------------
+ */
 
 static bool open_log(Log *log, const CommandLine *cl, Error **errp) {
     return (!cl->log_filter || log_set_filter(log, cl->log_filter, errp)) &&
@@ -154,7 +157,8 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
         return fail(s, err);
     }
     if (cl->config.dump_dtb) {
-        fprintf(stderr, "%s: wrote the device tree to %s\n", s->program, cl->config.dump_dtb);
+        fprintf(stderr, "%s: wrote the device tree to %s\n", s->program,
+                cl->config.dump_dtb);
         machine_free(m);
         return EXIT_SUCCESS;
     }
@@ -178,9 +182,12 @@ static int run(Session *s, const CommandLine *cl) {
     int ready_fd = -1, status = EXIT_FAILURE;
     if (cl->daemonize) {
         switch (daemon_fork(&ready_fd, &status, &err)) {
-        case DAEMON_FAILED: return fail(s, err);
-        case DAEMON_PARENT: return status;
-        case DAEMON_CHILD: break;
+        case DAEMON_FAILED:
+            return fail(s, err);
+        case DAEMON_PARENT:
+            return status;
+        case DAEMON_CHILD:
+            break;
         }
     }
     Log log;
@@ -198,7 +205,8 @@ static int run(Session *s, const CommandLine *cl) {
 }
 
 int main(int argc, char **argv) {
-    Session session = {.program = program_name(argv[0]), .lock = PTHREAD_MUTEX_INITIALIZER};
+    Session session = {.program = program_name(argv[0]),
+                       .lock = PTHREAD_MUTEX_INITIALIZER};
     CommandLine cl;
     Error *err = NULL;
     int status = EXIT_SUCCESS;

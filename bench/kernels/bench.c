@@ -2,9 +2,9 @@
 /* Runs the kernel and says what came out; see bench.h. */
 #include "bench.h"
 
-#define UART ((volatile uint8_t *)0x10000000)
+#define UART     ((volatile uint8_t *)0x10000000)
 #define FINISHER ((volatile uint32_t *)0x100000)
-#define MTIME ((volatile uint64_t *)0x200bff8)
+#define MTIME    ((volatile uint64_t *)0x200bff8)
 
 enum { FINISHER_PASS = 0x5555, MTIME_PER_US = 10 };
 
@@ -18,7 +18,7 @@ static void put_text(const char *text) {
 
 static void put_hex(uint64_t value) {
     for (int shift = 60; shift >= 0; shift -= 4) {
-        *UART = (uint8_t)"0123456789abcdef"[value >> shift & 15];
+        *UART = (uint8_t) "0123456789abcdef"[value >> shift & 15];
     }
 }
 

@@ -2,9 +2,9 @@
 /*
  * What a benchmark kernel needs of a bare machine `virt`.
  *
- * A kernel is a file with bench_run(), whose result depends on all the work it did; start.S and
- * bench.c print "NAME sum=RESULT us=TIME" and switch the machine off. An emulator that gets a sum wrong
- * has not run the kernel, however fast.
+ * A kernel is a file with bench_run(), whose result depends on all the work it did;
+ * start.S and bench.c print "NAME sum=RESULT us=TIME" and switch the machine off. An
+ * emulator that gets a sum wrong has not run the kernel, however fast.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -15,13 +15,14 @@
 /* The kernel, in M mode. Returns its checksum. */
 uint64_t bench_run(void);
 
-/* Runs fn in S mode, under the page table of `satp` (0: none), on the same stack; back in M mode after
- * fn returns. Interrupts and traps other than the way back are not expected. */
+/* Runs fn in S mode, under the page table of `satp` (0: none), on the same stack; back in
+ * M mode after fn returns. Interrupts and traps other than the way back are not expected.
+ */
 void bench_run_supervisor(void (*fn)(void), uint64_t satp);
 
-#define RAM_BASE 0x80000000ull
+#define RAM_BASE  0x80000000ull
 #define PAGE_SIZE 4096ull
-#define NOINLINE __attribute__((noinline))
+#define NOINLINE  __attribute__((noinline))
 
 /* Xorshift (Marsaglia): the same numbers in every run. */
 static inline uint64_t random_next(uint64_t *state) {

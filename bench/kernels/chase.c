@@ -2,8 +2,8 @@
 /*
  * Follows pointers in random order through 16 MB.
  *
- * Costs: nearly each step is on another page, so each misses a small software TLB; what a refill costs
- * is what this measures.
+ * Costs: nearly each step is on another page, so each misses a small software TLB; what a
+ * refill costs is what this measures.
  */
 #include "bench.h"
 

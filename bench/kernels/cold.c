@@ -11,8 +11,9 @@ enum { FUNCTIONS = 18000, LENGTH = 60 };
 extern char __free_memory[];
 
 /* Functions of opcode OP: add sub sll slt sltu xor srl sra or and. */
-static const uint32_t functs[] = {0x00000000, 0x40000000, 0x00001000, 0x00002000, 0x00003000,
-                                  0x00004000, 0x00005000, 0x40005000, 0x00006000, 0x00007000};
+static const uint32_t functs[] = {0x00000000, 0x40000000, 0x00001000, 0x00002000,
+                                  0x00003000, 0x00004000, 0x00005000, 0x40005000,
+                                  0x00006000, 0x00007000};
 
 enum { FUNCTS = sizeof(functs) / sizeof(functs[0]) };
 
@@ -27,8 +28,8 @@ static uint32_t *write_function(uint32_t *p, uint64_t *random) {
     }
     for (unsigned i = 0; i < LENGTH; i++) {
         uint64_t r = random_next(random);
-        *p++ = insn_op(functs[(r >> 32) % FUNCTS], some_register(r), some_register(r >> 8),
-                       some_register(r >> 16));
+        *p++ = insn_op(functs[(r >> 32) % FUNCTS], some_register(r),
+                       some_register(r >> 8), some_register(r >> 16));
     }
     *p++ = insn_ret();
     return p;

@@ -2,7 +2,8 @@
 /*
  * Fibonacci's and Takeuchi's functions, recursively.
  *
- * Costs: a call and a return for every few instructions; the return goes to one of several places.
+ * Costs: a call and a return for every few instructions; the return goes to one of
+ * several places.
  */
 #include "bench.h"
 

@@ -2,8 +2,8 @@
 /*
  * A small stack machine whose instructions are functions, called through a table.
  *
- * Costs: an indirect call and a return for every few instructions; where an emulator goes through a
- * look-up in a helper, most of the time is there.
+ * Costs: an indirect call and a return for every few instructions; where an emulator goes
+ * through a look-up in a helper, most of the time is there.
  */
 #include "bench.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everyday integer code: a list is sorted, matrices are multiplied, a CRC is taken bit by bit, a state
- * machine reads numbers.
+ * Everyday integer code: a list is sorted, matrices are multiplied, a CRC is taken bit by
+ * bit, a state machine reads numbers.
  *
- * Costs: the quality of generated code. Loops of a few short blocks, so guest registers that go through
- * memory at each block's end show.
+ * Costs: the quality of generated code. Loops of a few short blocks, so guest registers
+ * that go through memory at each block's end show.
  */
 #include "bench.h"
 
 enum { ROUNDS = 300, NODES = 500, SIZE = 24, TEXT = 4000 };
 
-/* --- a linked list, merged in order ------------------------------------------------------------- */
+/* --- a linked list, merged in order ------------------------------------------------- */
 
 typedef struct Node {
     struct Node *next;
@@ -47,7 +47,8 @@ static Node *sort(Node *list) {
 
 static uint64_t sort_a_list(uint64_t *random) {
     for (unsigned i = 0; i < NODES; i++) {
-        nodes[i] = (Node){i + 1 < NODES ? &nodes[i + 1] : NULL, (uint32_t)random_next(random)};
+        nodes[i] =
+            (Node){i + 1 < NODES ? &nodes[i + 1] : NULL, (uint32_t)random_next(random)};
     }
     uint64_t sum = 0;
     for (const Node *n = sort(nodes); n; n = n->next) {
@@ -56,7 +57,7 @@ static uint64_t sort_a_list(uint64_t *random) {
     return sum;
 }
 
-/* --- matrices ----------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------- */
 
 static int32_t a[SIZE][SIZE], b[SIZE][SIZE], c[SIZE][SIZE];
 
@@ -81,7 +82,7 @@ static uint64_t multiply_matrices(uint64_t *random) {
     return sum;
 }
 
-/* --- a CRC and a state machine over a text ------------------------------------------------------- */
+/* --- a CRC and a state machine over a text ------------------------------------------ */
 
 static uint8_t text[TEXT];
 
@@ -104,7 +105,16 @@ static uint64_t crc_of_text(void) {
     return crc & 0xffff;
 }
 
-typedef enum State { START, SIGN, INTEGER, POINT, FRACTION, EXPONENT, INVALID, STATES } State;
+typedef enum State {
+    START,
+    SIGN,
+    INTEGER,
+    POINT,
+    FRACTION,
+    EXPONENT,
+    INVALID,
+    STATES
+} State;
 
 static State next_state(State state, uint8_t letter) {
     if (letter == ',') {

@@ -2,20 +2,20 @@
 /*
  * S mode under Sv39: touches random 4 KB pages, and remaps one now and then.
  *
- * Costs: TLB misses with a walk of three levels, and sfence.vma of one address, which need not forget
- * the rest.
+ * Costs: TLB misses with a walk of three levels, and sfence.vma of one address, which
+ * need not forget the rest.
  */
 #include "bench.h"
 
 enum { PAGES = 4096, TOUCHES = 2500000, REMAP_EVERY = 64, PTES = 512 };
 
-#define PTE_V 1ull
-#define PTE_RWX (7ull << 1)
-#define PTE_A (1ull << 6)
-#define PTE_D (1ull << 7)
-#define PTE_LEAF (PTE_V | PTE_RWX | PTE_A | PTE_D)
+#define PTE_V     1ull
+#define PTE_RWX   (7ull << 1)
+#define PTE_A     (1ull << 6)
+#define PTE_D     (1ull << 7)
+#define PTE_LEAF  (PTE_V | PTE_RWX | PTE_A | PTE_D)
 #define SATP_SV39 (8ull << 60)
-#define WINDOW 0x40000000ull /* virtual address of the first page */
+#define WINDOW    0x40000000ull /* virtual address of the first page */
 
 extern char __free_memory[];
 
@@ -33,7 +33,8 @@ static void *frame(uint64_t number) {
 }
 
 static void make_tables(void) {
-    for (unsigned i = 0; i < 4; i++) { /* devices, RAM: each a gigabyte, at their own address */
+    for (unsigned i = 0; i < 4;
+         i++) { /* devices, RAM: each a gigabyte, at their own address */
         root[i] = pte((void *)((uint64_t)i << 30), PTE_LEAF);
     }
     root[WINDOW >> 30] = pte(middle, PTE_V);

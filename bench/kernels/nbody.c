@@ -2,9 +2,9 @@
 /*
  * Five bodies attract each other, in double precision.
  *
- * Costs: additions, products, quotients and square roots that an emulator either makes host
- * instructions of or calls a helper for, one by one. The sum has all bits: a result rounded otherwise
- * shows.
+ * Costs: additions, products, quotients and square roots that an emulator either makes
+ * host instructions of or calls a helper for, one by one. The sum has all bits: a result
+ * rounded otherwise shows.
  */
 #include "bench.h"
 

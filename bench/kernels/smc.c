@@ -2,8 +2,8 @@
 /*
  * A program that writes its code: small functions, patched, and called after fence.i.
  *
- * Costs: the store that hits translated code, what is thrown away with it, and the translation of a few
- * instructions anew.
+ * Costs: the store that hits translated code, what is thrown away with it, and the
+ * translation of a few instructions anew.
  */
 #include "code.h"
 

@@ -2,8 +2,8 @@
 /*
  * Copies buffers by words and measures texts by bytes.
  *
- * Costs: a load or a store for every second instruction; the check of the software TLB before each is
- * what it pays.
+ * Costs: a load or a store for every second instruction; the check of the software TLB
+ * before each is what it pays.
  */
 #include "bench.h"
 

@@ -2,14 +2,14 @@
 /*
  * System calls: U mode calls S mode and comes back, while a timer interrupts in M mode.
  *
- * Costs: exceptions, sret, CSR accesses and the switch of privilege; the handlers themselves are short.
- * trap_entry.S has the way in and out.
+ * Costs: exceptions, sret, CSR accesses and the switch of privilege; the handlers
+ * themselves are short. trap_entry.S has the way in and out.
  */
 #include "bench.h"
 
 enum { CALLS = 1500000, STACK_WORDS = 512, TICK = 1000 /* 100 us of mtime */ };
 
-#define MTIME ((volatile uint64_t *)0x200bff8)
+#define MTIME    ((volatile uint64_t *)0x200bff8)
 #define MTIMECMP ((volatile uint64_t *)0x2004000)
 
 /* trap_entry.S */

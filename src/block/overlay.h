@@ -3,10 +3,10 @@
  * Overlay: snapshot=on. Writes go to a temporary file of the same layout, the image stays
  * as it is.
  *
- *   cluster   0    1    2    3    4     a read takes each cluster from where it is newest;
- *   image     a    b    c    d    e     a write of part of a cluster copies the rest first
+ *   cluster   0    1    2    3    4    a read takes each cluster from the newest place;
+ *   image     a    b    c    d    e    a write of a part copies the rest of it first
  *   written   0    1    1    0    0
- *   temp      .    B    C    .    .     sparse
+ *   temp      .    B    C    .    .    (sparse)
  */
 #ifndef VITRINE_BLOCK_OVERLAY_H
 #define VITRINE_BLOCK_OVERLAY_H

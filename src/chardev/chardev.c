@@ -2,7 +2,7 @@
 /*
  * Chardev: from the text of -serial or -chardev to an open chardev of some kind.
  *
- *   -serial mon:tcp::4444,server=on  --rewritten to-->  socket,mux=on,host=,port=4444,server=on
+ *   -serial tcp::4444,server=on  --rewritten to-->  socket,host=,port=4444,server=on
  *   -chardev socket,id=c0,port=4444,server=on           (already in that form)
  *
  * Not modelled: kinds telnet, udp, vc, pipe, serial (a host's tty), ringbuf, spice;

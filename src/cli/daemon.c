@@ -70,8 +70,10 @@ bool pidfile_create(const char *path, int *fd, Error **errp) {
         return false;
     }
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
-        error_set(errp, "-pidfile %s: another process holds it; end that one or name another file",
-                  path);
+        error_set(
+            errp,
+            "-pidfile %s: another process holds it; end that one or name another file",
+            path);
         goto out_close;
     }
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());

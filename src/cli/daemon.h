@@ -3,7 +3,8 @@
  * Daemon: -daemonize and -pidfile.
  *
  *   parent: daemon_fork() ... waits ... returns the child's verdict as its exit status
- *   child:  daemon_fork() -> builds the machine -> daemon_ready() -> runs, without terminal
+ *   child:  daemon_fork() -> builds the machine -> daemon_ready() -> runs, without
+ * terminal
  *
  * The child keeps stderr until it is ready, so that its error line reaches the user.
  */
@@ -16,8 +17,8 @@
 
 typedef enum DaemonSide { DAEMON_FAILED, DAEMON_PARENT, DAEMON_CHILD } DaemonSide;
 
-/* In the child *ready_fd is what daemon_ready() wants; in the parent, which returns when the child is
- * ready or gone, *exit_status is what to exit with. */
+/* In the child *ready_fd is what daemon_ready() wants; in the parent, which returns when
+ * the child is ready or gone, *exit_status is what to exit with. */
 DaemonSide daemon_fork(int *ready_fd, int *exit_status, Error **errp);
 /* Lets the parent go, and lets go of the terminal. */
 bool daemon_ready(int ready_fd, Error **errp);

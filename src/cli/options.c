@@ -30,7 +30,8 @@ typedef struct ForeignRow {
 } ForeignRow;
 
 #define FOREIGN(name, advice)
-#define OPTION(id, name, alias, argument, help) {name, alias, OPT_##id, sizeof(argument) > 1},
+#define OPTION(id, name, alias, argument, help)                                          \
+    {name, alias, OPT_##id, sizeof(argument) > 1},
 static const OptionRow option_rows[] = {
 #include "cli/options.def"
 };
@@ -50,7 +51,9 @@ enum {
     FOREIGN_COUNT = sizeof(foreign_rows) / sizeof(foreign_rows[0]),
 };
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names
+ * --------------------------------------------------------------------------------------
+ */
 
 static const OptionRow *find_option(const char *name) {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
@@ -110,7 +113,8 @@ const char *option_nearest(const char *written) {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         const char *names[] = {option_rows[i].name, option_rows[i].alias};
         for (unsigned n = 0; n < 2; n++) {
-            unsigned distance = names[n][0] ? edit_distance(written, names[n]) : NAME_MAX_LEN;
+            unsigned distance =
+                names[n][0] ? edit_distance(written, names[n]) : NAME_MAX_LEN;
             if (distance < best && distance < strlen(names[n])) {
                 best = distance;
                 nearest = names[n];
@@ -120,11 +124,12 @@ const char *option_nearest(const char *written) {
     return nearest;
 }
 
-/* --- one option --------------------------------------------------------------------------------- */
+/* --- one option --------------------------------------------------------------------- */
 
 static bool add(OptionList *list, const char *option, const char *text, Error **errp) {
     if (list->count == MACHINE_MAX_LIST) {
-        error_set(errp, "-%s %s: too many of these (at most %d)", option, text, MACHINE_MAX_LIST);
+        error_set(errp, "-%s %s: too many of these (at most %d)", option, text,
+                  MACHINE_MAX_LIST);
         return false;
     }
     list->item[list->count++] = text;
@@ -132,7 +137,8 @@ static bool add(OptionList *list, const char *option, const char *text, Error **
 }
 
 /* For options of which only "none" is known. */
-static bool only_none(const char *option, const char *text, const char *advice, Error **errp) {
+static bool only_none(const char *option, const char *text, const char *advice,
+                      Error **errp) {
     if (strcmp(text, "none") != 0) {
         error_set(errp, "-%s %s: %s", option, text, advice);
         return false;
@@ -141,8 +147,8 @@ static bool only_none(const char *option, const char *text, const char *advice, 
 }
 
 /* "help" shows a list in place of adding to one. */
-static bool add_or_list(CommandLine *cl, CliAction list_action, OptionList *list, const char *option,
-                        const char *text, Error **errp) {
+static bool add_or_list(CommandLine *cl, CliAction list_action, OptionList *list,
+                        const char *option, const char *text, Error **errp) {
     if (value_is_help(text)) {
         cl->action = list_action;
         return true;
@@ -178,51 +184,89 @@ static bool set_data_dir(CommandLine *cl, const char *dir, Error **errp) {
 
 static bool set_display(CommandLine *cl, const char *text, Error **errp) {
     cl->config.display_none = true;
-    return only_none("display", text, "there is no display; use -display none or -nographic", errp);
+    return only_none("display", text,
+                     "there is no display; use -display none or -nographic", errp);
 }
 
 /* Carries out one option. A dispatch: one line a row of options.def. */
 static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     MachineConfig *c = &cl->config;
     switch (id) {
-    case OPT_HELP: return cl->action = CLI_HELP, true;
-    case OPT_VERSION: return cl->action = CLI_VERSION, true;
-    case OPT_MACHINE: return value_machine(cl, arg, errp);
-    case OPT_CPU: return set_cpu(cl, arg);
-    case OPT_SMP: return value_smp(cl, arg, errp);
-    case OPT_MEMORY: return value_memory(cl, arg, errp);
-    case OPT_ACCEL: return value_accel(cl, arg, errp);
-    case OPT_GLOBAL: return add(&c->globals, "global", arg, errp);
-    case OPT_NAME: return value_name(cl, arg, errp);
-    case OPT_KERNEL: return c->kernel = arg, true;
-    case OPT_INITRD: return c->initrd = arg, true;
-    case OPT_APPEND: return c->append = arg, true;
-    case OPT_BIOS: return c->bios = arg, true;
-    case OPT_DTB: return c->dtb = arg, true;
-    case OPT_DATA_DIR: return set_data_dir(cl, arg, errp);
-    case OPT_DRIVE: return add(&c->drives, "drive", arg, errp);
-    case OPT_DEVICE: return value_device(cl, arg, errp) && add(&c->devices, "device", arg, errp);
-    case OPT_NETDEV: return add_or_list(cl, CLI_LIST_NETDEVS, &c->netdevs, "netdev", arg, errp);
-    case OPT_NIC: return add_or_list(cl, CLI_LIST_NETDEVS, &c->nics, "nic", arg, errp);
-    case OPT_NET: return only_none("net", arg, "use -nic user, or -netdev and -device", errp);
-    case OPT_CHARDEV: return add_or_list(cl, CLI_LIST_CHARDEVS, &c->chardevs, "chardev", arg, errp);
-    case OPT_SERIAL: return add_or_list(cl, CLI_LIST_CHARDEVS, &c->serials, "serial", arg, errp);
+    case OPT_HELP:
+        return cl->action = CLI_HELP, true;
+    case OPT_VERSION:
+        return cl->action = CLI_VERSION, true;
+    case OPT_MACHINE:
+        return value_machine(cl, arg, errp);
+    case OPT_CPU:
+        return set_cpu(cl, arg);
+    case OPT_SMP:
+        return value_smp(cl, arg, errp);
+    case OPT_MEMORY:
+        return value_memory(cl, arg, errp);
+    case OPT_ACCEL:
+        return value_accel(cl, arg, errp);
+    case OPT_GLOBAL:
+        return add(&c->globals, "global", arg, errp);
+    case OPT_NAME:
+        return value_name(cl, arg, errp);
+    case OPT_KERNEL:
+        return c->kernel = arg, true;
+    case OPT_INITRD:
+        return c->initrd = arg, true;
+    case OPT_APPEND:
+        return c->append = arg, true;
+    case OPT_BIOS:
+        return c->bios = arg, true;
+    case OPT_DTB:
+        return c->dtb = arg, true;
+    case OPT_DATA_DIR:
+        return set_data_dir(cl, arg, errp);
+    case OPT_DRIVE:
+        return add(&c->drives, "drive", arg, errp);
+    case OPT_DEVICE:
+        return value_device(cl, arg, errp) && add(&c->devices, "device", arg, errp);
+    case OPT_NETDEV:
+        return add_or_list(cl, CLI_LIST_NETDEVS, &c->netdevs, "netdev", arg, errp);
+    case OPT_NIC:
+        return add_or_list(cl, CLI_LIST_NETDEVS, &c->nics, "nic", arg, errp);
+    case OPT_NET:
+        return only_none("net", arg, "use -nic user, or -netdev and -device", errp);
+    case OPT_CHARDEV:
+        return add_or_list(cl, CLI_LIST_CHARDEVS, &c->chardevs, "chardev", arg, errp);
+    case OPT_SERIAL:
+        return add_or_list(cl, CLI_LIST_CHARDEVS, &c->serials, "serial", arg, errp);
     case OPT_MONITOR:
-        return c->monitor = arg, only_none("monitor", arg, "there is no monitor yet; use none", errp);
-    case OPT_PARALLEL: return only_none("parallel", arg, "there is no parallel port", errp);
-    case OPT_VGA: return only_none("vga", arg, "there is no display adapter; use none", errp);
-    case OPT_DISPLAY: return set_display(cl, arg, errp);
-    case OPT_NOGRAPHIC: return c->nographic = true;
-    case OPT_NODEFAULTS: return c->nodefaults = true;
-    case OPT_NO_USER_CONFIG: return true;
-    case OPT_STOPPED: return c->start_stopped = true;
-    case OPT_NO_REBOOT: return c->no_reboot = true;
-    case OPT_NO_SHUTDOWN: return c->no_shutdown = true;
-    case OPT_PIDFILE: return cl->pidfile = arg, true;
-    case OPT_DAEMONIZE: return cl->daemonize = true;
-    case OPT_LOG: return set_log_items(cl, arg);
-    case OPT_LOG_FILE: return cl->log_file = arg, true;
-    case OPT_LOG_FILTER: return cl->log_filter = arg, true;
+        return c->monitor = arg,
+               only_none("monitor", arg, "there is no monitor yet; use none", errp);
+    case OPT_PARALLEL:
+        return only_none("parallel", arg, "there is no parallel port", errp);
+    case OPT_VGA:
+        return only_none("vga", arg, "there is no display adapter; use none", errp);
+    case OPT_DISPLAY:
+        return set_display(cl, arg, errp);
+    case OPT_NOGRAPHIC:
+        return c->nographic = true;
+    case OPT_NODEFAULTS:
+        return c->nodefaults = true;
+    case OPT_NO_USER_CONFIG:
+        return true;
+    case OPT_STOPPED:
+        return c->start_stopped = true;
+    case OPT_NO_REBOOT:
+        return c->no_reboot = true;
+    case OPT_NO_SHUTDOWN:
+        return c->no_shutdown = true;
+    case OPT_PIDFILE:
+        return cl->pidfile = arg, true;
+    case OPT_DAEMONIZE:
+        return cl->daemonize = true;
+    case OPT_LOG:
+        return set_log_items(cl, arg);
+    case OPT_LOG_FILE:
+        return cl->log_file = arg, true;
+    case OPT_LOG_FILTER:
+        return cl->log_filter = arg, true;
     }
     return false;
 }
@@ -231,7 +275,8 @@ static void unknown_option(const char *written, const char *name, Error **errp) 
     const ForeignRow *foreign = find_foreign(name);
     const char *nearest = option_nearest(name);
     if (foreign) {
-        error_set(errp, "%s: this option of QEMU is not supported; %s", written, foreign->advice);
+        error_set(errp, "%s: this option of QEMU is not supported; %s", written,
+                  foreign->advice);
     } else if (nearest) {
         error_set(errp, "%s: unknown option; did you mean -%s?", written, nearest);
     } else {
@@ -243,8 +288,10 @@ static bool parse_argv(CommandLine *cl, int argc, char *const *argv, Error **err
     for (int i = 1; i < argc && cl->action == CLI_RUN; i++) {
         const char *name = argv[i];
         if (name[0] != '-' || name[1] == '\0') {
-            error_set(errp, "'%s': every argument belongs to an option; a kernel is given by -kernel, "
-                            "a disk by -drive",
+            error_set(errp,
+                      "'%s': every argument belongs to an option; a kernel is given by "
+                      "-kernel, "
+                      "a disk by -drive",
                       name);
             return false;
         }
@@ -265,7 +312,7 @@ static bool parse_argv(CommandLine *cl, int argc, char *const *argv, Error **err
     return true;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------- */
 
 static bool check_file(const char *option, const char *path, Error **errp) {
     struct stat st;
@@ -289,14 +336,15 @@ static bool check_boot(const MachineConfig *c, Error **errp) {
         error_set(errp, "%s is for a kernel; name one by -kernel", orphan);
         return false;
     }
-    return check_file("kernel", c->kernel, errp) && check_file("initrd", c->initrd, errp) &&
-           check_file("dtb", c->dtb, errp);
+    return check_file("kernel", c->kernel, errp) &&
+           check_file("initrd", c->initrd, errp) && check_file("dtb", c->dtb, errp);
 }
 
 static bool check_machine(MachineConfig *c, Error **errp) {
     const MachineClass *cls = machine_class_find(c->machine, c->xlen);
     if (!cls) {
-        error_set(errp, "-M %s: there is no such machine; -M help lists them", c->machine);
+        error_set(errp, "-M %s: there is no such machine; -M help lists them",
+                  c->machine);
         return false;
     }
     if (c->cpus > cls->max_cpus) {
@@ -323,7 +371,8 @@ static bool check_log(const CommandLine *cl, Error **errp) {
 /* The terminal stays with the shell when the machine goes to the background. */
 static bool check_daemonize(const CommandLine *cl, Error **errp) {
     const MachineConfig *c = &cl->config;
-    bool terminal = !c->serials.count && !c->nodefaults && (c->nographic || !c->display_none);
+    bool terminal =
+        !c->serials.count && !c->nodefaults && (c->nographic || !c->display_none);
     for (unsigned i = 0; i < c->serials.count; i++) {
         terminal = terminal || strstr(c->serials.item[i], "stdio");
     }
@@ -331,8 +380,10 @@ static bool check_daemonize(const CommandLine *cl, Error **errp) {
         terminal = terminal || !strncmp(c->chardevs.item[i], "stdio", 5);
     }
     if (cl->daemonize && terminal) {
-        error_set(errp, "-daemonize: a serial line is on the terminal; add -display none, or -serial "
-                        "file:FILE");
+        error_set(
+            errp,
+            "-daemonize: a serial line is on the terminal; add -display none, or -serial "
+            "file:FILE");
         return false;
     }
     return true;
@@ -344,7 +395,8 @@ bool command_line_parse(CommandLine *cl, int argc, char *const *argv, Error **er
     size_t len = argc > 0 ? strlen(argv[0]) : 0;
     bool is32 = len >= suffix_len && !strcmp(argv[0] + len - suffix_len, suffix32);
     *cl = (CommandLine){
-        .config = {.machine = "virt", .xlen = is32 ? 32 : 64, .cpus = 1, .multi_thread = true}};
+        .config = {
+            .machine = "virt", .xlen = is32 ? 32 : 64, .cpus = 1, .multi_thread = true}};
     if (!parse_argv(cl, argc, argv, errp)) {
         return false;
     }
@@ -352,7 +404,8 @@ bool command_line_parse(CommandLine *cl, int argc, char *const *argv, Error **er
         return true;
     }
     if (!value_check_accel(cl, errp) || !check_machine(&cl->config, errp) ||
-        !check_boot(&cl->config, errp) || !check_log(cl, errp) || !check_daemonize(cl, errp)) {
+        !check_boot(&cl->config, errp) || !check_log(cl, errp) ||
+        !check_daemonize(cl, errp)) {
         return false;
     }
     return cl->config.accel || value_accel(cl, "tcg", errp);

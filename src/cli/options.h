@@ -4,8 +4,8 @@
  *
  *   argv --options.def--> CommandLine { MachineConfig, log settings, how to run }
  *
- * Every value is looked at here as far as it can be without building the machine, so that a mistake
- * leaves no file, no process and no raw terminal behind.
+ * Every value is looked at here as far as it can be without building the machine, so that
+ * a mistake leaves no file, no process and no raw terminal behind.
  */
 #ifndef VITRINE_CLI_OPTIONS_H
 #define VITRINE_CLI_OPTIONS_H
@@ -40,14 +40,15 @@ typedef struct CommandLine {
     const char *log_items, *log_file, *log_filter; /* -d -D -dfilter */
     const char *pidfile;
     bool daemonize;
-    const char *accel_wish; /* the first accelerator that was asked for and cannot be had */
+    const char
+        *accel_wish; /* the first accelerator that was asked for and cannot be had */
     /* strings made here that config borrows */
     char **owned;
     unsigned owned_count;
 } CommandLine;
 
-/* Parses argv; argv[0] chooses the guest's XLEN ("...riscv32": 32, else 64). To be destroyed whether
- * it succeeds or not. Owns: borrows argv's strings. */
+/* Parses argv; argv[0] chooses the guest's XLEN ("...riscv32": 32, else 64). To be
+ * destroyed whether it succeeds or not. Owns: borrows argv's strings. */
 bool command_line_parse(CommandLine *cl, int argc, char *const *argv, Error **errp);
 void command_line_destroy(CommandLine *cl);
 /* Carries out an action other than CLI_RUN; false if the topic is unknown. */

@@ -15,8 +15,8 @@ static void *wait_for_signals(void *opaque) {
     return NULL;
 }
 
-bool signals_start(SignalThread *st, void (*handler)(void *opaque, int number), void *opaque,
-                   Error **errp) {
+bool signals_start(SignalThread *st, void (*handler)(void *opaque, int number),
+                   void *opaque, Error **errp) {
     st->handler = handler;
     st->opaque = opaque;
     sigemptyset(&st->set);

@@ -2,9 +2,11 @@
 /*
  * Signals: SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGCONT, taken by a thread of their own.
  *
- *   kill, closed terminal --> signal thread (sigwait) --handler(opaque, number)--> machine_request_shutdown
+ *   kill, closed terminal --> signal thread (sigwait) --handler(opaque, number)-->
+ * machine_request_shutdown
  *
- * A thread and not a handler: it may call anything, and it needs no variable at file scope.
+ * A thread and not a handler: it may call anything, and it needs no variable at file
+ * scope.
  *
  * Threads: the handler runs on the signal thread.
  */
@@ -24,9 +26,10 @@ typedef struct SignalThread {
     sigset_t set;
 } SignalThread;
 
-/* Blocks the signals in the calling thread, and so in those it makes later, and starts the thread. */
-bool signals_start(SignalThread *st, void (*handler)(void *opaque, int number), void *opaque,
-                   Error **errp);
+/* Blocks the signals in the calling thread, and so in those it makes later, and starts
+ * the thread. */
+bool signals_start(SignalThread *st, void (*handler)(void *opaque, int number),
+                   void *opaque, Error **errp);
 void signals_stop(SignalThread *st);
 
 #endif

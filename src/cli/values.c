@@ -29,7 +29,7 @@ bool value_is_help(const char *text) {
     return !strcmp(text, "help") || !strcmp(text, "?");
 }
 
-/* --- numbers ------------------------------------------------------------------------------------ */
+/* --- numbers ------------------------------------------------------------------------ */
 
 static bool suffix_shift(const char *suffix, unsigned *shift) {
     static const char letters[] = "bkmgt";
@@ -67,7 +67,9 @@ static bool get_size(const KeyVal *kv, const char *key, uint64_t unit, uint64_t 
     return !text || value_parse_size(text, unit, bytes, errp);
 }
 
-/* --- -M ----------------------------------------------------------------------------------------- */
+/* --- -M
+ * -----------------------------------------------------------------------------------------
+ */
 
 /* Appends ",key=value" with commas doubled, as the board's own parser wants it. */
 static char *append_property(char *list, const char *key, const char *value) {
@@ -93,7 +95,8 @@ static char *append_property(char *list, const char *key, const char *value) {
 /* "kvm:tcg" of -M accel=: as if each stood after -accel. */
 static bool machine_accels(CommandLine *cl, const char *names, Error **errp) {
     char *list = own_copy(cl, names), *rest = NULL;
-    for (char *name = strtok_r(list, ":", &rest); name; name = strtok_r(NULL, ":", &rest)) {
+    for (char *name = strtok_r(list, ":", &rest); name;
+         name = strtok_r(NULL, ":", &rest)) {
         if (!value_accel(cl, name, errp)) {
             return false;
         }
@@ -102,7 +105,8 @@ static bool machine_accels(CommandLine *cl, const char *names, Error **errp) {
 }
 
 /* Takes out what main carries out itself; the rest goes to the board. */
-static bool machine_property(CommandLine *cl, const KeyValItem *item, char **board, Error **errp) {
+static bool machine_property(CommandLine *cl, const KeyValItem *item, char **board,
+                             Error **errp) {
     MachineConfig *c = &cl->config;
     if (!strcmp(item->key, "type")) {
         c->machine = own_copy(cl, item->value);
@@ -137,7 +141,9 @@ bool value_machine(CommandLine *cl, const char *text, Error **errp) {
     return ok;
 }
 
-/* --- -accel ------------------------------------------------------------------------------------- */
+/* --- -accel
+ * -------------------------------------------------------------------------------------
+ */
 
 static bool accel_thread(MachineConfig *c, const char *thread, Error **errp) {
     if (thread && strcmp(thread, "single") && strcmp(thread, "multi")) {
@@ -207,15 +213,17 @@ bool value_accel(CommandLine *cl, const char *text, Error **errp) {
 
 bool value_check_accel(const CommandLine *cl, Error **errp) {
     if (cl->accel_wish && !cl->config.accel) {
-        error_set(errp, "-accel %s: KVM runs guests of the host's own architecture, and this one is "
-                        "RISC-V; use -accel tcg",
-                  cl->accel_wish);
+        error_set(
+            errp,
+            "-accel %s: KVM runs guests of the host's own architecture, and this one is "
+            "RISC-V; use -accel tcg",
+            cl->accel_wish);
         return false;
     }
     return true;
 }
 
-/* --- -m, -smp, -name, -device --------------------------------------------------------------------- */
+/* --- -m, -smp, -name, -device ------------------------------------------------------- */
 
 bool value_memory(CommandLine *cl, const char *text, Error **errp) {
     const uint64_t mib = 1 << 20;
@@ -252,7 +260,8 @@ static bool smp_count(const Topology *t, uint64_t *cpus, Error **errp) {
         return false;
     }
     if (n % product) {
-        error_set(errp, "%" PRIu64 " harts do not fill sockets * cores * threads = %" PRIu64, n,
+        error_set(errp,
+                  "%" PRIu64 " harts do not fill sockets * cores * threads = %" PRIu64, n,
                   product);
         return false;
     }
@@ -303,7 +312,8 @@ bool value_name(CommandLine *cl, const char *text, Error **errp) {
     return ok;
 }
 
-/* Looks out for "help" and for a name that is none; the rest is the machine's to parse. */
+/* Looks out for "help" and for a name that is none; the rest is the machine's to parse.
+ */
 bool value_device(CommandLine *cl, const char *text, Error **errp) {
     if (value_is_help(text)) {
         cl->action = CLI_LIST_DEVICES;
@@ -313,7 +323,8 @@ bool value_device(CommandLine *cl, const char *text, Error **errp) {
     bool ok = keyval_parse(&kv, text, "driver", errp);
     const char *name = ok ? keyval_get(&kv, "driver") : NULL;
     if (ok && (!name || !device_class_find(name))) {
-        error_set(errp, "there is no device '%s'; '-device help' lists them", name ? name : "");
+        error_set(errp, "there is no device '%s'; '-device help' lists them",
+                  name ? name : "");
         ok = false;
     }
     if (ok && (keyval_get(&kv, "help") || keyval_get(&kv, "?"))) {

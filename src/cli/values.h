@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Values: parsers of the options that have a little language of their own. Inside src/cli. */
+/* Values: parsers of the options that have a little language of their own. Inside
+ * src/cli. */
 #ifndef VITRINE_CLI_VALUES_H
 #define VITRINE_CLI_VALUES_H
 
@@ -14,11 +15,11 @@ bool value_is_help(const char *text);
 bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp);
 
 bool value_machine(CommandLine *cl, const char *text, Error **errp); /* -M */
-bool value_accel(CommandLine *cl, const char *text, Error **errp);   /* -accel, in order */
-bool value_memory(CommandLine *cl, const char *text, Error **errp);  /* -m */
-bool value_smp(CommandLine *cl, const char *text, Error **errp);     /* -smp */
-bool value_name(CommandLine *cl, const char *text, Error **errp);    /* -name */
-bool value_device(CommandLine *cl, const char *text, Error **errp);  /* -device */
+bool value_accel(CommandLine *cl, const char *text, Error **errp);  /* -accel, in order */
+bool value_memory(CommandLine *cl, const char *text, Error **errp); /* -m */
+bool value_smp(CommandLine *cl, const char *text, Error **errp);    /* -smp */
+bool value_name(CommandLine *cl, const char *text, Error **errp);   /* -name */
+bool value_device(CommandLine *cl, const char *text, Error **errp); /* -device */
 /* After the last option: an accelerator was found among those wished for. */
 bool value_check_accel(const CommandLine *cl, Error **errp);
 

@@ -108,7 +108,7 @@ static void log_entry(const CPUState *cpu, const TranslationBlock *tb) {
                    cpu->index, (const void *)tb->code, (uint64_t)tb->phys, tb->pc, tb->flags);
     }
     if (log_enabled(cpu->log, LOG_CPU) && log_in_filter(cpu->log, tb->pc)) {
-        cpu->cls->dump(cpu, cpu->log->file ? cpu->log->file : stderr);
+        cpu->cls->dump(cpu, log_stream(cpu->log));
     }
 }
 

@@ -160,7 +160,7 @@ static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t catego
     if (!log_enabled(log, category) || !log_in_filter(log, tb->pc)) {
         return;
     }
-    FILE *out = log->file ? log->file : stderr;
+    FILE *out = log_stream(log);
     flockfile(out);
     fprintf(out, "%s\n", title);
     if (category == LOG_OUT_ASM) {

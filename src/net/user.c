@@ -3,7 +3,7 @@
  * Kind "user": a network inside the process, by libslirp. No rights on the host are
  * needed.
  *
- *   guest 10.0.2.15 --frames-- slirp: gateway 10.0.2.2, DNS 10.0.2.3, DHCP -- host sockets
+ *   guest 10.0.2.15 --frames-- slirp: 10.0.2.2, DNS 10.0.2.3, DHCP -- sockets of the host
  *   host port --hostfwd--> guest port
  *
  * Its sockets are polled by the main loop (a LoopPoller), its timers are the machine's.

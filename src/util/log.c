@@ -180,12 +180,16 @@ void log_help(FILE *out) {
     fprintf(out, "%-15s %s\n", "all", "every item above");
 }
 
+FILE *log_stream(const Log *log) {
+    return log->file != NULL ? log->file : stderr;
+}
+
 void log_printf(const Log *log, uint32_t category, const char *fmt, ...) {
     if (!log_enabled(log, category)) {
         return;
     }
     va_list ap;
     va_start(ap, fmt);
-    vfprintf(log->file != NULL ? log->file : stderr, fmt, ap);
+    vfprintf(log_stream(log), fmt, ap);
     va_end(ap);
 }

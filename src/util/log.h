@@ -65,6 +65,9 @@ bool log_set_filter(Log *log, const char *ranges, Error **errp);
 bool log_in_filter(const Log *log, uint64_t addr);
 void log_help(FILE *out);
 
+/* Where messages go, for those who write more than a line. */
+FILE *log_stream(const Log *log);
+
 /* Writes one message if the category is on. Threads: any (one stdio call a message). */
 void log_printf(const Log *log, uint32_t category, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

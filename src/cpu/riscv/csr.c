@@ -2,19 +2,20 @@
 /*
  * CSRs: what reading and writing each row of csr.def does.
  *
- *   csrrw ... --legal? (privilege, read-only, FS, TVM, counter enables)--> row --+--
- * field & mask
- *                                                                                '--
- * function here
+ *   csrrw ... --legal?--> row of csr.def --+--> a field of env, and a mask
+ *     privilege, read-only,                '--> functions here
+ *     FS, TVM, counter enables
  *
  * Values are 64 bits; RV32's are kept and given sign-extended, and registers of 64 bits
  * that RV32 sees in two halves are kept whole.
  *
  * Threads: the hart's own; mip and the SEIP line are atomic.
  * Spec: Privileged Architecture 20240411, chapters "Machine-Level ISA" and
- * "Supervisor-Level ISA". Deviates: cycle and instret count nanoseconds of virtual time
+ * "Supervisor-Level ISA".
+ * Deviates: cycle and instret count nanoseconds of virtual time
  * (with -icount that is instructions): counting retired instructions would cost every
- * block an addition. Not modelled: events of mhpmcounter3-31; they hold what is written
+ * block an addition.
+ * Not modelled: events of mhpmcounter3-31; they hold what is written
  * and do not count.
  */
 #include "cpu/riscv/csr.h"

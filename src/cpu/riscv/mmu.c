@@ -2,11 +2,11 @@
 /*
  * MMU: page-table walks and what they put in the TLB.
  *
- *   satp --> table --vpn[2]--> table --vpn[1]--> table --vpn[0]--> leaf PTE: page, R W X
- * U G A D
+ *   satp --> table --vpn[2]--> table --vpn[1]--> table --vpn[0]--> leaf PTE
+ *                                                                  page, R W X U G A D
  *                                                                     |
- *   second-level TLB <--- page, rights that this mode has now <--- PMP, PMA (RAM, ROM,
- * device)
+ *   both levels of the TLB <--- page, rights that this mode has <--- PMP, PMA
+ *                                                                  (RAM, ROM, device)
  *
  * PTEs are read through host pointers: the RAM range the last one was found in, and the
  * interval of equal PMP rights, are remembered, so a level costs two compares and a load.
@@ -19,14 +19,17 @@
  * MXR or of bare mode is a change of stamp.
  *
  * Invariants: a TLB entry has W only if the PTE's D is set, so that the first store walks
- * again. Threads: the hart's own; PTEs are read and updated atomically. Spec: Privileged
- * Architecture 20240411, 4.3.2 (the algorithm), 4.4-4.6, chapters "Svnapot", "Svpbmt",
- * "Svinval", "Svadu". Deviates: a write of satp that keeps the ASID but moves the root
- * table also forgets that ASID's translations; the manual leaves it to sfence.vma.
+ * again.
+ * Threads: the hart's own; PTEs are read and updated atomically.
+ * Spec: Privileged Architecture 20240411, 4.3.2 (the algorithm), 4.4-4.6, chapters
+ * "Svnapot", "Svpbmt", "Svinval", "Svadu".
+ * Deviates: a write of satp that keeps the ASID but moves the root table also forgets that
+ * ASID's translations; the manual leaves it to sfence.vma.
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
 
+/* A stamp: bits 15:0 the ASID, then these flags, from STAMP_SHIFT on epoch + generation. */
 enum {
     STAMP_PAGED = 1 << 16,
     STAMP_GLOBAL = 1 << 17,

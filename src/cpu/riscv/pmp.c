@@ -4,14 +4,17 @@
  *
  *   pmpcfg, pmpaddr --riscv_pmp_update()--> [first, last] of each entry
  *   address --the lowest-numbered entry that matches decides--> rights, and the interval
- * around the address in which the answer is the same; the interval is remembered
+ *                                                               around the address with
+ *                                                               the same answer: remembered
  *
  * An access that leaves its interval fails: past the end some entry matches a part of it
  * and not all, which fails "irrespective of the L, R, W, and X bits", so in M mode too.
  *
+ * An S or U access that no entry matches fails.
+ *
  * Invariants: env->pmp_first/last are those of pmpcfg and pmpaddr; a change flushes the
- * TLB. Spec: Privileged Architecture 20240411, 3.7. An S or U access that no entry
- * matches fails.
+ * TLB.
+ * Spec: Privileged Architecture 20240411, 3.7.
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"

@@ -2,11 +2,10 @@
 /*
  * Privileged instructions and CSR accesses as IR.
  *
- *   plain CSR (sscratch, sepc, ...)   load, modify, store of env           stays in the
- * block sstatus.SIE, mstatus.MIE          the same; leaves if an interrupt can come now
- *   other CSR                         one call; if it may change how code runs, the block
- * ends ecall, ebreak, xRET               one call that moves pc, then a jump through the
- * jump cache
+ *   plain CSR (sscratch, sepc, ...)  load, modify, store of env; stays in the block
+ *   sstatus.SIE, mstatus.MIE         the same; leaves if an interrupt can come now
+ *   other CSR                        one call; the block ends if it may change how code runs
+ *   ecall, ebreak, xRET              one call that moves pc, then by the jump cache
  *
  * What is legal is decided here from the flags the block was made for (privilege, TVM,
  * TW, TSR, FS, counter enables); only rows marked CHECK decide at run time.

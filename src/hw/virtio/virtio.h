@@ -3,11 +3,11 @@
  * Virtio: what all virtio devices have in common, between a transport and the device
  * proper.
  *
- *   guest driver         transport (virtio_mmio.c)   core (virtio.c, virtqueue.c)     device
- *   registers ---------> QueueSel, Status, ... ----> VirtIODevice.status, vq[]
- *   QueueNotify -------> virtio_queue_notify() ----> handle_output() ---------------> blk,
- *   descriptors <----------- virtqueue_pop, virtqueue_push <------------------------- net,
- *   interrupt <--------- irq = (isr != 0) <--------- virtqueue_end                    ...
+ *   guest driver       transport (virtio_mmio.c)   core (virtio.c, virtqueue.c)   device
+ *   registers -------> QueueSel, Status, ... ----> VirtIODevice.status, vq[]
+ *   QueueNotify -----> virtio_queue_notify() ----> handle_output() -------------> blk,
+ *   descriptors <---------- virtqueue_pop, virtqueue_push <---------------------- net,
+ *   interrupt <------- irq = (isr != 0) <--------- virtqueue_end                  ...
  *
  * A ring lives in guest RAM and is written by other vCPUs while we read it, so everything
  * in it is checked when it is used, and used as it was read. A ring or descriptor that is

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The option parser: what reaches MachineConfig. Expected values are QEMU's documented meanings of the
- * same options (units, suffixes, products of a topology). Error lines are tested from outside, in
- * tests/system/cli.py.
+ * The option parser: what reaches MachineConfig. Expected values are QEMU's documented
+ * meanings of the same options (units, suffixes, products of a topology). Error lines are
+ * tested from outside, in tests/system/cli.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,13 +17,16 @@
 
 enum { MAX_ARGS = 80 };
 
-/* Splits the words of `line`, which becomes argv[1..] behind `program`, and parses them. */
-static bool parse_as(CommandLine *cl, const char *program, const char *line, Error **errp) {
+/* Splits the words of `line`, which becomes argv[1..] behind `program`, and parses them.
+ */
+static bool parse_as(CommandLine *cl, const char *program, const char *line,
+                     Error **errp) {
     static const char blank[] = " ";
     char *text = strdup(line), *rest = NULL;
     char *argv[MAX_ARGS] = {(char *)program};
     int argc = 1;
-    for (char *w = strtok_r(text, blank, &rest); w && argc < MAX_ARGS; w = strtok_r(NULL, blank, &rest)) {
+    for (char *w = strtok_r(text, blank, &rest); w && argc < MAX_ARGS;
+         w = strtok_r(NULL, blank, &rest)) {
         argv[argc++] = w;
     }
     bool ok = command_line_parse(cl, argc, argv, errp);
@@ -87,15 +90,17 @@ static void memory_is_in_mib_without_suffix(void **state) {
     static const struct {
         const char *line;
         uint64_t bytes;
-    } rows[] = {{"-m 64", 64ull << 20},   {"-m 512M", 512ull << 20},   {"-m 3G", 3ull << 30},
-                {"-m 1.5G", 3ull << 29},  {"-m 2048k", 2ull << 20},    {"-m size=1g", 1ull << 30},
-                {"-m 0x40", 64ull << 20}, {"-m 0x10M", 16ull << 20},   {"-m 1 -m 2", 2ull << 20},
-                {"-m 1T", 1ull << 40},    {"-m 4194304b", 4ull << 20}};
+    } rows[] = {
+        {"-m 64", 64ull << 20},   {"-m 512M", 512ull << 20},  {"-m 3G", 3ull << 30},
+        {"-m 1.5G", 3ull << 29},  {"-m 2048k", 2ull << 20},   {"-m size=1g", 1ull << 30},
+        {"-m 0x40", 64ull << 20}, {"-m 0x10M", 16ull << 20},  {"-m 1 -m 2", 2ull << 20},
+        {"-m 1T", 1ull << 40},    {"-m 4194304b", 4ull << 20}};
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CommandLine cl;
         parse(&cl, rows[i].line);
         if (cl.config.ram_size != rows[i].bytes) {
-            fail_msg("%s: %llu bytes", rows[i].line, (unsigned long long)cl.config.ram_size);
+            fail_msg("%s: %llu bytes", rows[i].line,
+                     (unsigned long long)cl.config.ram_size);
         }
         command_line_destroy(&cl);
     }
@@ -103,8 +108,9 @@ static void memory_is_in_mib_without_suffix(void **state) {
 
 static void memory_refuses_what_is_no_size(void **state) {
     (void)state;
-    static const char *const lines[] = {"-m x",   "-m 1X", "-m -1",  "-m 1MM", "-m 0",
-                                        "-m 1.G.", "-m 1b", "-m 99999999T", "-m 512,slots=2"};
+    static const char *const lines[] = {"-m x",   "-m 1X",        "-m -1",
+                                        "-m 1MM", "-m 0",         "-m 1.G.",
+                                        "-m 1b",  "-m 99999999T", "-m 512,slots=2"};
     for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         assert_fails(lines[i], "-m");
     }
@@ -173,7 +179,8 @@ static void machine_keeps_the_boards_own_properties(void **state) {
 static void lists_keep_order(void **state) {
     (void)state;
     CommandLine cl;
-    parse(&cl, "-serial null -serial file:x --drive file=a -drive file=b -device virtio-rng-device "
+    parse(&cl, "-serial null -serial file:x --drive file=a -drive file=b -device "
+               "virtio-rng-device "
                "-netdev user,id=n -global a.b=c -nic none -net none");
     assert_int_equal(cl.config.serials.count, 2);
     assert_string_equal(cl.config.serials.item[0], "null");
@@ -199,11 +206,13 @@ static void lists_have_an_end(void **state) {
 static void switches_are_set(void **state) {
     (void)state;
     CommandLine cl;
-    parse(&cl, "-nographic -nodefaults -no-user-config -no-reboot -no-shutdown -S -monitor none "
-               "-parallel none -vga none -display none -name guest=a,debug-threads=on");
+    parse(
+        &cl,
+        "-nographic -nodefaults -no-user-config -no-reboot -no-shutdown -S -monitor none "
+        "-parallel none -vga none -display none -name guest=a,debug-threads=on");
     const MachineConfig *c = &cl.config;
-    assert_true(c->nographic && c->nodefaults && c->no_reboot && c->no_shutdown && c->start_stopped &&
-                c->display_none);
+    assert_true(c->nographic && c->nodefaults && c->no_reboot && c->no_shutdown &&
+                c->start_stopped && c->display_none);
     assert_string_equal(c->name, "a");
     command_line_destroy(&cl);
 }
@@ -236,9 +245,10 @@ static void near_names_are_offered(void **state) {
     (void)state;
     static const struct {
         const char *written, *nearest;
-    } rows[] = {{"kernl", "kernel"},       {"initrc", "initrd"},     {"machnie", "machine"},
-                {"nographics", "nographic"}, {"drvie", "drive"},       {"no_reboot", "no-reboot"},
-                {"zzzzzzzz", NULL},        {"x", NULL}};
+    } rows[] = {{"kernl", "kernel"},    {"initrc", "initrd"},
+                {"machnie", "machine"}, {"nographics", "nographic"},
+                {"drvie", "drive"},     {"no_reboot", "no-reboot"},
+                {"zzzzzzzz", NULL},     {"x", NULL}};
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *got = option_nearest(rows[i].written);
         if (!got || !rows[i].nearest) {

@@ -85,7 +85,7 @@ static uint8_t request(Disk *k, uint32_t type, uint64_t sector, void *data, uint
     uint64_t header = put_header(d, type, sector);
     uint64_t buf = drv_alloc(d, len + 1, 16);
     uint8_t *status = drv_host(d, drv_alloc(d, 1, 1));
-    uint32_t head, length;
+    uint32_t head, length = 0;
     *status = UNTOUCHED;
     memcpy(drv_host(d, buf), data, len);
     int first = drv_desc(q, -1, header, 16, 0);
