@@ -53,13 +53,29 @@ build() {
     case_of "build: $*" make --no-print-directory -k -j"$jobs" "$@"
 }
 
-# Every cmocka program of a tree; each case is a line.
+# Output and status of a program that ran before.
+show_result() {
+    cat "$1"
+    return "$(cat "$1.status")"
+}
+
+# Every cmocka program of a tree, as many at a time as there are cores; each case is a line.
 unit_tests() {
-    local tree=$1 label=$2 program
-    for program in $(cd tests/unit && ls ./*/test_*.c | sed 's,^\./,,; s,\.c$,,' | sort); do
+    local tree=$1 label=$2 results program
+    results=$(mktemp -d)
+    for program in tests/unit/*/test_*.c; do
+        program=${program#tests/unit/}
+        echo "${program%.c}"
+    done >"$results/programs"
+    CMOCKA_MESSAGE_OUTPUT=TAP xargs -P "$jobs" -I{} sh -c '
+        out=$2/$(echo "$3" | tr / _)
+        timeout 300 "$1/tests/$3" >"$out" 2>&1
+        echo $? >"$out.status"' sh "$tree" "$results" {} <"$results/programs"
+    while read -r program; do
         echo "# $label $program"
-        tap "$label $program" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$tree/tests/$program"
-    done
+        tap "$label $program" show_result "$results/${program/\//_}"
+    done <"$results/programs"
+    rm -rf "$results"
 }
 
 run_style() {

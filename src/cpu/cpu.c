@@ -15,13 +15,17 @@ struct CpuWork {
 };
 
 void cpu_kick(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
     __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+    if (g->single) {
+        cpu_group_end_turn(g, cpu);
+    }
     /* Only a vCPU that sleeps needs the condition; it set `sleeping` before it looked at
      * exit_request for the last time. */
     if (__atomic_load_n(&cpu->sleeping, __ATOMIC_SEQ_CST)) {
-        pthread_mutex_lock(&cpu->group->work_lock);
-        pthread_cond_broadcast(cpu->group->single ? &cpu->group->single_wake : &cpu->wake);
-        pthread_mutex_unlock(&cpu->group->work_lock);
+        pthread_mutex_lock(&g->work_lock);
+        pthread_cond_broadcast(g->single ? &g->single_wake : &cpu->wake);
+        pthread_mutex_unlock(&g->work_lock);
     }
 }
 

@@ -70,6 +70,9 @@ void cpu_group_quit(CpuGroup *group); /* ends and joins the threads */
 void cpu_group_lock(CpuGroup *group); /* the machine lock (recursive) */
 void cpu_group_unlock(CpuGroup *group);
 
+/* thread=single: gives the turn away, unless `to` (NULL: nobody) has it. Threads: any. */
+void cpu_group_end_turn(CpuGroup *group, const CPUState *to);
+
 /* Into and out of generated code. Own thread; entering waits while somebody is exclusive. */
 void cpu_code_enter(CPUState *cpu);
 void cpu_code_leave(CPUState *cpu);

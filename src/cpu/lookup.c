@@ -18,7 +18,7 @@
 #include "cpu/exec.h"
 
 /* A longer run of instructions becomes several blocks, chained. */
-enum { TB_MAX_INSNS = 160 };
+enum { TB_MAX_INSNS = 160, MARK_TRIES = 3 };
 
 /* --- fetch ------------------------------------------------------------------------------------- */
 
@@ -41,33 +41,47 @@ static bool fetch_page(CPUState *cpu, vaddr pc, bool probe, FetchPage *out) {
     return true;
 }
 
-/* From now on stores to the page are seen. Another vCPU may be between the look at its TLB and the
- * store itself, so the page is read only after each has left generated code once. */
-static void mark_code(CPUState *cpu, ram_addr page, const uint8_t *host) {
-    CpuGroup *g = cpu->group;
+static RAMBlock *block_of_page(CPUState *cpu, ram_addr page) {
     RAMBlock *rb = cpu->ram_hint;
     if (!rb || page < rb->base || page >= rb->base + rb->size) {
-        const FlatRange *fr = address_space_find(cpu->as, cpu->fetch.phys);
-        rb = fr->mr->ram;
+        rb = address_space_find(cpu->as, cpu->fetch.phys)->mr->ram;
         cpu->ram_hint = rb;
     }
-    uint64_t offset = page - rb->base;
-    if (!ramblock_is_dirty(rb, offset, DIRTY_CODE) &&
-        !__atomic_load_n(&g->marking, __ATOMIC_ACQUIRE)) {
-        return; /* it is marked, and that is complete */
-    }
+    return rb;
+}
+
+/* Makes stores to the page take the slow path. Another vCPU may be between the look at its TLB and
+ * the store itself, so this is complete when each has left generated code once. */
+static void mark_now(CPUState *cpu, RAMBlock *rb, uint64_t offset) {
+    CpuGroup *g = cpu->group;
     cpu_code_leave(cpu);
     pthread_mutex_lock(&g->mark_lock);
     __atomic_store_n(&g->marking, true, __ATOMIC_SEQ_CST);
     if (ramblock_clear_dirty(rb, offset, DIRTY_CODE)) {
         for (unsigned i = 0; i < g->count; i++) {
-            tlb_reset_dirty(&g->cpu[i]->tcg.tlb, host, PAGE_SIZE);
+            tlb_reset_dirty(&g->cpu[i]->tcg.tlb, rb->host + offset, PAGE_SIZE);
         }
         cpu_group_quiesce(g);
     }
     __atomic_store_n(&g->marking, false, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&g->mark_lock);
     cpu_code_enter(cpu);
+}
+
+/* From *sequence on stores to the page are counted. False: somebody writes to it all the time, and
+ * with no code on it yet each store takes the mark away again. */
+static bool mark_code(CPUState *cpu, ram_addr page, uint32_t *sequence) {
+    RAMBlock *rb = block_of_page(cpu, page);
+    for (unsigned tries = 0; tries < MARK_TRIES; tries++) {
+        /* In this order: who takes the mark away after the look at it has changed the sequence. */
+        *sequence = tb_cache_page_sequence(cpu->group->cache, page);
+        if (!ramblock_is_dirty(rb, page - rb->base, DIRTY_CODE) &&
+            !__atomic_load_n(&cpu->group->marking, __ATOMIC_ACQUIRE)) {
+            return true;
+        }
+        mark_now(cpu, rb, page - rb->base);
+    }
+    return false;
 }
 
 bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
@@ -83,12 +97,9 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
         if ((pc & PAGE_MASK) != (tb->pc & PAGE_MASK)) {
             if (page.ram == RAM_ADDR_INVALID) {
                 tb->one_shot = true;
-            } else {
-                mark_code(cpu, page.ram, page.host);
-                if (tb->phys2 == RAM_ADDR_INVALID) {
-                    cpu->fetch_sequence[1] = tb_cache_page_sequence(cpu->group->cache, page.ram);
-                    tb->phys2 = page.ram;
-                }
+            } else if (tb->phys2 == RAM_ADDR_INVALID) {
+                tb->one_shot |= !mark_code(cpu, page.ram, &cpu->fetch_sequence[1]);
+                tb->phys2 = page.ram;
             }
         }
     }
@@ -273,6 +284,7 @@ static bool is_stale_locked(CPUState *cpu, const TranslationBlock *tb) {
 static bool draft_block(CPUState *cpu, TranslationBlock *draft, unsigned max_insns) {
     vaddr pc = cpu->cls->get_pc(cpu);
     FetchPage first;
+    bool restless = false;
     if (!fetch_page(cpu, pc, false, &first)) {
         return false;
     }
@@ -281,10 +293,13 @@ static bool draft_block(CPUState *cpu, TranslationBlock *draft, unsigned max_ins
     if (first.ram != RAM_ADDR_INVALID) {
         draft->phys = first.ram | (pc & PAGE_OFFSET_MASK);
         cpu->fetch = first;
-        mark_code(cpu, first.ram, first.host);
-        cpu->fetch_sequence[0] = tb_cache_page_sequence(cpu->group->cache, first.ram);
+        restless = !mark_code(cpu, first.ram, &cpu->fetch_sequence[0]);
     }
-    return build_ir(cpu, draft, &first, max_insns);
+    if (!build_ir(cpu, draft, &first, max_insns)) {
+        return false;
+    }
+    draft->one_shot |= restless;
+    return true;
 }
 
 TranslationBlock *cpu_translate_block(CPUState *cpu) {

@@ -3,7 +3,8 @@
  * Threads: how vCPUs are driven natively: one thread each, or one thread that gives turns.
  *
  *   thread=multi    vCPU thread: cpu_run() ... sleep on `wake` while halted or parked
- *   thread=single   one thread: cpu 0, cpu 1, ... each for a turn, ended by a ticker's kick
+ *   thread=single   one thread: cpu 0, cpu 1, ... each for a turn, ended by a ticker, by wfi, or
+ *                   when another one is kicked
  */
 #include <assert.h>
 #include <errno.h>
@@ -120,6 +121,17 @@ static void *single_thread(void *arg) {
     return NULL;
 }
 
+/* A hart that waits for another one's answer would waste its turn: a kick ends it, too. */
+void cpu_group_end_turn(CpuGroup *g, const CPUState *to) {
+    CPUState *cpu = g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)];
+    if (cpu != to) {
+        __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
+        if (!__atomic_load_n(&cpu->sleeping, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
 /* Ends the turn of the vCPU that runs. */
 static void *ticker_thread(void *arg) {
     CpuGroup *g = arg;
@@ -133,11 +145,7 @@ static void *ticker_thread(void *arg) {
             until.tv_sec++;
         }
         pthread_cond_timedwait(&g->ticker_wake, &g->work_lock, &until);
-        __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
-        CPUState *cpu = g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)];
-        if (!__atomic_load_n(&cpu->sleeping, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
-        }
+        cpu_group_end_turn(g, NULL);
     }
     pthread_mutex_unlock(&g->work_lock);
     return NULL;

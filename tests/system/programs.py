@@ -16,7 +16,7 @@ import threading
 from guest import EMULATOR, ROOT
 
 # What a program wants besides the defaults.
-HARTS = {"atomics": 4}
+HARTS = {"atomics": 4, "crosscode": 4, "ipi": 4}
 WITH_DEVICES = "rings", "scribble"
 DISK_SIZE = 1 << 20
 PATIENCE = {"x86_64": 120, "interp": 400}
