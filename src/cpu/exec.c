@@ -277,6 +277,7 @@ bool cpu_group_realize(CpuGroup *group, Error **errp) {
     if (!group->cache) {
         return false;
     }
+    group->cache->bs.profile = log_enabled(group->cpu[0]->log, LOG_PROFILE);
     for (unsigned i = 0; i < group->count; i++) {
         CPUState *cpu = group->cpu[i];
         group->backend->fp_set_round(&cpu->tcg.fp, FP_MODE_RNE);
@@ -289,6 +290,9 @@ bool cpu_group_realize(CpuGroup *group, Error **errp) {
 void cpu_group_free(CpuGroup *group) {
     if (!group) {
         return;
+    }
+    if (group->cache && group->cache->bs.profile) {
+        tb_cache_print_profile(group->cache, log_stream(group->cpu[0]->log));
     }
     for (unsigned i = 0; i < group->count; i++) {
         CPUState *cpu = group->cpu[i];

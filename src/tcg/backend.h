@@ -40,6 +40,7 @@ typedef struct BackendState {
     size_t fixed_size;      /* bytes at the head of `code` taken by init(): prologue, thunks */
     int32_t pc_offset;      /* of the guest pc in env */
     const IrContext *globals; /* a context whose globals are declared; the same in all contexts */
+    bool profile;           /* blocks count their runs in tb->run_count */
     void *priv;             /* the back end's own, from init */
 } BackendState;
 

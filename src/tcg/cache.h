@@ -106,6 +106,9 @@ bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDea
 void tb_cache_invalidate_range(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause);
 /* Kills everything. Locks: takes lock. */
 void tb_cache_flush(TbCache *tc, TbDeath cause);
+/* The hottest blocks, alive or dead, of those that were not evicted, and what became of the rest; for
+ * -d profile. Locks: takes lock. */
+void tb_cache_print_profile(TbCache *tc, FILE *out);
 /* The live or dead block whose code holds the host address, or NULL. */
 TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code);
 

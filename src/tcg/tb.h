@@ -72,7 +72,7 @@ struct TranslationBlock {
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* blocks that touch the same page(s) */
     TranslationBlock *region_next;
-    uint64_t run_count; /* counted when profiling is on */
+    uint64_t run_count; /* BackendState.profile: not atomic, so near enough with several vCPUs */
     uint64_t born;      /* number of the translation, for the biography */
 };
 

@@ -628,6 +628,9 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
         s.block = (const InterpBlock *)((uintptr_t)s.next & ~(uintptr_t)INTERP_FAST);
         uintptr_t result = fast ? GO_ON : check_entry(&s);
         if (result == GO_ON) {
+            if (bs->profile) {
+                s.block->tb->run_count++;
+            }
             result = run_block(&s);
         }
         if (result != GO_ON) {

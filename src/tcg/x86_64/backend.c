@@ -2,10 +2,11 @@
 /*
  * The x86-64 back end: from a block of IR to host code in one pass.
  *
- *   ops[] --next uses (backward)--> registers + bytes (forward) --> cold stubs --> patch
- * labels
+ *   ops[] --backward--> next uses --forward--> registers + bytes --> cold stubs --> labels
+ *                                                                              patched
  *
- *   | TB * | code: entry check | code_fast: main path | cold: slow paths, exits |
+ *   | TB * | entry check | main path              | cold: slow paths, exits |
+ *          ^ code        ^ code_fast                                        ^ code_size
  *
  * Threads: generate() keeps its state on the stack and needs only that `at` is its own;
  * link(), unlink() and kill() are called under tb_lock and patch by atomic stores, so
@@ -16,8 +17,8 @@
 
 #include "tcg/x86_64/gen.h"
 
-/* --- one block
- * -------------------------------------------------------------------------------- */
+/* --- one block ---------------------------------------------------------------- */
+
 Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump) {
     if (g->cold_count == COLD_MAX) {
         g->failed = true;
@@ -168,8 +169,8 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     return ok;
 }
 
-/* --- running, chaining
- * ------------------------------------------------------------------------ */
+/* --- running, chaining -------------------------------------------------------- */
+
 static uintptr_t x86_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     const X86Priv *priv = bs->priv;
     uintptr_t (*enter)(void *env, const void *code);
@@ -216,8 +217,8 @@ static void x86_kill(BackendState *bs, TranslationBlock *tb) {
     patch_atomic(p, call, sizeof(call));
 }
 
-/* --- floating-point environment
- * ----------------------------------------------------------------- */
+/* --- floating-point environment ----------------------------------------------- */
+
 enum { MXCSR_MASKED = 0x1f80, MXCSR_RC_SHIFT = 13, MXCSR_RC = 3 << MXCSR_RC_SHIFT };
 
 /* MXCSR: IE DE ZE OE UE PE in bits 0..5. RISC-V: NX UF OF DZ NV in bits 0..4. */
@@ -242,9 +243,8 @@ static void x86_fp_set_round(FpEnv *fp, unsigned mode) {
     fp->round = (uint8_t)mode;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------- */
+
 /* Chooses the pinned globals: those of lowest rank above 0, integers only. */
 static bool choose_pinned(X86Priv *priv, const IrContext *ctx, Error **errp) {
     for (unsigned i = 0; i < 16; i++) {

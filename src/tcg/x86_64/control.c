@@ -3,22 +3,27 @@
  * Control: the way into a block, labels and branches in it, the ways out of it, and
  * calls.
  *
- *   code:       cmp dword [exit_request], 0     7 bytes in one aligned word: kill()
- * patches it jne -> cold: pc = tb->pc, return TB_EXIT_REQUEST code_fast:  ... jmp rel32
- * a slot: link() patches the displacement; at first it leads to cold: pc = imm, return TB
- * | slot
+ *   code:       cmp dword [exit_request], 0    lies in one aligned word: kill() patches it
+ *               jne cold ------------------------> pc = tb->pc, return TB_EXIT_REQUEST
+ *   code_fast:  ...
+ *               jmp rel32                      a slot: link() patches the displacement;
+ *                  at first it leads to cold ----> pc = imm, return TB | slot
  *
  * A conditional branch over one exit to another becomes a patchable jcc and a patchable
  * jmp.
  */
 #include "tcg/x86_64/gen.h"
 
-/* --- entry
- * ------------------------------------------------------------------------------------ */
+/* --- entry -------------------------------------------------------------------- */
+
 void gen_entry(X86Gen *g) {
     emit_alu_mem_imm(&g->e, 0, ALU_CMP, RBP, CPU_DISP(exit_request), 0);
     cold_new(g, COLD_REQUEST, emit_jcc_later(&g->e, CC_NE));
     g->tb->code_fast = g->tb->code + (g->e.p - g->code);
+    if (g->bs->profile) { /* no temp register is taken yet */
+        emit_mov_imm_keep(&g->e, RAX, (uintptr_t)&g->tb->run_count);
+        emit_rm(&g->e, 0xff | X_W, 0, RAX, 0); /* inc */
+    }
 }
 
 static void emit_set_pc(Emit *e, const X86Priv *priv, uint64_t pc) {
@@ -32,8 +37,8 @@ static void emit_set_pc(Emit *e, const X86Priv *priv, uint64_t pc) {
     }
 }
 
-/* --- exits
- * ------------------------------------------------------------------------------------ */
+/* --- exits -------------------------------------------------------------------- */
+
 /* A word that is patched while others run it must not straddle an aligned eight bytes. */
 static unsigned patch_padding(const uint8_t *disp) {
     unsigned at = (uintptr_t)disp & 7;
@@ -126,8 +131,8 @@ static void gen_exit_tb(X86Gen *g, const IrOp *op) {
     emit_jmp(&g->e, g->priv->thunk.epilogue);
 }
 
-/* --- labels
- * ----------------------------------------------------------------------------------- */
+/* --- labels ------------------------------------------------------------------- */
+
 static void label_reference(X86Gen *g, uint8_t *disp, uint64_t label) {
     if (g->label[label]) {
         patch_rel32(disp, g->label[label]);
@@ -157,8 +162,8 @@ static bool slot_free(const X86Gen *g, const IrOp *op) {
     return op->aux < TB_MAX_SLOTS && !g->tb->jump[op->aux].used;
 }
 
-/* brcond L; goto_tb; label L; goto_tb, and nothing else goes to L: the second goto_tb, or
- * NULL. */
+/* The second goto_tb of "brcond L; goto_tb; label L; goto_tb" when nothing else goes to L;
+ * else NULL. */
 static const IrOp *taken_exit(const X86Gen *g, const IrOp *op) {
     const IrOp *ops = g->ctx->ops;
     unsigned count = g->ctx->op_count;
@@ -175,8 +180,7 @@ static const IrOp *taken_exit(const X86Gen *g, const IrOp *op) {
 
 static void gen_brcond(X86Gen *g, const IrOp *op) {
     Emit *e = &g->e;
-    /* What the comparison loads must not be dropped by it, so env is made complete first.
-     */
+    /* First env is made complete, lest what the comparison loads is dropped by that. */
     ra_sync(g);
     const IrOp *taken = taken_exit(g, op);
     uint8_t *start = e->p;
@@ -209,8 +213,8 @@ static void gen_insn_start(X86Gen *g, const IrOp *op) {
     cold_new(g, COLD_STOP, emit_jcc_later(&g->e, CC_NE))->imm = op->imm;
 }
 
-/* --- calls
- * ------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------- */
+
 static void call_arguments(X86Gen *g, const IrOp *op, const HelperInfo *h) {
     static const uint8_t env_regs[4] = {RSI, RDX, RCX, RDI};
     static const uint8_t pure_regs[4] = {RDI, RSI, RDX, RCX};
@@ -316,8 +320,8 @@ bool gen_control_op(X86Gen *g, const IrOp *op) {
     }
 }
 
-/* --- behind the block
- * -------------------------------------------------------------------------- */
+/* --- behind the block --------------------------------------------------------- */
+
 void gen_control_cold(X86Gen *g, const Cold *c) {
     Emit *e = &g->e;
     const Thunks *t = &g->priv->thunk;

@@ -2,13 +2,11 @@
 /*
  * Emit: x86-64 instructions as bytes.
  *
- *   [66|F2|F3] [REX] [0F [38|3A]] opcode ModRM [SIB] [disp] [imm]     legacy forms
- *   C4/C5 ...  opcode ModRM ...                                       VEX forms (BMI,
- * AVX, FMA)
+ *   [66|F2|F3] [REX] [0F [38|3A]] opcode ModRM [SIB] [disp] [imm]   legacy forms
+ *   C4|C5 ...                     opcode ModRM [SIB] [disp] [imm]   VEX: BMI, AVX, FMA
  *
  * An opcode is a number whose low byte is the opcode byte and whose X_ bits are the
- * prefixes it takes. Registers are numbered as in the encoding; xmm registers are XMM0 +
- * n.
+ * prefixes it takes. Registers are numbered as in the encoding; xmm n is XMM0 + n.
  *
  * Invariants: the caller made sure that there is room; nothing here checks.
  * Spec: Intel SDM volume 2.
@@ -122,8 +120,8 @@ enum {
     X_MOVBE_MR = 0xf1 | X_0F38,
 };
 
-/* --- bytes
- * ------------------------------------------------------------------------------------ */
+/* --- bytes -------------------------------------------------------------------- */
+
 static inline void emit8(Emit *e, unsigned v) {
     *e->p++ = (uint8_t)v;
 }
@@ -140,8 +138,8 @@ static inline void emit64(Emit *e, uint64_t v) {
     e->p += 8;
 }
 
-/* --- opcode, ModRM, SIB
- * ----------------------------------------------------------------------- */
+/* --- opcode, ModRM, SIB ------------------------------------------------------- */
+
 static inline uint8_t *emit_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned x,
                                    unsigned b) {
     if (opc & (X_66 | X_F2 | X_F3)) {
@@ -216,9 +214,8 @@ static inline void emit_rx(Emit *e, uint32_t opc, unsigned reg, unsigned base,
                             scale, disp);
 }
 
-/* --- VEX
- * --------------------------------------------------------------------------------------
- */
+/* --- VEX ---------------------------------------------------------------------- */
+
 static inline uint8_t *emit_vex_opcode(uint8_t *p, uint32_t opc, unsigned r, unsigned v,
                                        unsigned x, unsigned b) {
     unsigned pp = opc & X_66 ? 1 : opc & X_F3 ? 2 : opc & X_F2 ? 3 : 0;
@@ -247,8 +244,8 @@ static inline void emit_vex_rm(Emit *e, uint32_t opc, unsigned reg, unsigned v,
     e->p = emit_modrm_mem(emit_vex_opcode(e->p, opc, reg, v, 0, base), reg, base, disp);
 }
 
-/* --- the common instructions. w: X_W or 0
- * ------------------------------------------------------ */
+/* --- the common instructions. w: X_W or 0 ------------------------------------- */
+
 static inline void emit_mov(Emit *e, uint32_t w, unsigned dst, unsigned src) {
     emit_rr(e, X_MOV_RM | w, dst, src);
 }

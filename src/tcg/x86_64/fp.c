@@ -9,8 +9,8 @@
  * rounding modes go to soft floats.
  *
  * Invariants: an instruction that may be followed by a soft one raises no flag that the
- * soft one would not raise (compare before converting where it could). Spec: Intel SDM
- * volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, chapters F and D.
+ * soft one would not raise (compare before converting where it could).
+ * Spec: Intel SDM volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, chapters F and D.
  */
 #include "tcg/x86_64/gen.h"
 
@@ -60,8 +60,8 @@ static Opnd fp_operand(X86Gen *g, TempId t) {
     return ra_operand(g, t, g->temps[t].type);
 }
 
-/* --- out of line
- * ------------------------------------------------------------------------------ */
+/* --- out of line -------------------------------------------------------------- */
+
 /* The op by soft floats; reached by `jump`. Its inputs are in the registers in[], which
  * must have been filled before the jump (a constant asked for again would be loaded
  * behind it). */
@@ -99,8 +99,8 @@ static bool is_static_mode(const IrOp *op) {
     return op->aux != FP_MODE_DYN;
 }
 
-/* --- arithmetic
- * ------------------------------------------------------------------------------- */
+/* --- arithmetic --------------------------------------------------------------- */
+
 /* True if nothing between this op and op `next` may show the globals to somebody. */
 static bool globals_hidden_until(const X86Gen *g, unsigned next) {
     enum { FAR = 16 };
@@ -236,8 +236,8 @@ static void gen_min_max(X86Gen *g, const IrOp *op, uint32_t sse) {
     ra_set_out(g, op, dst);
 }
 
-/* --- comparison
- * ------------------------------------------------------------------------------- */
+/* --- comparison --------------------------------------------------------------- */
+
 static void gen_fcmp(X86Gen *g, const IrOp *op) {
     Emit *e = &g->e;
     unsigned dst = ra_out(g, op, 0);
@@ -264,8 +264,8 @@ static void gen_fcmp(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- conversion
- * ------------------------------------------------------------------------------- */
+/* --- conversion --------------------------------------------------------------- */
+
 /* Unsigned: the range is compared first, since the signed conversion would flag other
  * cases. */
 static void gen_f2i(X86Gen *g, const IrOp *op) {
@@ -335,8 +335,8 @@ static void gen_f2f(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- moves
- * ------------------------------------------------------------------------------------ */
+/* --- moves -------------------------------------------------------------------- */
+
 static uint32_t float_w(const X86Gen *g, TempId t) {
     return g->temps[t].type == IR_F64 ? X_W : 0;
 }

@@ -18,8 +18,8 @@ static unsigned following(const X86Gen *g, unsigned i) {
     return i;
 }
 
-/* --- a 32-bit op and the extension of its result
- * -------------------------------------------------- */
+/* --- a 32-bit op and the extension of its result ------------------------------ */
+
 static bool has_ext_form(const IrOp *op) {
     switch ((IrOpcode)op->opcode) {
     case IR_add:
@@ -81,8 +81,8 @@ static unsigned fuse_ext(X86Gen *g, unsigned i) {
     return j;
 }
 
-/* --- shift and add
- * ------------------------------------------------------------------------------ */
+/* --- shift and add ------------------------------------------------------------ */
+
 static unsigned fuse_lea(X86Gen *g, unsigned i) {
     const IrOp *shl = &g->ctx->ops[i];
     const IrTemp *count = &g->temps[shl->in[1]];

@@ -2,14 +2,15 @@
 /*
  * Gen: what the files of this back end share while they turn one block into host code.
  *
- *   rbp          env + ENV_BIAS: env's first 256 bytes are reached with one-byte
- * displacements rbx r8-r15   pinned globals, for ever (their slots in env are stale while
- * generated code runs) rax rcx rdx rsi rdi, xmm0-15   whatever the current block needs:
- * locals, copies of other globals rsp          16-byte aligned; [rsp, ...) spill slots of
- * locals
+ *   rbp                   env + ENV_BIAS: one-byte displacements reach env's first 256
+ *                         bytes
+ *   rbx r8-r15            pinned globals, always; while generated code runs their slots in
+ *                         env are stale
+ *   rax rcx rdx rsi rdi,  what the current block needs: locals, copies of other globals
+ *   xmm0-15
+ *   rsp                   16-byte aligned; the locals' spill slots lie from there up
  *
- * Not part of the back end's interface: only files of this folder and its tests include
- * it.
+ * Not part of the back end's interface: only this folder and its tests include it.
  */
 #ifndef VITRINE_TCG_X86_64_GEN_H
 #define VITRINE_TCG_X86_64_GEN_H
@@ -64,8 +65,8 @@ typedef struct Thunks {
     const uint8_t *killed;      /* called from a dead block's entry */
     const uint8_t *slow;        /* call of x86_slow_path: no xmm register is live */
     const uint8_t *slow_xmm;    /* the same, saving and restoring xmm registers too */
-    const uint8_t *
-        helper_full; /* rax(env, rsi, rdx, rcx, rdi): all globals in env, then reloaded */
+    /* Calls of rax. full: (env, rsi, rdx, rcx, rdi), all globals in env, then reloaded. */
+    const uint8_t *helper_full;
     const uint8_t *helper_read; /* the same, only the caller-saved globals are reloaded */
     const uint8_t *helper_light; /* the same, globals are merely preserved */
     const uint8_t *helper_pure;  /* rax(rdi, rsi, rdx, rcx): globals are preserved */
@@ -156,8 +157,8 @@ typedef struct X86Gen {
     NextUse next[IR_MAX_OPS];
 } X86Gen;
 
-/* --- operands
- * --------------------------------------------------------------------------------- */
+/* --- operands ----------------------------------------------------------------- */
+
 typedef enum OpndKind { OPND_REG, OPND_MEM, OPND_IMM } OpndKind;
 typedef struct Opnd {
     uint8_t kind;
@@ -190,8 +191,8 @@ static inline int32_t env_disp(int64_t offset) {
 unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address,
                          char *text, size_t text_size);
 
-/* --- regalloc.c
- * ------------------------------------------------------------------------------- */
+/* --- regalloc.c --------------------------------------------------------------- */
+
 void ra_begin(X86Gen *g);
 /* A free register of `set`, evicting if need be; locked until the op's end. */
 unsigned ra_alloc(X86Gen *g, uint32_t set);
@@ -232,16 +233,16 @@ static inline void ra_op_begin(X86Gen *g, const IrOp *op, unsigned index) {
 void ra_op_end(X86Gen *g, const IrOp *op);
 /* Stores what env does not have yet; registers stay valid. Flags are kept. */
 void ra_sync(X86Gen *g);
-/* Empties the temp registers: globals to env; locals to their slots, or forgotten at a
- * label. */
+/* Empty the temp registers: globals go to env, locals to their slots; or, at a label, all
+ * are forgotten. */
 void ra_spill_all(X86Gen *g);
 void ra_forget_all(X86Gen *g);
 
-/* --- emission helpers (int.c)
- * ------------------------------------------------------------------ */
+/* --- emission helpers (int.c) ------------------------------------------------- */
+
 void gen_alu(X86Gen *g, uint32_t w, AluOp alu, unsigned dst, Opnd o);
-void gen_rm(X86Gen *g, uint32_t opc, unsigned reg,
-            Opnd o); /* op reg, o (register or memory) */
+/* op reg, o: a register or memory. */
+void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o);
 void gen_mov(X86Gen *g, uint32_t w, unsigned dst, Opnd o);
 /* Compares two temps; returns the condition to test (operands may have been swapped). */
 HostCond gen_compare(X86Gen *g, const IrOp *op);
@@ -251,8 +252,8 @@ bool gen_int_op(X86Gen *g, const IrOp *op); /* false: not an op of int.c */
  * the last op done, or 0. */
 unsigned gen_fused(X86Gen *g, unsigned i);
 
-/* --- the others
- * ------------------------------------------------------------------------------- */
+/* --- the others --------------------------------------------------------------- */
+
 bool gen_div_op(X86Gen *g, const IrOp *op);
 void gen_div_cold(X86Gen *g, const Cold *c);
 bool gen_mem_op(X86Gen *g, const IrOp *op);
@@ -268,8 +269,8 @@ uint32_t host_features(void);
 /* The back end with fewer host features; for tests. */
 bool x86_64_init_features(BackendState *bs, uint32_t mask, Error **errp);
 
-/* --- slow paths (slowpath.c)
- * -------------------------------------------------------------------- */
+/* --- slow paths (slowpath.c) -------------------------------------------------- */
+
 typedef enum SlowKind {
     SLOW_LOAD,
     SLOW_STORE,

@@ -8,8 +8,8 @@
  */
 #include "tcg/x86_64/gen.h"
 
-/* --- helpers
- * ---------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------ */
+
 void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o) {
     if (o.kind == OPND_MEM) {
         emit_rm(&g->e, opc, reg, o.reg, o.val);
@@ -57,8 +57,8 @@ static Opnd out_memory(const X86Gen *g, const IrOp *op) {
     return (Opnd){OPND_MEM, RBP, env_disp(g->temps[op->out].env_offset)};
 }
 
-/* --- copies
- * ----------------------------------------------------------------------------------- */
+/* --- copies ------------------------------------------------------------------- */
+
 static void gen_mov_op(X86Gen *g, const IrOp *op) {
     TempId a = op->in[0];
     if (type_is_fp(op->type)) {
@@ -110,8 +110,8 @@ static void gen_ext(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- arithmetic and logic
- * --------------------------------------------------------------------- */
+/* --- arithmetic and logic ----------------------------------------------------- */
+
 /* True if a commutative op is better with its inputs swapped: constants second, the input
  * that dies or is replaced first. */
 static bool better_swapped(const X86Gen *g, const IrOp *op) {
@@ -292,8 +292,8 @@ static void gen_mul(X86Gen *g, const IrOp *op0) {
     ra_set_out(g, op, dst);
 }
 
-/* --- shifts
- * ----------------------------------------------------------------------------------- */
+/* --- shifts ------------------------------------------------------------------- */
+
 static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
     uint32_t w = type_w(op->type);
     if (is_const(g, op->in[1])) {
@@ -355,9 +355,8 @@ static void gen_shift(X86Gen *g, const IrOp *op, ShiftOp shift) {
     ra_set_out(g, op, dst);
 }
 
-/* --- bits
- * -------------------------------------------------------------------------------------
- */
+/* --- bits --------------------------------------------------------------------- */
+
 static void gen_count_zeros(X86Gen *g, const IrOp *op) {
     uint32_t w = type_w(op->type);
     bool leading = op->opcode == IR_clz;
@@ -496,8 +495,8 @@ static void gen_deposit(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- comparisons
- * ------------------------------------------------------------------------------ */
+/* --- comparisons -------------------------------------------------------------- */
+
 static const uint8_t host_cond[COND_COUNT] = {
     [COND_EQ] = CC_E,   [COND_NE] = CC_NE,  [COND_LT] = CC_L,  [COND_GE] = CC_GE,
     [COND_LTU] = CC_B,  [COND_GEU] = CC_AE, [COND_LE] = CC_LE, [COND_GT] = CC_G,
@@ -559,8 +558,7 @@ static void gen_setcond(X86Gen *g, const IrOp *op) {
         ra_set_out(g, op, dst);
         return;
     }
-    /* Operands that must be loaded are loaded first: then the output can be cleared
-     * before. */
+    /* Operands are loaded first, so that the output can be cleared before the compare. */
     uint32_t inputs = inputs_mask(g, op, 0, 2);
     g->locked |= inputs;
     unsigned out = ra_reg(g, op->out);
@@ -595,8 +593,7 @@ static void gen_movcond(X86Gen *g, const IrOp *op) {
         return;
     }
     unsigned c = ra_use(g, yes);
-    /* The compare reads its operands first, mov and cmov keep the flags; c is read last.
-     */
+    /* The compare reads its operands first; mov and cmov keep flags; c is read last. */
     if (pinned && out != c) {
         cc = gen_compare(g, op);
         if (ra_reg(g, no) != out) {
@@ -612,8 +609,8 @@ static void gen_movcond(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
-/* --- the CPU's own state
- * ---------------------------------------------------------------------- */
+/* --- the CPU's own state ------------------------------------------------------ */
+
 static void gen_env_ld(X86Gen *g, const IrOp *op) {
     static const uint32_t opcodes[8] = {
         X_MOVZX8,       X_MOVZX16,       X_MOV_RM, X_MOV_RM | X_W,

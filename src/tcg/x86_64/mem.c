@@ -2,11 +2,23 @@
 /*
  * Guest memory: the softmmu TLB check in line, everything else by a slow path.
  *
- *     index = (addr >> 12 & 0xfff) * 32         t1 = ror(addr, 7) & 0x1ffe0
- *     page  = (addr + size - 1) & -4096         t2; differs from the tag if the access
- * crosses a page tag[index] == page ?                      cmp t2, [rbp + t1 + tag]; jne
- * cold host  = addr + addend[index]              t1 = [rbp + t1 + addend]; access [t1 +
- * addr]
+ *   63         PAGE_BITS + TLB_BITS   PAGE_BITS         0
+ *   |    ...   |   index of the entry |  in the page    |   addr
+ *                                                           in registers
+ *   t1 = addr >> TLB_SHIFT & TLB_MASK    index * 32         rorx, and
+ *   t2 = (addr + size - 1) & PAGE_MASK   page of the end    lea, and
+ *   t2 == entry[t1].tag ?                else cold          cmp t2, [rbp + t1 + tag]; jne
+ *   t1 = entry[t1].addend                host - guest       mov t1, [rbp + t1 + addend]
+ *   value at addr + t1                                      mov value, [t1 + addr]
+ *
+ * An access that crosses into the next page has that one's address in t2, which is never
+ * the tag of the page where it begins: no test of its own. With MO_ALIGN t2 keeps the low
+ * bits of addr instead, and a misaligned access misses for them.
+ *
+ * rorx (BMI2) shifts and copies at once; what it turns in at the top, TLB_MASK clears. It
+ * reads one register, so it serves where the index comes from addr as it is, or from a sum
+ * that t2 needs too. Where the sum is the index's alone (and without BMI2), t1 = addr + lo
+ * by lea, or addr by mov, is shifted in place by shr.
  *
  * Nothing is stored to env for the sake of a possible fault: the slow path's descriptor
  * says which registers are newer than env.
@@ -15,8 +27,7 @@
 
 #include "tcg/x86_64/gen.h"
 
-/* Bits of an address that become the byte offset of a TLB entry when it is shifted right.
- */
+/* addr >> TLB_SHIFT & TLB_MASK is the byte offset of addr's entry in its mode's table. */
 enum {
     TLB_SHIFT = PAGE_BITS - TLB_ENTRY_BITS,
     TLB_MASK = (TLB_SIZE - 1) << TLB_ENTRY_BITS,
@@ -33,8 +44,8 @@ typedef struct Access {
     uint8_t *miss;   /* the jump to the slow path */
 } Access;
 
-/* --- descriptors
- * ------------------------------------------------------------------------------ */
+/* --- descriptors -------------------------------------------------------------- */
+
 static SlowStop stop_kind(X86Gen *g, const IrOp *op) {
     const IrContext *ctx = g->ctx;
     if (op->insn + 1u >= ctx->insn_count) {
@@ -104,8 +115,8 @@ static void slow_desc_init(SlowDesc *d) {
     d->value_reg = d->value2_reg = d->value3_reg = d->out_reg = REG_NONE;
 }
 
-/* --- the check
- * -------------------------------------------------------------------------------- */
+/* --- the check ---------------------------------------------------------------- */
+
 /* Address register and displacement; wide displacements are added up first. */
 static void access_begin(X86Gen *g, Access *a, const IrOp *op, int64_t disp,
                          uint32_t set) {
@@ -168,8 +179,8 @@ static void access_check(X86Gen *g, Access *a, int32_t lo, unsigned bytes, bool 
             table + (int32_t)offsetof(TlbEntry, addend));
 }
 
-/* --- moving the value
- * -------------------------------------------------------------------------- */
+/* --- moving the value --------------------------------------------------------- */
+
 /* dst = [base + index + disp] as memop says; index REG_NONE: none. */
 static void emit_load(X86Gen *g, unsigned memop, unsigned dst, unsigned base,
                       unsigned index, int32_t disp) {
@@ -268,8 +279,8 @@ static void emit_extend(Emit *e, unsigned memop, unsigned dst, unsigned src) {
     emit_rr(e, opcodes[memop & (MO_SIZE | MO_SIGN)], dst, src);
 }
 
-/* --- loads and stores
- * -------------------------------------------------------------------------- */
+/* --- loads and stores --------------------------------------------------------- */
+
 /* The value of a store: an immediate where the instruction has one. */
 static Opnd store_value(X86Gen *g, TempId t, unsigned memop) {
     const IrTemp *temp = &g->temps[t];
@@ -335,8 +346,8 @@ static void gen_guest_st(X86Gen *g, const IrOp *op) {
     c->back = g->e.p;
 }
 
-/* --- accesses that share a check
- * ----------------------------------------------------------------- */
+/* --- accesses that share a check ---------------------------------------------- */
+
 static void gen_guest_probe(X86Gen *g, const IrOp *op) {
     Access a;
     SlowDesc d;
@@ -403,9 +414,8 @@ static void gen_guest_st_at(X86Gen *g, const IrOp *op) {
     c->back = g->e.p;
 }
 
-/* --- atomics
- * -------------------------------------------------------------------------------------
- */
+/* --- atomics ------------------------------------------------------------------ */
+
 static uint32_t size_bits(unsigned memop) {
     unsigned size = memop & MO_SIZE;
     return (size == MO_64 ? X_W : 0) | (size == MO_16 ? X_66 : 0);

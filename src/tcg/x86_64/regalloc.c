@@ -4,9 +4,9 @@
  *
  *   temp            home                      in a register
  *   pinned global   its host register         always
- *   other global    its slot in env           loaded on demand, stored back late
- * ("dirty") local           a stack slot if evicted   from birth to death constant the
- * instruction           when it does not fit there
+ *   other global    its slot in env           loaded on demand, stored late ("dirty")
+ *   local           a stack slot if evicted   from birth to death
+ *   constant        the instruction           when it does not fit there
  *
  * A backward scan notes for each operand which op reads the temp next, so eviction drops
  * the value that is wanted last (Belady), and an operand that is not wanted again can
@@ -84,8 +84,8 @@ void ra_begin(X86Gen *g) {
     scan_next_uses(g);
 }
 
-/* --- homes
- * ------------------------------------------------------------------------------------ */
+/* --- homes -------------------------------------------------------------------- */
+
 static Opnd home(X86Gen *g, TempId t) {
     const IrTemp *temp = &g->temps[t];
     if (temp->kind == TEMP_GLOBAL) {
@@ -155,8 +155,8 @@ void ra_load(X86Gen *g, unsigned reg, TempId t) {
     }
 }
 
-/* --- registers
- * -------------------------------------------------------------------------------- */
+/* --- registers ---------------------------------------------------------------- */
+
 static inline void bind(X86Gen *g, unsigned reg, TempId t) {
     g->ts[t].reg = (uint8_t)reg;
     g->reg_temp[reg] = t;

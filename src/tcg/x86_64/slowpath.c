@@ -2,9 +2,11 @@
 /*
  * Slow paths: where generated code goes when the inline path does not apply.
  *
- *   cold stub: call thunk --> thunk: registers to memory --> x86_slow_path(cpu,
- * descriptor) jmp back   <-- ret: registers from memory <-- NULL descriptor      or jump
- * to the address returned (guest exception, block changed)
+ *   cold stub         thunk                            C
+ *   call thunk   -->  registers to memory         -->  x86_slow_path(cpu, descriptor)
+ *   jmp back     <--  registers from memory, ret  <--  NULL
+ *   descriptor        registers from memory, jmp  <--  an address: guest exception, or
+ *                                                      the block changed
  *
  * The thunk put the pinned globals in env and the temp registers in saved_gpr/saved_fpr;
  * from there the descriptor's list says which still hold a global that env must get.
@@ -36,8 +38,7 @@ static void reg_write(TcgCpu *cpu, const X86Priv *priv, unsigned reg, uint64_t v
     }
 }
 
-/* Host address for a probe that missed the first level; 0 if the span is not on one page.
- */
+/* Host address for a probe that missed; 0 if the span is not on one page of plain RAM. */
 static uint64_t slow_probe(TcgCpu *cpu, vaddr base, const SlowDesc *d) {
     vaddr lo = base + (int64_t)d->disp;
     vaddr last = lo + (uint32_t)d->value - 1;
@@ -112,8 +113,8 @@ const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv)
         memcpy(env + d->dirty[i].offset, reg_slot(cpu, priv, d->dirty[i].reg),
                d->dirty[i].bytes);
     }
-    /* Devices may use the host's FPU: keep the guest's flags and rounding mode out of it.
-     */
+    /* Devices may use the host's FPU: it is theirs without the guest's rounding mode, and
+     * flags they raise are not the guest's. */
     unsigned guest_csr = _mm_getcsr();
     if (guest_csr & MXCSR_ROUND_MASK) {
         _mm_setcsr(MXCSR_DEFAULT);

@@ -5,8 +5,10 @@
  *
  *   enter ----> block ----> block ----> epilogue
  *                 |  ^
- *                 v  |  slow (TLB miss, MMIO, soft FP), lookup (indirect jump), helper_*
- * (calls)
+ *                 v  |
+ *               slow       TLB miss, MMIO, soft FP
+ *               lookup     indirect jump
+ *               helper_*   calls of C
  */
 #include <cpuid.h>
 
@@ -70,8 +72,8 @@ static void align(Emit *e) {
     }
 }
 
-/* --- in and out
- * ------------------------------------------------------------------------------- */
+/* --- in and out --------------------------------------------------------------- */
+
 /* uintptr_t enter(void *env, const void *code) */
 static void emit_enter(Emit *e, X86Priv *priv) {
     priv->thunk.enter = e->p;
@@ -105,8 +107,8 @@ static void emit_enter(Emit *e, X86Priv *priv) {
     emit8(e, 0xc3);
 }
 
-/* --- continue elsewhere
- * ----------------------------------------------------------------------- */
+/* --- continue elsewhere ------------------------------------------------------- */
+
 static void emit_lookup(Emit *e, X86Priv *priv) {
     Thunks *t = &priv->thunk;
     align(e);
@@ -134,8 +136,7 @@ static void emit_lookup(Emit *e, X86Priv *priv) {
     emit8(e, 0);
     emit_jmp(e, t->exit_lookup);
 
-    /* The dead block's entry (5 bytes of it) called: its TB pointer lies in front of it.
-     */
+    /* Called by 5 bytes at a dead block's entry, with the TB pointer in front of them. */
     align(e);
     t->killed = e->p;
     emit8(e, 0x58); /* pop rax */
@@ -145,8 +146,8 @@ static void emit_lookup(Emit *e, X86Priv *priv) {
     emit_jmp(e, t->exit_lookup);
 }
 
-/* --- slow paths
- * ------------------------------------------------------------------------------- */
+/* --- slow paths --------------------------------------------------------------- */
+
 /* Called from a cold stub: call thunk; jmp back; descriptor. Registers are where
  * x86_slow_path() finds and changes them: pinned globals in env, the rest in saved_gpr
  * and saved_fpr. */
@@ -180,8 +181,8 @@ static const uint8_t *emit_slow(Emit *e, X86Priv *priv, bool xmm) {
     return start;
 }
 
-/* --- helpers
- * ---------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------ */
+
 static const uint8_t *emit_helper(Emit *e, X86Priv *priv, bool save_all, bool load_all,
                                   bool env) {
     align(e);
@@ -225,8 +226,8 @@ void thunks_emit(Emit *e, BackendState *bs, X86Priv *priv) {
     t->helper_pure = emit_helper(e, priv, false, false, false);
 }
 
-/* --- the host
- * --------------------------------------------------------------------------------- */
+/* --- the host ----------------------------------------------------------------- */
+
 static uint64_t xgetbv0(void) {
     uint32_t lo, hi;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));

@@ -2,11 +2,14 @@
 /*
  * A small machine to run IR on, for the tests of passes and back ends.
  *
- *   env:     pc | r0..r7 (i64) | f0..f3 (f64) | w0 w1 (i32) | s0 s1 (f32) | 64 bytes of
- * fields memory:  RAM_BASE   4 pages of RAM, in the TLB from the first access on; to mmu
- * index 1 each two neighbours are swapped SLOW_BASE  1 page of RAM that never enters the
- * TLB IO_BASE    1 page where a load gives a count and adds one to the first field of
- * env, and a store is remembered elsewhere  a fault: env's pc becomes HANDLER_PC
+ *   env      pc | r0..r7 i64 | f0..f3 f64 | w0 w1 i32 | s0 s1 f32 | 64 bytes of fields
+ *
+ *   memory   RAM_BASE    4 pages of RAM, in the TLB from the first access on; to mmu
+ *                        index 1 each two neighbours are swapped
+ *            SLOW_BASE   1 page of RAM that never enters the TLB
+ *            IO_BASE     1 page: a load gives a count and adds one to the first field of
+ *                        env, a store is remembered
+ *            elsewhere   a fault: env's pc becomes HANDLER_PC
  *
  * What a run did is all in IrMachine: registers, fields, memory, the list of I/O stores.
  */
@@ -102,8 +105,7 @@ static inline void machine_declare_globals(IrContext *ctx) {
     }
 }
 
-/* --- slow paths
- * ------------------------------------------------------------------------------- */
+/* --- slow paths --------------------------------------------------------------- */
 
 /* The host byte of a guest address in RAM or the slow page, else NULL. */
 static inline uint8_t *machine_byte(IrMachine *m, vaddr addr, unsigned mmu_idx) {
@@ -268,9 +270,7 @@ static const TcgCpuOps machine_ops = {
     .lookup = machine_lookup,
 };
 
-/* --- life
- * -------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------- */
 
 static inline void machine_flush_tlb(IrMachine *m) {
     for (unsigned mode = 0; mode < TLB_MMU_MODES; mode++) {

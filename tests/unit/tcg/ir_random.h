@@ -83,8 +83,7 @@ static inline uint64_t rnd_value(IrRandom *r) {
     }
 }
 
-/* An address: mostly RAM, sometimes the other kinds, at times a page's end or misaligned.
- */
+/* Mostly RAM, sometimes another kind of memory, at times a page's end or misaligned. */
 static inline uint64_t rnd_address(IrRandom *r) {
     static const uint64_t base[] = {
         RAM_BASE,  RAM_BASE, RAM_BASE, RAM_BASE + 0x1000,          RAM_BASE + 0x2000,
@@ -116,8 +115,7 @@ static inline void pool_drop(Pool *p, TempId t) {
     p->count = n;
 }
 
-/* --- operands
- * --------------------------------------------------------------------------------- */
+/* --- operands ----------------------------------------------------------------- */
 
 static inline TempId r_global(IrRandom *r) {
     return (TempId)rnd(r, REG_COUNT);
@@ -225,8 +223,7 @@ static inline TempId address_temp(IrRandom *r) {
     return t;
 }
 
-/* --- helpers that programs call
- * ---------------------------------------------------------------- */
+/* --- helpers that programs call ----------------------------------------------- */
 
 static inline uint64_t helper_mix(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
     (void)c;
@@ -272,9 +269,7 @@ static const HelperInfo info_fault = {
 static const HelperInfo *const test_helpers[] = {&info_mix, &info_bump, &info_note,
                                                  &info_fault, NULL};
 
-/* --- ops
- * --------------------------------------------------------------------------------------
- */
+/* --- ops ---------------------------------------------------------------------- */
 
 static inline void random_int_op(IrRandom *r) {
     static const uint8_t two[] = {IR_add,    IR_sub,  IR_mul,  IR_mulhs, IR_mulhu,
@@ -538,8 +533,7 @@ static inline void random_registers(IrRandom *r, IrMachine *m) {
     m->backend->fp_set_flags(&m->cpu->tcg.fp, 0);
 }
 
-/* --- running
- * ---------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------ */
 
 /* All that a block can have done. */
 typedef struct Outcome {

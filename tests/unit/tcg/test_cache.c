@@ -214,6 +214,28 @@ static void flush_kills_everything(void **state) {
     assert_int_equal(tc->stats.invalidated[TB_DEATH_FLUSH], 1000);
 }
 
+static void profile_lists_the_hottest_blocks_first(void **state) {
+    TbCache *tc = *state;
+    for (unsigned i = 0; i < 100; i++) {
+        add(tc, 0x100000 + i * 64, 4)->run_count = i * 7919 % 100;
+    }
+    tb_cache_invalidate_range(tc, 0x100000, 4, TB_DEATH_STORE);
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    tb_cache_print_profile(tc, out);
+    fclose(out);
+    unsigned long long runs, last = 99, lines = 0;
+    char *line = strchr(text, '\n') + 1; /* behind the heading */
+    for (; sscanf(line, "%llu", &runs) == 1; line = strchr(line, '\n') + 1) {
+        assert_int_equal(runs, last--);
+        lines++;
+    }
+    assert_int_equal(lines, 20);
+    assert_non_null(strstr(text, "blocks killed by a store: 1\n"));
+    free(text);
+}
+
 /* A model that is too simple to be wrong: an array of intervals. */
 static void random_writes_agree_with_a_list_of_intervals(void **state) {
     TbCache *tc = *state;
@@ -269,6 +291,7 @@ int main(void) {
         T(write_changes_the_page_sequence_even_without_blocks),
         T(eviction_takes_the_oldest_region_only),
         T(flush_kills_everything),
+        T(profile_lists_the_hottest_blocks_first),
         T(random_writes_agree_with_a_list_of_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /*
  * The interpreter as a back end: entries and exits, chaining, killing, the jump cache,
  * what a store to the running block's own code does, what does not fit. What ops compute
- * is in tests/ir and test_ir_eval.c.
+ * is in tests/ir, run by test_ir_text.c.
  */
 #include "tcg/ir_random.h"
 
@@ -61,8 +61,7 @@ static void request_is_seen_at_a_back_edge(void **state) {
     load(f, COUNTING_BLOCK);
     f->m->backend->link(&f->m->bs, &f->m->tb, 0, &f->m->tb);
     f->m->cpu->tcg.exit_request = 1;
-    /* By the unchecked entry once round, then the chain back comes in by the checked one.
-     */
+    /* The first round by the unchecked entry; the chain comes back by the checked one. */
     f->m->exit = f->m->backend->enter(&f->m->bs, &f->m->cpu->tcg, f->m->tb.code_fast);
     assert_int_equal(f->m->exit, TB_EXIT_REQUEST);
     assert_int_equal(f->m->cpu->env.pc, 0x1000);

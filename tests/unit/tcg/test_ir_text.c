@@ -5,8 +5,7 @@
  *   test a_name_that_is_a_claim
  *   input
  *      ... IR ...
- *   optimized                      (may be left out) what optimizer and liveness make of
- * it;
+ *   optimized                      what optimizer and liveness make of it; may be left out
  *      ... IR ...  ; rule          where a rule is named, it must be that one
  *   given  r1=0x5 m32:0x10000=7    any number of times, each followed by
  *   expect r0=0x6 exit=slot0 pc=0x1004
@@ -53,8 +52,7 @@ typedef struct Fixture {
         fail_msg("IR text test %s", (c)->name);                                          \
     } while (0)
 
-/* --- registers and memory by name
- * -------------------------------------------------------------- */
+/* --- registers and memory by name --------------------------------------------- */
 
 static const char *const exits[8] = {"slot0", "slot1", "lookup", "request",
                                      "state", "halt",  "debug",  NULL};
@@ -155,8 +153,7 @@ static void each_key(const Case *c, IrMachine *m, const char *list, KeyFn *fn) {
     }
 }
 
-/* --- running a case
- * ---------------------------------------------------------------------------- */
+/* --- running a case ----------------------------------------------------------- */
 
 static void parse(Fixture *f, const Case *c) {
     Error *err = NULL;
@@ -265,8 +262,7 @@ static void run_case(Fixture *f, const Case *c) {
     run_all(f, c);
 }
 
-/* --- reading files
- * ------------------------------------------------------------------------------ */
+/* --- reading files ------------------------------------------------------------ */
 
 static char *read_file(const char *path) {
     FILE *in = fopen(path, "rb");

@@ -97,8 +97,7 @@ static void random_programs_do_the_same(void **state) {
     }
 }
 
-/* --- snippets: one for each rule
- * ---------------------------------------------------------------- */
+/* --- snippets: one for each rule ---------------------------------------------- */
 
 static uint64_t rnd_const(IrRandom *r) {
     return rnd_value(r);

@@ -219,9 +219,9 @@ static void softfloat_agrees_with_host_fma(void **state) {
     check_operations(__func__, fma_operations, COUNT(fma_operations));
 }
 
-/* --- RMM, which no host has
- * ------------------------------------------------------------------
- *
+/* --- RMM, which no host has --------------------------------------------------- */
+
+/*
  * Round to nearest, ties away, differs from round to nearest, ties to even, on exact ties
  * only. A tie is recognized in binary128, which holds each of these exact results if it
  * is a tie.

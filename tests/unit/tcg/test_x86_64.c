@@ -5,8 +5,8 @@
  */
 #include "x86_64_rig.h"
 
-/* --- what ops.def says
- * ---------------------------------------------------------------------------- */
+/* --- what ops.def says -------------------------------------------------------- */
+
 static uint64_t narrow(uint64_t v, IrType type) {
     return type == IR_I32 ? (uint32_t)v : v;
 }
@@ -152,8 +152,8 @@ static uint64_t eval(const IrOp *op, const uint64_t in[4]) {
     }
 }
 
-/* --- random programs
- * ------------------------------------------------------------------------------ */
+/* --- random programs ---------------------------------------------------------- */
+
 enum { LOCALS = 10, STEPS = 24 };
 static const uint8_t int_ops[] = {
     IR_mov,     IR_ext_s8,  IR_ext_s16, IR_ext_s32, IR_ext_u8, IR_ext_u16, IR_ext_u32,
@@ -306,9 +306,8 @@ static void programs_run_without_host_extensions(void **state) {
     run_random(0, seed_of_today() + 2, STEPS, 10000);
 }
 
-/* --- control
- * -------------------------------------------------------------------------------------
- */
+/* --- control ------------------------------------------------------------------ */
+
 static void brcond_goes_where_the_condition_says(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);
@@ -567,9 +566,8 @@ static void goto_ptr_finds_blocks_in_the_jump_cache(void **state) {
     rig_free(r);
 }
 
-/* --- helpers
- * --------------------------------------------------------------------------------------
- */
+/* --- helpers ------------------------------------------------------------------ */
+
 static uint64_t helper_mix(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
     RigEnv *e = env;
     uint64_t sum = 0;
@@ -672,8 +670,8 @@ static void a_faulting_helper_leaves_with_exact_state(void **state) {
     rig_free(r);
 }
 
-/* --- the code buffer
- * ------------------------------------------------------------------------------ */
+/* --- the code buffer ---------------------------------------------------------- */
+
 static void no_mapping_is_writable_and_executable(void **state) {
     (void)state;
     Rig *r = rig_new(~0u);

@@ -72,9 +72,8 @@ static uint32_t random_f32(Rig *r) {
     }
 }
 
-/* --- the model
- * --------------------------------------------------------------------------------------
- */
+/* --- the model ---------------------------------------------------------------- */
+
 static uint64_t eval32(FpState *st, const IrOp *op, const uint64_t in[3]) {
     uint32_t a = (uint32_t)in[0], b = (uint32_t)in[1], c = (uint32_t)in[2],
              sign = 1u << 31;
@@ -198,8 +197,8 @@ static uint64_t eval64(FpState *st, const IrOp *op, const uint64_t in[3]) {
     }
 }
 
-/* --- random programs
- * -------------------------------------------------------------------------------- */
+/* --- random programs ---------------------------------------------------------- */
+
 enum { POOL = 28, STEPS = 60 };
 
 static uint32_t unboxed(uint64_t v) {

@@ -3,8 +3,9 @@
  * A bench for the x86-64 back end: 31 integer globals, the first nine of them pinned, 32
  * floating ones, and slow paths that only record what they were asked.
  *
- *   guest addresses: RIG_RAM .. +4 pages plain memory; SLOW_RAM .. memory that is never
- * in the TLB; all else faults (env pc = RIG_HANDLER)
+ *   guest address   RIG_RAM    RIG_RAM_PAGES of plain memory
+ *                   RIG_SLOW   memory that is never in the TLB
+ *                   elsewhere  a fault: env's pc becomes RIG_HANDLER
  */
 #ifndef VITRINE_TESTS_X86_64_RIG_H
 #define VITRINE_TESTS_X86_64_RIG_H
@@ -119,8 +120,8 @@ static inline uint64_t rig_random_value(Rig *r) {
     }
 }
 
-/* --- slow paths
- * ------------------------------------------------------------------------------- */
+/* --- slow paths --------------------------------------------------------------- */
+
 static inline uint8_t *rig_host(Rig *r, vaddr addr, unsigned size) {
     if (addr >= RIG_RAM && addr + size <= RIG_RAM + sizeof(r->ram)) {
         return r->ram + (addr - RIG_RAM);
@@ -301,9 +302,8 @@ static const void *rig_lookup(TcgCpu *tcg) {
 static const TcgCpuOps rig_ops = {rig_load, rig_store, rig_rmw,
                                   rig_cas,  rig_probe, rig_lookup};
 
-/* --- life
- * -------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------- */
+
 static inline void rig_tlb_flush(Rig *r) {
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         for (unsigned i = 0; i < TLB_SIZE; i++) {
@@ -355,8 +355,8 @@ static inline void rig_free(Rig *r) {
     free(r);
 }
 
-/* --- one block
- * -------------------------------------------------------------------------------- */
+/* --- one block ---------------------------------------------------------------- */
+
 static inline IrContext *rig_begin(Rig *r, vaddr pc) {
     ir_block_begin(r->ctx);
     ir_insn_start(r->ctx, pc);

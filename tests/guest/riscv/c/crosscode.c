@@ -18,7 +18,7 @@
 #define LI_A0(n) (0x00000513u | (uint32_t)(n) << 20) /* li a0, n */
 #define MSIP(h) ((volatile uint32_t *)(0x2000000ul + 4 * (h)))
 
-enum { ROUNDS = 1000, PAGE_WORDS = 1024, PAGES = 256, CODE_MAX = 2048 };
+enum { ROUNDS = 300, PAGE_WORDS = 1024, PAGES = 256, CODE_MAX = 2048 };
 enum { OWN_PAGE, WITH_DATA, TWO_PAGES, BY_AMO, NEW_PAGE, VARIANTS };
 
 static uint32_t code[PAGES][PAGE_WORDS] __attribute__((aligned(4096)));
