@@ -10,7 +10,6 @@ endif
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 BASE := -std=c11 -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -MMD -MP -fno-strict-aliasing -fwrapv
-LIBS_PKG := slirp libfdt
 
 OPT_debug   := -O0 -g
 OPT_release := -O2 -g
@@ -20,11 +19,9 @@ OPT_tsan    := -O1 -g -fsanitize=thread -Wno-tsan
 OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 
-PKG_CFLAGS := $(shell pkg-config --cflags slirp capstone 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs slirp 2>/dev/null) -lfdt -ldl
-
-CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS := $(PKG_LIBS) -lpthread -lutil -lm
+CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(CFLAGS)
+# Capstone is loaded at run time, when host code is to be shown.
+LDLIBS := -lslirp -lfdt -ldl -lpthread -lutil -lm
 
 # Recipes show what they make; V=1 shows the commands.
 ifeq ($(V),)

@@ -6,7 +6,7 @@ FUZZ_CC ?= clang
 FUZZ_BUILD := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
   -fno-sanitize=function
-FUZZ_CFLAGS := $(BASE) $(WARN) $(FUZZ_FLAGS) $(PKG_CFLAGS)
+FUZZ_CFLAGS := $(BASE) $(WARN) $(FUZZ_FLAGS)
 SECONDS ?= 600
 FUZZ_SEED ?= 1
 

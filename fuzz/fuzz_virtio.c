@@ -63,6 +63,10 @@ static void fill_arena(Machine *m, FuzzInput *in) {
     /* What is left: contents of buffers, such as headers of requests. */
     size_t n = fuzz_left(in) > 64 ? fuzz_left(in) - 32 : 0;
     address_space_write(&m->as, ARENA + 0x1000, in->p, n > 0x2000 ? 0x2000 : n);
+    if (fuzz_u8(in) & 1) { /* the header of a request to a disk: type, sector */
+        uint64_t header[2] = {fuzz_u8(in) & 0x1f, fuzz_take(in, 2)};
+        address_space_write(&m->as, ARENA + 0x1000, header, sizeof(header));
+    }
 }
 
 static void set_up(Machine *m, hwaddr base, FuzzInput *in, bool legacy) {
@@ -124,6 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         if ((what & 0xc0) == 0xc0) {
             put(m, base, R_STATUS, fuzz_u8(&in));
+        } else if (what & 0x40) {
+            uint64_t value;
+            address_space_load(&m->as, base + fuzz_u8(&in) * 4, 1u << (what & 3), &value);
+        } else if (what & 0x80) { /* configuration space */
+            address_space_store(&m->as, base + 0x100 + fuzz_u8(&in), 1u << (what & 3), what);
         }
     }
     fuzz_machine_reset(m);

@@ -12,7 +12,6 @@ run_packages="
 gcc                        compiler
 libc6-dev                  C library
 make                       build
-pkg-config                 where libraries are
 libslirp-dev               user networking
 libfdt-dev                 device tree
 libcapstone-dev            disassembly of host code

@@ -171,15 +171,19 @@ static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t catego
     if (!log_enabled(log, category) || !log_in_filter(log, tb->pc)) {
         return;
     }
+    const Backend *b = cpu->group->backend;
+    if (category == LOG_OUT_ASM && !b->disassemble) {
+        return;
+    }
     FILE *out = log_stream(log);
     flockfile(out);
     fprintf(out, "%s\n", title);
     if (category == LOG_OUT_ASM) {
-        const Backend *b = cpu->group->backend;
         const uint8_t *p = tb->code, *end = tb->code + tb->code_size;
         char text[128];
-        while (b->disassemble && p < end) {
-            unsigned n = b->disassemble(p, end, (uint64_t)(uintptr_t)p, text, sizeof(text));
+        while (p < end) {
+            unsigned n = b->disassemble(&cpu->group->cache->bs, p, end,
+                                        (uint64_t)(uintptr_t)p, text, sizeof(text));
             fprintf(out, "0x%012" PRIx64 ":  %s\n", (uint64_t)(uintptr_t)p, text);
             p += n ? n : 1;
         }

@@ -15,7 +15,7 @@
 #include "cpu/exec.h"
 
 enum { ENTRIES_PER_RUN = 1 << 20, ENTRIES_PER_LOOK = 64 };
-#define TURN_NS 5000000 /* of thread=single, and how often its ticker looks */
+#define TURN_NS 1000000 /* of thread=single, and how often its ticker looks */
 
 /* Not parked for the debugger, and not halted with nothing to do. */
 static bool can_run(const CPUState *cpu) {

@@ -11,7 +11,7 @@
  * Not modelled: guestfwd, smb, and the ipv6-* addresses (IPv6 is on with its defaults).
  */
 #include <errno.h>
-#include <libslirp.h>
+#include <slirp/libslirp.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>

@@ -75,9 +75,10 @@ typedef struct Backend {
     unsigned (*fp_get_flags)(const FpEnv *fp);
     void (*fp_set_flags)(FpEnv *fp, unsigned flags);
     void (*fp_set_round)(FpEnv *fp, unsigned mode); /* FP_MODE_RNE .. FP_MODE_RUP */
-    /* One host instruction at p as text; returns its length. NULL: no host instructions. */
-    unsigned (*disassemble)(const uint8_t *p, const uint8_t *end, uint64_t address, char *text,
-                            size_t text_size);
+    /* One host instruction at p as text, or data among instructions as a line that starts with
+     * "; "; returns its length. p: in a block's code, rx. NULL: no host instructions. */
+    unsigned (*disassemble)(const BackendState *bs, const uint8_t *p, const uint8_t *end,
+                            uint64_t address, char *text, size_t text_size);
     bool needs_code_buffer; /* executable memory; interp keeps its ops in plain memory */
 } Backend;
 

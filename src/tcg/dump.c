@@ -53,7 +53,7 @@ const char *const ir_text_format[IR_OPCODE_COUNT] = {
     [IR_env_st] = "0, E, m",
     [IR_guest_ld] = "o, A, m, u",
     [IR_guest_st] = "1, A, m, u",
-    [IR_guest_probe] = "o, P, m, u",
+    [IR_guest_probe] = "o, P, d, u",
     [IR_guest_ld_at] = "o, A, 1, m, u",
     [IR_guest_st_at] = "1, A, 2, m, u",
     [IR_guest_rmw] = "w o, A, 1, m, u",
@@ -150,9 +150,6 @@ static void dump_memop(unsigned memop, FILE *out) {
     if (memop & MO_ALIGN) {
         fputs(".align", out);
     }
-    if (memop & MO_STORE) {
-        fputs(".store", out);
-    }
     if (memop & MO_FP) {
         fputs(".fp", out);
     }
@@ -207,6 +204,9 @@ static void dump_field(const IrContext *ctx, const IrOp *op, char field, FILE *o
         break;
     case 'm':
         dump_memop(ir_aux_memop(op->aux), out);
+        break;
+    case 'd':
+        fputs(ir_aux_memop(op->aux) & MO_STORE ? "store" : "load", out);
         break;
     case 'u':
         fprintf(out, "mmu %u", ir_aux_mmu_idx(op->aux));

@@ -24,7 +24,7 @@
  *
  *   o  out                   0 1 2 3  in[0] to in[3]
  *   A  [in[0] + imm]         E        [env + imm]        P  [in[0] + lo], len
- *   m  memop                 u        mmu index
+ *   m  memop                 u        mmu index          d  probe for: load, store
  *   c  condition             f        float condition    w  rmw      r  rounding mode
  *   p  position, length      i        FCVT_*             L  label
  *   X  imm in hex            k        aux in decimal     C  helper(arguments) -> out

@@ -179,7 +179,7 @@ static unsigned parse_memop(Parser *s) {
     static const struct {
         const char *name;
         unsigned bit;
-    } marks[] = {{"be", MO_BE}, {"align", MO_ALIGN}, {"store", MO_STORE}, {"fp", MO_FP}};
+    } marks[] = {{"be", MO_BE}, {"align", MO_ALIGN}, {"fp", MO_FP}};
     char buf[48];
     word(s, buf, sizeof(buf));
     char *rest, *part = strtok_r(buf, ".", &rest);
@@ -190,16 +190,16 @@ static unsigned parse_memop(Parser *s) {
         }
     }
     if (memop == 8) {
-        fail(s, "a size: u8, s8, ... s64, with .be, .align, .store, .fp");
+        fail(s, "a size: u8, s8, ... s64, with .be, .align, .fp");
         return 0;
     }
     while ((part = strtok_r(NULL, ".", &rest))) {
         unsigned bit = 0;
-        for (unsigned i = 0; i < 4; i++) {
+        for (unsigned i = 0; i < 3; i++) {
             bit |= strcmp(part, marks[i].name) == 0 ? marks[i].bit : 0;
         }
         if (!bit) {
-            fail(s, ".be, .align, .store or .fp");
+            fail(s, ".be, .align or .fp");
         }
         memop |= bit;
     }
@@ -292,6 +292,12 @@ static void parse_field(Parser *s, IrOp *op, char field) {
     case 'm':
         op->aux = (uint16_t)((op->aux & ~0xff) | parse_memop(s));
         break;
+    case 'd': {
+        static const char *const names[2] = {"load", "store"};
+        unsigned memop = name_in(s, names, 2, "load or store") ? MO_STORE : 0;
+        op->aux = (uint16_t)((op->aux & ~0xff) | memop);
+        break;
+    }
     case 'u':
         expect(s, "mmu");
         op->aux = (uint16_t)((op->aux & 0xff) | (number(s) & 0xff) << 8);

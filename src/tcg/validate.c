@@ -213,6 +213,9 @@ static const char *check_memory(const IrOp *op) {
         }
         break;
     case IR_guest_probe:
+        if (memop & ~(unsigned)MO_STORE) {
+            return "a probe is for loads or stores, of its own length";
+        }
         return ir_probe_len(op->imm) == 0 ? "an empty probe" : NULL;
     default:
         break;

@@ -108,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--isa-count", type=int, default=12, help="instances of an instruction row")
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "1")))
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("VITRINE_SEED", "1")))
     parser.add_argument("--prefix", default="guest", help="of the names of cases")
     args = parser.parse_args()
     failed = 0

@@ -2,8 +2,8 @@
 /*
  * The x86-64 back end: from a block of IR to host code in one pass.
  *
- *   ops[] --backward--> next uses --forward--> registers + bytes --> cold stubs --> labels
- *                                                                              patched
+ *   ops[] --backward--> next uses --forward--> registers + bytes --> labels patched
+ *                                                                --> cold stubs
  *
  *   | TB * | entry check | main path              | cold: slow paths, exits |
  *          ^ code        ^ code_fast                                        ^ code_size

@@ -3,7 +3,7 @@
  * Control: the way into a block, labels and branches in it, the ways out of it, and
  * calls.
  *
- *   code:       cmp dword [exit_request], 0    lies in one aligned word: kill() patches it
+ *   code:       cmp dword [exit_request], 0    in one aligned word: kill() patches it
  *               jne cold ------------------------> pc = tb->pc, return TB_EXIT_REQUEST
  *   code_fast:  ...
  *               jmp rel32                      a slot: link() patches the displacement;
@@ -162,8 +162,8 @@ static bool slot_free(const X86Gen *g, const IrOp *op) {
     return op->aux < TB_MAX_SLOTS && !g->tb->jump[op->aux].used;
 }
 
-/* The second goto_tb of "brcond L; goto_tb; label L; goto_tb" when nothing else goes to L;
- * else NULL. */
+/* The second goto_tb of "brcond L; goto_tb; label L; goto_tb" if nothing else goes to L;
+ * or NULL. */
 static const IrOp *taken_exit(const X86Gen *g, const IrOp *op) {
     const IrOp *ops = g->ctx->ops;
     unsigned count = g->ctx->op_count;

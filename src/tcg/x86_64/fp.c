@@ -10,7 +10,7 @@
  *
  * Invariants: an instruction that may be followed by a soft one raises no flag that the
  * soft one would not raise (compare before converting where it could).
- * Spec: Intel SDM volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, chapters F and D.
+ * Spec: Intel SDM volume 1, chapters 11 and 14; RISC-V Unprivileged ISA, F and D.
  */
 #include "tcg/x86_64/gen.h"
 

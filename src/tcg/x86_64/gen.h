@@ -4,8 +4,8 @@
  *
  *   rbp                   env + ENV_BIAS: one-byte displacements reach env's first 256
  *                         bytes
- *   rbx r8-r15            pinned globals, always; while generated code runs their slots in
- *                         env are stale
+ *   rbx r8-r15            pinned globals, always; while generated code runs, their slots
+ *                         in env are stale
  *   rax rcx rdx rsi rdi,  what the current block needs: locals, copies of other globals
  *   xmm0-15
  *   rsp                   16-byte aligned; the locals' spill slots lie from there up
@@ -65,12 +65,12 @@ typedef struct Thunks {
     const uint8_t *killed;      /* called from a dead block's entry */
     const uint8_t *slow;        /* call of x86_slow_path: no xmm register is live */
     const uint8_t *slow_xmm;    /* the same, saving and restoring xmm registers too */
-    /* Calls of rax. full: (env, rsi, rdx, rcx, rdi), all globals in env, then reloaded. */
+    /* rax(env, rsi, rdx, rcx, rdi): all globals in env, then reloaded. */
     const uint8_t *helper_full;
-    const uint8_t *helper_read; /* the same, only the caller-saved globals are reloaded */
+    const uint8_t *helper_read;  /* the same, only the caller-saved globals are reloaded */
     const uint8_t *helper_light; /* the same, globals are merely preserved */
     const uint8_t *helper_pure;  /* rax(rdi, rsi, rdx, rcx): globals are preserved */
-    const uint8_t *constants; /* FpConstant, each as f32 and as f64, eight bytes apiece */
+    const uint8_t *constants;    /* FpConstant: as f32 and as f64, eight bytes each */
 } Thunks;
 
 typedef struct TempState {
@@ -188,8 +188,8 @@ static inline int32_t env_disp(int64_t offset) {
     return (int32_t)(offset - ENV_BIAS);
 }
 
-unsigned x86_disassemble(const uint8_t *p, const uint8_t *end, uint64_t address,
-                         char *text, size_t text_size);
+unsigned x86_disassemble(const BackendState *bs, const uint8_t *p, const uint8_t *end,
+                         uint64_t address, char *text, size_t text_size);
 
 /* --- regalloc.c --------------------------------------------------------------- */
 

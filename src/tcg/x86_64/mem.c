@@ -15,10 +15,10 @@
  * the tag of the page where it begins: no test of its own. With MO_ALIGN t2 keeps the low
  * bits of addr instead, and a misaligned access misses for them.
  *
- * rorx (BMI2) shifts and copies at once; what it turns in at the top, TLB_MASK clears. It
- * reads one register, so it serves where the index comes from addr as it is, or from a sum
- * that t2 needs too. Where the sum is the index's alone (and without BMI2), t1 = addr + lo
- * by lea, or addr by mov, is shifted in place by shr.
+ * rorx (BMI2) copies and shifts at once; what it turns in at the top, TLB_MASK clears. It
+ * serves where the index comes from addr as it is, or from a sum that t2 needs too. Where
+ * the sum is the index's alone, lea puts it in t1 and shr shifts it there: a rorx would
+ * save nothing. Without BMI2 it is mov or lea, then shr, always.
  *
  * Nothing is stored to env for the sake of a possible fault: the slow path's descriptor
  * says which registers are newer than env.

@@ -340,9 +340,9 @@ static uint64_t random_next(uint64_t *s) { /* xorshift64* (Vigna 2016) */
 static void snapshot_is_an_array_over_an_untouched_image(void **state) {
     (void)state;
     enum { FILE_SIZE = 100 * 1000, SIZE = 100352 }; /* rounded up to a sector */
-    const char *given = getenv("SEED");
+    const char *given = getenv("VITRINE_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    print_message("SEED=%llu\n", (unsigned long long)seed);
+    print_message("VITRINE_SEED=%llu\n", (unsigned long long)seed);
     uint64_t s = seed * 2 + 1;
     Image *im = image_new(FILE_SIZE);
     static uint8_t model[SIZE], before[FILE_SIZE], buf[SIZE];

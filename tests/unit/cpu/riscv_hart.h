@@ -153,9 +153,9 @@ static inline bool hart_may_read(Hart *h, unsigned csr) {
 
 /* xorshift64*; the seed is printed so that a failure can be repeated. */
 static inline uint64_t random_seed(void) {
-    const char *fixed = getenv("SEED");
+    const char *fixed = getenv("VITRINE_SEED");
     uint64_t seed = fixed ? strtoull(fixed, NULL, 0) : (uint64_t)time(NULL) * 2654435761u;
-    print_message("seed 0x%llx (SEED= repeats it)\n", (unsigned long long)seed);
+    print_message("VITRINE_SEED=0x%llx\n", (unsigned long long)seed);
     return seed ? seed : 1;
 }
 static inline uint64_t random_next(uint64_t *s) {

@@ -353,9 +353,9 @@ static void scribble(Drv *d, unsigned queues, uint64_t *s) {
 
 static void random_guest_cannot_hurt_any_device(void **state) {
     (void)state;
-    const char *given = getenv("SEED");
+    const char *given = getenv("VITRINE_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    print_message("SEED=%llu\n", (unsigned long long)seed);
+    print_message("VITRINE_SEED=%llu\n", (unsigned long long)seed);
     uint64_t s = seed * 2 + 1;
     char path[] = "/tmp/test-virtio-hostile-XXXXXX";
     int fd = mkstemp(path);

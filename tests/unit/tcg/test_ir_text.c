@@ -5,7 +5,7 @@
  *   test a_name_that_is_a_claim
  *   input
  *      ... IR ...
- *   optimized                      what optimizer and liveness make of it; may be left out
+ *   optimized                      what optimizer and liveness make of it; optional
  *      ... IR ...  ; rule          where a rule is named, it must be that one
  *   given  r1=0x5 m32:0x10000=7    any number of times, each followed by
  *   expect r0=0x6 exit=slot0 pc=0x1004

@@ -61,7 +61,7 @@ static void unused_pure_call_goes_and_unused_load_stays(void **state) {
     IrOp *ops = load(state, "   call helper_mix(r4, r5) -> %0\n"
                             "   guest_ld_i64 %1, [r0], u64, mmu 0\n"
                             "   env_ld_i64 %2, [env + 0x78], u64\n"
-                            "   guest_probe_i64 %3, [r0], 8, u8, mmu 0\n"
+                            "   guest_probe_i64 %3, [r0], 8, load, mmu 0\n"
                             "   fadd_f64 dyn %4:f64, f0, f1\n"
                             "   call helper_note(r4) -> %5\n"
                             "   exit_tb 4\n");

@@ -261,7 +261,7 @@ static void random_program(Rig *r, Model *m, unsigned steps) {
     }
     if (!ok) {
         ir_dump(ctx, stderr);
-        rig_disassemble(tb);
+        rig_disassemble(r, tb);
         for (unsigned i = 0; i < RIG_X; i++) {
             if (r->env->x[i] != m->value[r->x[i]]) {
                 fprintf(stderr, "x%u (temp %u, reg %u): %#llx, expected %#llx\n", i,
@@ -289,8 +289,7 @@ static void run_random(uint32_t features, uint64_t seed, unsigned steps,
 }
 
 static uint64_t seed_of_today(void) {
-    const char *s = getenv("SEED");
-    return s ? strtoull(s, NULL, 0) : 0x5eed;
+    return rig_seed(0x5eed);
 }
 
 static void single_ops_do_what_ops_def_says(void **state) {

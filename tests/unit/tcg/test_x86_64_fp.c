@@ -7,8 +7,7 @@
 #include "x86_64_rig.h"
 
 static uint64_t seed_of_today(void) {
-    const char *s = getenv("SEED");
-    return s ? strtoull(s, NULL, 0) : 0xf10a7;
+    return rig_seed(0xf10a7);
 }
 
 static uint64_t random_f64(Rig *r) {
@@ -309,7 +308,7 @@ static void run_fp(uint32_t features, unsigned steps, unsigned rounds) {
         if (memcmp(m.x, r->env->x, sizeof(m.x)) || memcmp(m.f, r->env->f, sizeof(m.f)) ||
             got != flags) {
             ir_dump(r->ctx, stderr);
-            rig_disassemble(tb);
+            rig_disassemble(r, tb);
             for (unsigned i = 0; i < RIG_X; i++) {
                 if (m.x[i] != r->env->x[i] || m.f[i] != r->env->f[i]) {
                     fprintf(stderr,

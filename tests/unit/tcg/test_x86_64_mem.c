@@ -6,8 +6,7 @@
 #include "x86_64_rig.h"
 
 static uint64_t seed_of_today(void) {
-    const char *s = getenv("SEED");
-    return s ? strtoull(s, NULL, 0) : 0xacce55;
+    return rig_seed(0xacce55);
 }
 
 typedef struct State {
@@ -25,7 +24,7 @@ static void expect_state(Rig *r, const State *s, const TranslationBlock *tb,
         return;
     }
     ir_dump(r->ctx, stderr);
-    rig_disassemble(tb);
+    rig_disassemble(r, tb);
     for (unsigned i = 0; i < RIG_X; i++) {
         if (r->env->x[i] != s->env.x[i] || r->env->f[i] != s->env.f[i]) {
             fprintf(stderr, "%u: x %#llx, expected %#llx; f %#llx, expected %#llx\n", i,
@@ -298,7 +297,7 @@ static void probes_are_shared(void **state) {
         op->out = h;
         op->in[0] = r->x[base];
         op->imm = (uint32_t)lo | (uint64_t)24 << 32;
-        op->aux = ir_mem_aux(MO_64 | MO_STORE, 1);
+        op->aux = ir_mem_aux(MO_STORE, 1);
         op = ir_emit(ctx, IR_guest_st_at, IR_I64);
         op->in[0] = r->x[base];
         op->in[1] = r->x[value];
@@ -448,6 +447,46 @@ static void env_fields_are_loaded_and_stored(void **state) {
     rig_free(r);
 }
 
+/* One line a descriptor, and the lines together are the block: were a descriptor taken for
+ * instructions, the lines behind it would not be those of the next stub. */
+static void slow_paths_are_disassembled_as_one_line(void **state) {
+    static const char *const want[] = {
+        "; slow path: load s32 [rbx + 0x8] -> r8; at pc",
+        "; slow path: store u16.be [rbx - 0x2], r9; at pc + 0x4",
+        "; slow path: store u8 [rbx], 0x7; at pc + 0x8",
+        "; slow path: rmw add u64 [rbx], r9 -> rax; at pc + 0xc",
+    };
+    (void)state;
+    Rig *r = rig_new(~0u);
+    IrContext *ctx = rig_begin(r, RIG_PC);
+    ir_guest_ld(ctx, IR_I64, r->x[2], r->x[1], 8, MO_32 | MO_SIGN, 0);
+    ir_insn_start(ctx, RIG_PC + 4);
+    ir_guest_st(ctx, r->x[3], r->x[1], -2, MO_16 | MO_BE, 0);
+    ir_insn_start(ctx, RIG_PC + 8);
+    ir_guest_st(ctx, ir_const_i64(ctx, 7), r->x[1], 0, MO_8, 0);
+    ir_insn_start(ctx, RIG_PC + 12);
+    ir_guest_rmw(ctx, RMW_ADD, IR_I64, r->x[20], r->x[1], r->x[3], 0, MO_64, 0);
+    ir_exit_tb(ctx, TB_EXIT_HALT);
+    const TranslationBlock *tb = rig_generate(r);
+    const uint8_t *p = tb->code, *end = p + tb->code_size;
+    unsigned found = 0, calls = 0;
+    while (p < end) {
+        char text[128];
+        p += x86_disassemble(&r->bs, p, end, (uint64_t)(uintptr_t)p, text, sizeof(text));
+        calls += strncmp(text, "call ", 5) == 0;
+        if (text[0] == ';') {
+            assert_true(found < sizeof(want) / sizeof(want[0]));
+            assert_string_equal(text, want[found]);
+            assert_int_equal(calls, ++found);
+        } else if (strncmp(text, ".byte", 5) == 0) {
+            fail_msg("%s", text);
+        }
+    }
+    assert_ptr_equal(p, end);
+    assert_int_equal(found, sizeof(want) / sizeof(want[0]));
+    rig_free(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hit_takes_no_slow_path),
@@ -460,6 +499,7 @@ int main(void) {
         cmocka_unit_test(atomics_do_what_ops_def_says),
         cmocka_unit_test(a_misaligned_atomic_faults),
         cmocka_unit_test(env_fields_are_loaded_and_stored),
+        cmocka_unit_test(slow_paths_are_disassembled_as_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

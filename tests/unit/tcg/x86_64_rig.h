@@ -391,10 +391,11 @@ static inline uintptr_t rig_enter(Rig *r, const TranslationBlock *tb) {
     return backend_x86_64.enter(&r->bs, &r->cpu->tcg, tb->code);
 }
 
-static inline void rig_disassemble(const TranslationBlock *tb) {
+static inline void rig_disassemble(const Rig *r, const TranslationBlock *tb) {
     char text[128];
     for (const uint8_t *p = tb->code, *end = p + tb->code_size; p < end;) {
-        unsigned n = x86_disassemble(p, end, (uint64_t)(uintptr_t)p, text, sizeof(text));
+        unsigned n = x86_disassemble(&r->bs, p, end, (uint64_t)(uintptr_t)p, text,
+                                     sizeof(text));
         fprintf(stderr, "  %p  %s\n", (const void *)p, text);
         p += n;
     }
@@ -406,6 +407,14 @@ static inline uintptr_t rig_run(Rig *r) {
     uintptr_t exit = rig_enter(r, tb);
     rig_reset(r);
     return exit;
+}
+
+/* VITRINE_SEED=n in the environment runs another set. */
+static inline uint64_t rig_seed(uint64_t usual) {
+    const char *text = getenv("VITRINE_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 0) : usual;
+    printf("VITRINE_SEED=%#llx\n", (unsigned long long)seed);
+    return seed;
 }
 
 #endif
