@@ -95,7 +95,7 @@ unmodelled: ## list what is not modelled and where we deviate from a manual
 	@grep -rnE 'Not modelled:|Deviates:' src | sed 's/: *[/* ]*/: /'
 
 format: ## run clang-format on the C sources
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	find src tests fuzz bench -name '*.[ch]' -exec clang-format -i {} +
 
 clean: ## remove the build trees
 	rm -rf build

@@ -31,7 +31,6 @@ qemu-system-misc           reference
 gcc-riscv64-unknown-elf    guest programs
 binutils-riscv64-linux-gnu reference of the disassembler
 device-tree-compiler       reference of the device tree
-git                        style checks
 "
 
 want=$run_packages

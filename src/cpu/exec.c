@@ -116,17 +116,18 @@ static void log_entry(const CPUState *cpu, const TranslationBlock *tb) {
 typedef struct LastExit {
     TranslationBlock *tb; /* NULL: nothing to chain */
     unsigned slot;
-    uint64_t born;
+    uint32_t generation; /* the vCPU's, at the exit */
 } LastExit;
 
 static void chain(CPUState *cpu, const LastExit *last, TranslationBlock *tb) {
-    if (!last->tb || log_enabled(cpu->log, LOG_NOCHAIN)) {
+    /* An eviction counts as a generation, so in the same one last->tb is still what it was. */
+    if (!last->tb || log_enabled(cpu->log, LOG_NOCHAIN) ||
+        last->generation != cpu->tcg.jump_tag.generation) {
         return;
     }
     TbCache *tc = cpu->group->cache;
     pthread_mutex_lock(&tc->lock);
-    /* last->tb may have been evicted, and its struct reused, since it returned. */
-    if (last->tb->born == last->born && last->tb->flags == tb->flags) {
+    if (last->tb->flags == tb->flags) {
         tb_cache_chain_locked(tc, last->tb, last->slot, tb);
     }
     pthread_mutex_unlock(&tc->lock);
@@ -193,7 +194,7 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
             last.tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
             last.slot = why;
-            last.born = last.tb->born;
+            last.generation = cpu->tcg.jump_tag.generation;
         }
         cpu_code_leave(cpu);
         if (why == TB_EXIT_HALT) {

@@ -315,7 +315,6 @@ bool tb_cache_next_region_locked(TbCache *tc) {
         if (!tb->death) {
             tb_die(tc, tb, TB_DEATH_EVICT);
         }
-        tb->born = 0; /* no stale pointer takes it for the block it was */
         tb->region_next = tc->spare;
         tc->spare = tb;
     }

@@ -470,10 +470,10 @@ static void menvcfg_set(RiscvCPU *cpu, uint64_t value) {
         riscv_tlb_flush_all(cpu);
     }
     if (diff & ENVCFG_STCE) {
-        if (!(now & ENVCFG_STCE)) {
+        stimer_update(cpu);
+        if (!(now & ENVCFG_STCE)) { /* no timer sets it from now on */
             mip_write(cpu, 0, MIP_STIP);
         }
-        stimer_update(cpu);
     }
     riscv_update_flags(cpu);
 }

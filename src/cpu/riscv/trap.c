@@ -223,9 +223,8 @@ void riscv_mret(RiscvCPU *cpu) {
         (m & ~clear) | mie | MSTATUS_MPIE | (uint64_t)least << MSTATUS_MPP_SHIFT;
     env->priv = to;
     env->pc = return_pc(cpu, env->mepc);
-    if (env->tcontrol & TCONTROL_MPTE) {
-        env->tcontrol |= TCONTROL_MTE;
-    }
+    uint64_t mpte = env->tcontrol & TCONTROL_MPTE;
+    env->tcontrol = mpte ? TCONTROL_MPTE | TCONTROL_MTE : 0;
     riscv_switch_flags(cpu);
     riscv_poll_interrupts(cpu);
 }

@@ -67,7 +67,7 @@ typedef struct Thunks {
     const uint8_t *slow_xmm;    /* the same, saving and restoring xmm registers too */
     /* rax(env, rsi, rdx, rcx, rdi): all globals in env, then reloaded. */
     const uint8_t *helper_full;
-    const uint8_t *helper_read;  /* the same, only the caller-saved globals are reloaded */
+    const uint8_t *helper_read; /* the same, only the caller-saved globals are reloaded */
     const uint8_t *helper_light; /* the same, globals are merely preserved */
     const uint8_t *helper_pure;  /* rax(rdi, rsi, rdx, rcx): globals are preserved */
     const uint8_t *constants;    /* FpConstant: as f32 and as f64, eight bytes each */

@@ -58,6 +58,19 @@ static void zeroed_tlb_matches_no_address(void **state) {
     }
 }
 
+static void access_that_wraps_around_to_page_0_misses(void **state) {
+    Fixture *f = *state;
+    for (unsigned mode = 0; mode < TLB_MMU_MODES; mode++) {
+        assert_false(hits(f, mode, UINT64_MAX - 1, 4, 0));
+        assert_false(hits(f, mode, UINT64_MAX - 1, 4, 1));
+        fill(f, mode, UINT64_MAX & PAGE_MASK, 1, PROT_R | PROT_W);
+        assert_true(hits(f, mode, UINT64_MAX - 3, 4, 0));
+        assert_false(hits(f, mode, UINT64_MAX - 1, 4, 0));
+        tlb_flush_first(f->tlb);
+        assert_false(hits(f, mode, UINT64_MAX - 1, 4, 1));
+    }
+}
+
 static void filled_page_hits_in_its_mode_only(void **state) {
     Fixture *f = *state;
     fill(f, 1, 0x7000123, 3, PROT_R | PROT_W);
@@ -176,6 +189,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(zeroed_tlb_matches_no_address),
+        T(access_that_wraps_around_to_page_0_misses),
         T(filled_page_hits_in_its_mode_only),
         T(access_that_crosses_the_page_misses),
         T(permission_that_is_missing_misses),

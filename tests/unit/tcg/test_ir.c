@@ -201,6 +201,8 @@ static void parser_names_line_and_what_it_wants(void **state) {
         {"   guest_ld_i64 r0, [r1 + 8, u64, mmu 0\n", "expected ]"},
         {"   guest_ld_i64 r0, [r1], u24, mmu 0\n", "a size"},
         {"   guest_ld_i64 r0, [r1], u32.odd, mmu 0\n", ".be"},
+        {"   guest_ld_i64 r0, [r1], u32.store, mmu 0\n", ".be"},
+        {"   guest_probe_i64 r0, [r1], 8, u64, mmu 0\n", "load or store"},
         {"   call nobody(r0)\n", "a helper"},
         {"   mov_i64 %0, r0\n   mov_i64 r1, %0:i32\n", "had before"},
         {"   mov_i64 %99999, r0\n", "smaller local"},

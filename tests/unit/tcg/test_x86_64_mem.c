@@ -457,15 +457,15 @@ static void slow_paths_are_disassembled_as_one_line(void **state) {
         "; slow path: rmw add u64 [rbx], r9 -> rax; at pc + 0xc",
     };
     (void)state;
-    Rig *r = rig_new(~0u);
+    Rig *r = rig_new(~0u); /* pins x1, x4 and x7 to rbx, r8 and r9 */
     IrContext *ctx = rig_begin(r, RIG_PC);
-    ir_guest_ld(ctx, IR_I64, r->x[2], r->x[1], 8, MO_32 | MO_SIGN, 0);
+    ir_guest_ld(ctx, IR_I64, r->x[4], r->x[1], 8, MO_32 | MO_SIGN, 0);
     ir_insn_start(ctx, RIG_PC + 4);
-    ir_guest_st(ctx, r->x[3], r->x[1], -2, MO_16 | MO_BE, 0);
+    ir_guest_st(ctx, IR_I64, r->x[7], r->x[1], -2, MO_16 | MO_BE, 0);
     ir_insn_start(ctx, RIG_PC + 8);
-    ir_guest_st(ctx, ir_const_i64(ctx, 7), r->x[1], 0, MO_8, 0);
+    ir_guest_st(ctx, IR_I64, ir_const_i64(ctx, 7), r->x[1], 0, MO_8, 0);
     ir_insn_start(ctx, RIG_PC + 12);
-    ir_guest_rmw(ctx, RMW_ADD, IR_I64, r->x[20], r->x[1], r->x[3], 0, MO_64, 0);
+    ir_guest_rmw(ctx, RMW_ADD, r->x[20], r->x[1], r->x[7], MO_64, 0);
     ir_exit_tb(ctx, TB_EXIT_HALT);
     const TranslationBlock *tb = rig_generate(r);
     const uint8_t *p = tb->code, *end = p + tb->code_size;

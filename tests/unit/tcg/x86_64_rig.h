@@ -394,8 +394,8 @@ static inline uintptr_t rig_enter(Rig *r, const TranslationBlock *tb) {
 static inline void rig_disassemble(const Rig *r, const TranslationBlock *tb) {
     char text[128];
     for (const uint8_t *p = tb->code, *end = p + tb->code_size; p < end;) {
-        unsigned n = x86_disassemble(&r->bs, p, end, (uint64_t)(uintptr_t)p, text,
-                                     sizeof(text));
+        unsigned n =
+            x86_disassemble(&r->bs, p, end, (uint64_t)(uintptr_t)p, text, sizeof(text));
         fprintf(stderr, "  %p  %s\n", (const void *)p, text);
         p += n;
     }
