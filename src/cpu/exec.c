@@ -200,6 +200,10 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         if (why == TB_EXIT_HALT) {
             /* Asked here too: the budget may end now, and nobody kicks for what is pending. */
             cpu->halted = !cpu->cls->has_work(cpu);
+        } else if (why == TB_EXIT_STATE && g->single) {
+            /* Maybe it spins (pause, wrs.nto): what it waits for needs this thread. */
+            cpu_group_end_turn(cpu->group, NULL);
+            return;
         } else if (why == TB_EXIT_DEBUG) {
             cpu->debug_stop = true;
             return;

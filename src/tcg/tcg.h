@@ -31,7 +31,8 @@ typedef enum TbExit {
     TB_EXIT_SLOT1 = 1,
     TB_EXIT_LOOKUP = 2,   /* env pc is set; no TB known for it yet */
     TB_EXIT_REQUEST = 3,  /* exit_request was seen at a block entry; env pc is set */
-    TB_EXIT_STATE = 4,    /* the CPU's state changed (interrupts enabled, ...): look again */
+    TB_EXIT_STATE = 4,    /* the CPU's state changed (interrupts enabled, ...), or it spins and
+                             others may have a turn: look again */
     TB_EXIT_HALT = 5,     /* wait for interrupt */
     TB_EXIT_DEBUG = 6,    /* break or watch point, single step */
     TB_EXIT_MASK = 7,

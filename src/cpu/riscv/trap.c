@@ -203,7 +203,11 @@ void riscv_bus_error(CPUState *cs, vaddr addr, AccessKind kind) {
 void riscv_misaligned(CPUState *cs, vaddr addr, AccessKind kind) {
     static const RiscvCause causes[] = {CAUSE_LOAD_MISALIGNED, CAUSE_STORE_MISALIGNED,
                                         CAUSE_INSN_MISALIGNED};
-    riscv_raise(riscv_cpu(cs), causes[kind], addr);
+    RiscvCPU *cpu = riscv_cpu(cs);
+    bool watched = cpu->env.triggers_armed & 1u << kind;
+    if (!watched || !riscv_trigger_check(cs, addr, 1, kind)) { /* it goes before */
+        riscv_raise(cpu, causes[kind], addr);
+    }
 }
 
 /* --- coming back -------------------------------------------------------------------- */

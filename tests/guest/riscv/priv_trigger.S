@@ -3,6 +3,7 @@
 #include "priv.h"
 #define TYPE2 (2 << 60)
 #define TYPE6 (6 << 60)
+#define HOLE 0x50000 /* nothing is there */
 #define LOAD 1
 #define STORE 2
 #define EXECUTE 4
@@ -119,6 +120,43 @@ main:
     li t0, 0x80
     CHECK_REGS a1, t0
     DISARM
+    TEST 14 /* mret: MTE = MPTE, be that set or not */
+    csrwi tcontrol, 8
+    ENTER PRV_M, 3f
+3:
+    csrr a1, tcontrol
+    CHECK_EQ a1, 0
+    li a1, 0x80
+    csrw tcontrol, a1
+    ENTER PRV_M, 3f
+3:
+    csrr a1, tcontrol
+    CHECK_EQ a1, 0x88
+    csrw tcontrol, zero
+    TEST 15 /* a watch point goes before a fault of the same access, and a misaligned address */
+    li a2, HOLE
+    TRIGGER TYPE2 | LOAD | STORE | MODE_U, HOLE + 8
+    BREAKS PRV_U, lw a1, 8(a2)
+    CHECK_EQ s4, HOLE + 8
+    BREAKS PRV_U, sw a1, 8(a2)
+    TRAPS PRV_U, CAUSE_LOAD_ACCESS, HOLE + 12, lw a1, 12(a2)
+    TRIGGER TYPE2 | STORE | MODE_U, data + 1
+    addi a2, a0, 1
+    BREAKS PRV_U, amoadd.w a1, a1, (a2)
+    TEST 16 /* so does an execute trigger where the fetch fails */
+    csrw pmpcfg0, zero
+    TRIGGER TYPE2 | EXECUTE | MODE_U, data
+    RESUME 3f
+    ENTER PRV_U, data
+3:
+    CHECK_TRAP CAUSE_BREAKPOINT, data
+    DISARM
+    RESUME 3f
+    ENTER PRV_U, data
+3:
+    CHECK_TRAP CAUSE_INSN_ACCESS, data
+    li t0, 0x1f
+    csrw pmpcfg0, t0
     TEST 12 /* unsupported types read back as disabled */
     li t0, 5 << 60
     csrw tdata1, t0

@@ -186,13 +186,12 @@ static void eviction_takes_the_oldest_region_only(void **state) {
     TbCache *tc = *state;
     ram_addr next = 0x100000;
     TranslationBlock *first = add(tc, next, 4);
-    uint64_t first_born = first->born;
     while (tc->stats.evictions == 0) {
         next += 64;
         add(tc, next, 4);
     }
     assert_null(find(tc, 0x100000));
-    assert_int_not_equal(first->born, first_born);
+    assert_int_equal(first->death, TB_DEATH_EVICT);
     unsigned alive = 0;
     for (ram_addr a = 0x100000; a <= next; a += 64) {
         alive += find(tc, a) != NULL;
