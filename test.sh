@@ -132,11 +132,13 @@ for section in $sections; do
     "run_$section"
 done
 
-failed=$(grep -c '^not ok' "$log")
-skipped=$(grep -c '^ok.*# SKIP' "$log")
-passed=$(($(grep -c '^ok' "$log") - skipped))
+# A skipped case is "ok ... # SKIP", or of cmocka "not ok ... # SKIP".
+skipped=$(grep -cE '^(not )?ok.*# SKIP' "$log")
+failed=$(grep -E '^not ok' "$log" | grep -vc '# SKIP')
+passed=$(grep -E '^ok' "$log" | grep -vc '# SKIP')
 banner "done"
-grep '^not ok' "$log"
+grep -E '# SKIP' "$log"
+grep '^not ok' "$log" | grep -v '# SKIP'
 summary="$passed passed, $failed failed"
 if [ "$skipped" -gt 0 ]; then
     summary="$summary, $skipped skipped"

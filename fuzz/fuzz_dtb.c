@@ -11,9 +11,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char name[64];
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
     static const CharEscapes no_escapes = {NULL, NULL, NULL};
-    MachineConfig config = {.machine = "virt", .xlen = 64, .ram_size = FUZZ_RAM_SIZE, .cpus = 1,
-                            .accel = "tcg-interp", .bios = "none", .nodefaults = true,
-                            .display_none = true, .monitor = "none", .dtb = name};
+    MachineConfig config = {.machine = "virt",
+                            .xlen = 64,
+                            .ram_size = FUZZ_RAM_SIZE,
+                            .cpus = 1,
+                            .accel = "tcg-interp",
+                            .bios = "none",
+                            .nodefaults = true,
+                            .display_none = true,
+                            .monitor = "none",
+                            .dtb = name};
     Error *err = NULL;
     Machine *m = machine_new(&config, &log, &no_escapes, &err);
     if (m) {

@@ -35,8 +35,8 @@ static IrContext *context_new(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static IrContext *a, *b;
-    static const HelperInfo helper = {.name = "helper_x", .fn = (void *)pure_helper, .nargs = 1,
-                                      .flags = HELPER_PURE};
+    static const HelperInfo helper = {
+        .name = "helper_x", .fn = (void *)pure_helper, .nargs = 1, .flags = HELPER_PURE};
     static const HelperInfo *const helpers[] = {&helper, NULL};
     if (!a) {
         a = context_new();
@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ir_optimize(a);
         ir_liveness(a);
         if (!ir_validate(a, &err)) {
-            fprintf(stderr, "invalid after the passes: %s\n%s", error_message(err), first);
+            fprintf(stderr, "invalid after the passes: %s\n%s", error_message(err),
+                    first);
             abort();
         }
     }

@@ -15,9 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ImagePlace place = {options & 1 ? 32 : 64, FUZZ_RAM_BASE, FUZZ_RAM_BASE + 0x200000};
     Image image;
     Error *err = NULL;
-    bool ok = options & 2 ? image_parse_raw(&src, FUZZ_RAM_BASE + (options & 0xf0) * 0x20000,
-                                            &image, &err)
-                          : image_parse(&src, &place, &image, &err);
+    bool ok = options & 2
+                  ? image_parse_raw(&src, FUZZ_RAM_BASE + (options & 0xf0) * 0x20000,
+                                    &image, &err)
+                  : image_parse(&src, &place, &image, &err);
     if (ok) {
         ok = image_load(&src, &image, &m->as, options & 4, &err);
     }

@@ -28,7 +28,8 @@ static void generate(Rig *rig) {
     ir_liveness(rig->ir);
     const uint8_t *at = rig->bs.code.rx_base + ((rig->bs.fixed_size + 63) & ~(size_t)63);
     size_t space = rig->bs.code.size - (size_t)(at - rig->bs.code.rx_base);
-    assert_true(rig->backend->generate(&rig->bs, rig->ir, &rig->tb, at, space, NULL, NULL));
+    assert_true(
+        rig->backend->generate(&rig->bs, rig->ir, &rig->tb, at, space, NULL, NULL));
 }
 
 static bool may_run(const IrContext *ir) {
@@ -46,9 +47,12 @@ static void fill_state(Rig *rig, uint64_t seed) {
     RiscvEnv *env = &rig->cpu->env;
     for (unsigned i = 0; i < 64; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        uint64_t v = seed >> 40 & 1 ? DATA_BASE + (seed >> 50 & 0xfff) : seed >> (seed & 63);
+        uint64_t v =
+            seed >> 40 & 1 ? DATA_BASE + (seed >> 50 & 0xfff) : seed >> (seed & 63);
         if (i < 32) {
-            env->gpr[i] = i == 0 ? 0 : rig->cpu->cfg.xlen == 32 ? (uint64_t)(int32_t)v : v;
+            env->gpr[i] = i == 0                     ? 0
+                          : rig->cpu->cfg.xlen == 32 ? (uint64_t)(int32_t)v
+                                                     : v;
         } else {
             env->fpr[i - 32] = seed & 3 ? v | 0xffffffff00000000 : v << (seed >> 8 & 63);
         }
@@ -71,16 +75,17 @@ static void compare(Rig *a, Rig *b, IrContext *ir) {
     const RiscvEnv *x = &a->cpu->env, *y = &b->cpu->env;
     unsigned fa = a->backend->fp_get_flags(&a->cpu->parent.tcg.fp);
     unsigned fb = b->backend->fp_get_flags(&b->cpu->parent.tcg.fp);
-    if (memcmp(x->gpr, y->gpr, sizeof(x->gpr)) || memcmp(x->fpr, y->fpr, sizeof(x->fpr)) ||
-        x->pc != y->pc || memcmp(a->ram, b->ram, sizeof(a->ram)) || fa != fb ||
-        a->exit != b->exit) {
+    if (memcmp(x->gpr, y->gpr, sizeof(x->gpr)) ||
+        memcmp(x->fpr, y->fpr, sizeof(x->fpr)) || x->pc != y->pc ||
+        memcmp(a->ram, b->ram, sizeof(a->ram)) || fa != fb || a->exit != b->exit) {
         for (unsigned i = 0; i < 32; i++) {
             fprintf(stderr, "x%u %016llx %016llx  f%u %016llx %016llx\n", i,
                     (unsigned long long)x->gpr[i], (unsigned long long)y->gpr[i], i,
                     (unsigned long long)x->fpr[i], (unsigned long long)y->fpr[i]);
         }
-        fprintf(stderr, "pc %llx %llx flags %x %x exit %d %d\n", (unsigned long long)x->pc,
-                (unsigned long long)y->pc, fa, fb, a->exit, b->exit);
+        fprintf(stderr, "pc %llx %llx flags %x %x exit %d %d\n",
+                (unsigned long long)x->pc, (unsigned long long)y->pc, fa, fb, a->exit,
+                b->exit);
         ir_dump(ir, stderr);
         abort();
     }

@@ -11,11 +11,26 @@
 #include "fuzz.h"
 
 enum {
-    VIRTIO_BASE = 0x10001000, VIRTIO_STRIDE = 0x1000, VIRTIO_SLOTS = 8, QUEUES = 2,
-    ARENA = FUZZ_RAM_BASE, ARENA_SIZE = 0x10000, RING_SIZE = 16,
-    R_DRIVER_FEATURES = 0x20, R_FEATURES_SEL = 0x24, R_PAGE_SIZE = 0x28, R_QUEUE_SEL = 0x30,
-    R_QUEUE_NUM = 0x38, R_QUEUE_ALIGN = 0x3c, R_QUEUE_PFN = 0x40, R_QUEUE_READY = 0x44,
-    R_NOTIFY = 0x50, R_INT_ACK = 0x64, R_STATUS = 0x70, R_DESC = 0x80, R_AVAIL = 0x90,
+    VIRTIO_BASE = 0x10001000,
+    VIRTIO_STRIDE = 0x1000,
+    VIRTIO_SLOTS = 8,
+    QUEUES = 2,
+    ARENA = FUZZ_RAM_BASE,
+    ARENA_SIZE = 0x10000,
+    RING_SIZE = 16,
+    R_DRIVER_FEATURES = 0x20,
+    R_FEATURES_SEL = 0x24,
+    R_PAGE_SIZE = 0x28,
+    R_QUEUE_SEL = 0x30,
+    R_QUEUE_NUM = 0x38,
+    R_QUEUE_ALIGN = 0x3c,
+    R_QUEUE_PFN = 0x40,
+    R_QUEUE_READY = 0x44,
+    R_NOTIFY = 0x50,
+    R_INT_ACK = 0x64,
+    R_STATUS = 0x70,
+    R_DESC = 0x80,
+    R_AVAIL = 0x90,
     R_USED = 0xa0,
 };
 
@@ -28,12 +43,18 @@ static uint64_t address(uint8_t code) {
     switch (code >> 5) {
     case 0:
     case 1:
-    case 2: return ARENA + low * 0x100;
-    case 3: return ARENA + low;
-    case 4: return VIRTIO_BASE + low * 0x100;
-    case 5: return low * 0x8000000;
-    case 6: return FUZZ_RAM_BASE + FUZZ_RAM_SIZE - low * 8;
-    default: return UINT64_MAX - low * 4;
+    case 2:
+        return ARENA + low * 0x100;
+    case 3:
+        return ARENA + low;
+    case 4:
+        return VIRTIO_BASE + low * 0x100;
+    case 5:
+        return low * 0x8000000;
+    case 6:
+        return FUZZ_RAM_BASE + FUZZ_RAM_SIZE - low * 8;
+    default:
+        return UINT64_MAX - low * 4;
     }
 }
 
@@ -87,9 +108,10 @@ static void set_up(Machine *m, hwaddr base, FuzzInput *in, bool legacy) {
             put(m, base, R_QUEUE_PFN, how & 8 ? fuzz_u32(in) : ARENA >> 12);
             continue;
         }
-        const uint64_t ring[3] = {how & 16 ? address(fuzz_u8(in)) : ARENA + q * 0x100,
-                                  how & 32 ? address(fuzz_u8(in)) : ARENA + 0x400 + q * 0x100,
-                                  how & 64 ? address(fuzz_u8(in)) : ARENA + 0x800 + q * 0x100};
+        const uint64_t ring[3] = {
+            how & 16 ? address(fuzz_u8(in)) : ARENA + q * 0x100,
+            how & 32 ? address(fuzz_u8(in)) : ARENA + 0x400 + q * 0x100,
+            how & 64 ? address(fuzz_u8(in)) : ARENA + 0x800 + q * 0x100};
         static const unsigned regs[3] = {R_DESC, R_AVAIL, R_USED};
         for (unsigned i = 0; i < 3; i++) {
             put(m, base, regs[i], ring[i]);
@@ -132,7 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             uint64_t value;
             address_space_load(&m->as, base + fuzz_u8(&in) * 4, 1u << (what & 3), &value);
         } else if (what & 0x80) { /* configuration space */
-            address_space_store(&m->as, base + 0x100 + fuzz_u8(&in), 1u << (what & 3), what);
+            address_space_store(&m->as, base + 0x100 + fuzz_u8(&in), 1u << (what & 3),
+                                what);
         }
     }
     fuzz_machine_reset(m);

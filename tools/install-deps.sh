@@ -28,6 +28,7 @@ libclang-rt-14-dev         fuzzing, sanitizers
 libcmocka-dev              unit tests
 python3                    drivers of system tests
 qemu-system-misc           reference
+qemu-utils                 reference of disk images
 gcc-riscv64-unknown-elf    guest programs
 binutils-riscv64-linux-gnu reference of the disassembler
 device-tree-compiler       reference of the device tree

@@ -29,7 +29,7 @@ typedef struct BlockOptions {
     const char *format; /* "raw" or NULL */
     bool read_only;
     bool snapshot; /* writes go to a temporary overlay and are forgotten */
-    bool discard; /* discard=unmap: discards make holes in the file; else nothing */
+    bool discard;  /* discard=unmap: discards make holes in the file; else nothing */
     /* Where overlays are made ($TMPDIR); NULL: /var/tmp, else /tmp. */
     const char *tmp_dir;
     /* Told once for each kind of host error ("writing 'x.img': No space left on

@@ -46,12 +46,13 @@ struct CpuClass {
     /* Builds the IR of the block at tb->pc for tb->flags, at most max_insns instructions, not past the
      * end of the page after the first; sets tb->size and tb->insns. Fetches by cpu_fetch16().
      * A fetch that faults at the first instruction: false, the exception was delivered. */
-    bool (*translate)(CPUState *cpu, IrContext *ctx, TranslationBlock *tb, unsigned max_insns);
+    bool (*translate)(CPUState *cpu, IrContext *ctx, TranslationBlock *tb,
+                      unsigned max_insns);
     /* Translates one page for an access and fills the TLB (tlb_fill, tlb_second_fill). `addr` is the
      * access's own address (for tval). !probe: on a fault delivers the exception and returns false;
      * probe: just returns false. Fills *phys/... through the TLB. */
-    bool (*tlb_fill)(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind, unsigned mmu_idx,
-                     bool probe);
+    bool (*tlb_fill)(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
+                     unsigned mmu_idx, bool probe);
     /* Physical address of a virtual one for debuggers, without side effects. */
     bool (*debug_translate)(CPUState *cpu, vaddr addr, hwaddr *phys);
     /* mmu index instruction fetches use now. */
@@ -70,8 +71,8 @@ struct CpuClass {
     void (*reset)(CPUState *cpu);
     void (*dump)(const CPUState *cpu, FILE *out);
     /* One instruction as text; returns its length in bytes (0: not enough bytes). Threads: any. */
-    unsigned (*disassemble)(const CPUState *cpu, vaddr pc, const uint8_t *bytes, unsigned len,
-                            char *text, size_t text_size);
+    unsigned (*disassemble)(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
+                            unsigned len, char *text, size_t text_size);
     void (*free)(CPUState *cpu); /* NULL: free() */
     /* Names for the inspector: i-th general register etc. come with the inspect layer. */
 };
@@ -83,20 +84,21 @@ typedef struct FetchPage {
     const uint8_t *host; /* NULL: not RAM, fetched by loads */
     ram_addr ram;        /* of the page; RAM_ADDR_INVALID if not RAM */
     hwaddr phys;
-    bool partial;        /* permissions hold for the access only, not for the page (PMP): ask each time */
+    bool
+        partial; /* permissions hold for the access only, not for the page (PMP): ask each time */
 } FetchPage;
 enum { FETCH_CACHE_SIZE = 256, FETCH_NO_PAGE = 1 };
 
 struct CPUState {
     const CpuClass *cls;
-    CpuGroup *group;     /* the vCPUs of the machine, the lock, the TB cache */
-    unsigned index;      /* 0 .. nr_cpus-1 */
+    CpuGroup *group; /* the vCPUs of the machine, the lock, the TB cache */
+    unsigned index;  /* 0 .. nr_cpus-1 */
     AddressSpace *as;
     const Log *log;
     Clock *clock;
-    IrContext *ir;       /* this vCPU's translator */
+    IrContext *ir; /* this vCPU's translator */
     /* own thread */
-    bool halted;         /* waits for an interrupt */
+    bool halted; /* waits for an interrupt */
     bool single_step;
     /* group->work_lock */
     CpuWork *work_first, **work_last;
@@ -105,16 +107,18 @@ struct CPUState {
     pthread_t thread;
     bool thread_started;
     /* own thread: where instructions come from */
-    FetchPage fetch;       /* set by tlb_fill(ACCESS_FETCH) through cpu_set_fetch() */
+    FetchPage fetch; /* set by tlb_fill(ACCESS_FETCH) through cpu_set_fetch() */
     FetchPage fetch_cache[FETCH_CACHE_SIZE];
-    RAMBlock *ram_hint;    /* the block the last slow store hit */
-    bool in_code;          /* atomic: inside generated code, or making it (see exec.h) */
-    uint32_t code_exits;   /* atomic: how many times it was left */
-    uint32_t fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
+    RAMBlock *ram_hint;  /* the block the last slow store hit */
+    bool in_code;        /* atomic: inside generated code, or making it (see exec.h) */
+    uint32_t code_exits; /* atomic: how many times it was left */
+    uint32_t
+        fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
     bool debug_stop;       /* stopped at a break point or step, until resumed */
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
-    uint64_t tlb_epoch;    /* grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
-    TcgCpu tcg;          /* last: env follows */
+    uint64_t
+        tlb_epoch; /* grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
+    TcgCpu tcg; /* last: env follows */
 };
 
 static inline void *cpu_env(CPUState *cpu) {
@@ -129,8 +133,8 @@ static inline CPUState *cpu_of_tcg(TcgCpu *tcg) {
 
 /* Called by the ISA's tlb_fill() for a successful ACCESS_FETCH. rb and host are NULL if the page is
  * not RAM or ROM. */
-void cpu_set_fetch(CPUState *cpu, vaddr addr, hwaddr phys, RAMBlock *rb, const uint8_t *host,
-                   bool partial);
+void cpu_set_fetch(CPUState *cpu, vaddr addr, hwaddr phys, RAMBlock *rb,
+                   const uint8_t *host, bool partial);
 
 /* The way of cpu_fetch16() out of the page that was fetched from last. */
 bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits);
@@ -138,9 +142,11 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
 /* Two bytes of guest code at pc for translate(); crossing into the block's second page is noted in
  * the TB. False: the fetch faulted; the exception was delivered if it was for the block's first
  * instruction. */
-static inline bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *bits) {
+static inline bool cpu_fetch16(CPUState *cpu, TranslationBlock *tb, vaddr pc,
+                               uint16_t *bits) {
     const FetchPage *page = &cpu->fetch;
-    if (__builtin_expect((pc & PAGE_MASK) == page->page && page->host && !page->partial, 1)) {
+    if (__builtin_expect((pc & PAGE_MASK) == page->page && page->host && !page->partial,
+                         1)) {
         __builtin_memcpy(bits, page->host + (pc & PAGE_OFFSET_MASK), sizeof(*bits));
         return true;
     }
@@ -159,7 +165,7 @@ void cpu_drop_work(CPUState *cpu);
 
 /* The CPU state that code depends on changed: the ISA recomputes tcg.jump_tag.flags itself; these
  * drop translations of addresses. Own thread only. */
-void cpu_tlb_flush(CPUState *cpu);                 /* everything: first level, second via generation */
+void cpu_tlb_flush(CPUState *cpu); /* everything: first level, second via generation */
 void cpu_tlb_flush_page(CPUState *cpu, vaddr addr);
 /* The address space changed to one whose second-level entries carry their own stamp (ASID switch):
  * empties the first level and the jump cache only. */

@@ -49,9 +49,9 @@ void cpu_code_leave(CPUState *cpu) {
 static void wait_outside_locked(CpuGroup *g, const uint32_t *exits) {
     for (unsigned i = 0; i < g->count; i++) {
         CPUState *cpu = g->cpu[i];
-        while ((!exits ||
-                __atomic_load_n(&cpu->code_exits, __ATOMIC_ACQUIRE) == exits[i]) &&
-               __atomic_load_n(&cpu->in_code, __ATOMIC_SEQ_CST)) {
+        while (
+            (!exits || __atomic_load_n(&cpu->code_exits, __ATOMIC_ACQUIRE) == exits[i]) &&
+            __atomic_load_n(&cpu->in_code, __ATOMIC_SEQ_CST)) {
             __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
             pthread_cond_wait(&g->changed, &g->work_lock);
         }
@@ -104,8 +104,9 @@ void cpu_group_exclusive_end(CpuGroup *g) {
 
 static void log_entry(const CPUState *cpu, const TranslationBlock *tb) {
     if (log_enabled(cpu->log, LOG_EXEC) && log_in_filter(cpu->log, tb->pc)) {
-        log_printf(cpu->log, LOG_EXEC, "Trace %u: %p [%08" PRIx64 "/%016" PRIx64 "/%08x]\n",
-                   cpu->index, (const void *)tb->code, (uint64_t)tb->phys, tb->pc, tb->flags);
+        log_printf(cpu->log, LOG_EXEC,
+                   "Trace %u: %p [%08" PRIx64 "/%016" PRIx64 "/%08x]\n", cpu->index,
+                   (const void *)tb->code, (uint64_t)tb->phys, tb->pc, tb->flags);
     }
     if (log_enabled(cpu->log, LOG_CPU) && log_in_filter(cpu->log, tb->pc)) {
         cpu->cls->dump(cpu, log_stream(cpu->log));
@@ -229,7 +230,8 @@ CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
     assert(g);
     g->backend = tcg_backend_find(backend);
     if (!g->backend) {
-        error_set(errp, "translator back end '%s' is unknown; use x86_64 or interp", backend);
+        error_set(errp, "translator back end '%s' is unknown; use x86_64 or interp",
+                  backend);
         free(g);
         return NULL;
     }
@@ -277,8 +279,8 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
 
 bool cpu_group_realize(CpuGroup *group, Error **errp) {
     assert(group->count > 0);
-    group->cache = tb_cache_new(group->backend, group->tb_size, group->cpu[0]->cls->pc_offset,
-                                group->cpu[0]->ir, errp);
+    group->cache = tb_cache_new(group->backend, group->tb_size,
+                                group->cpu[0]->cls->pc_offset, group->cpu[0]->ir, errp);
     if (!group->cache) {
         return false;
     }

@@ -54,11 +54,13 @@ struct CpuGroup {
 };
 
 /* Makes the group. backend: "x86_64" or "interp". tb_size: bytes of code buffer, 0: default. */
-CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock, bool multi_thread,
-                        const char *backend, uint64_t tb_size, Error **errp);
+CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
+                        bool multi_thread, const char *backend, uint64_t tb_size,
+                        Error **errp);
 void cpu_group_free(CpuGroup *group); /* frees its vCPUs too */
 /* Adds a vCPU made by the ISA. */
-void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Log *log, Clock *clock);
+void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Log *log,
+                   Clock *clock);
 /* Must be called once after all vCPUs were added, before start. */
 bool cpu_group_realize(CpuGroup *group, Error **errp);
 bool cpu_group_start(CpuGroup *group, Error **errp); /* threads begin to run */

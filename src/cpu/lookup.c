@@ -24,13 +24,15 @@ enum { TB_MAX_INSNS = 160, MARK_TRIES = 3 };
 
 /* Translates the page of pc for fetching. False: no translation (delivered unless probe). */
 static bool fetch_page(CPUState *cpu, vaddr pc, bool probe, FetchPage *out) {
-    uint64_t tag = (uint64_t)cpu->tcg.jump_tag.generation << 8 | cpu->cls->fetch_mmu_idx(cpu);
+    uint64_t tag =
+        (uint64_t)cpu->tcg.jump_tag.generation << 8 | cpu->cls->fetch_mmu_idx(cpu);
     FetchPage *slot = &cpu->fetch_cache[(pc >> PAGE_BITS) & (FETCH_CACHE_SIZE - 1)];
     if (slot->page == (pc & PAGE_MASK) && slot->tag == tag) {
         *out = *slot;
         return true;
     }
-    if (!cpu->cls->tlb_fill(cpu, pc, 2, ACCESS_FETCH, cpu->cls->fetch_mmu_idx(cpu), probe)) {
+    if (!cpu->cls->tlb_fill(cpu, pc, 2, ACCESS_FETCH, cpu->cls->fetch_mmu_idx(cpu),
+                            probe)) {
         return false;
     }
     cpu->fetch.tag = tag;
@@ -88,7 +90,7 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
     if ((pc & PAGE_MASK) != cpu->fetch.page || cpu->fetch.partial) {
         /* The second page, or a page whose permissions hold byte by byte. An exception is
          * delivered only for the block's first instruction. */
-        bool probe = pc - tb->pc > 2;
+        bool probe = tb->insns > 0;
         FetchPage page;
         if (!fetch_page(cpu, pc, probe, &page)) {
             return false;
@@ -109,9 +111,9 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
     }
     uint64_t value;
     tb->one_shot = true;
-    if (address_space_load(cpu->as, cpu->fetch.phys | (pc & PAGE_OFFSET_MASK), 2, &value) !=
-        MEMTX_OK) {
-        if (pc - tb->pc <= 2) {
+    if (address_space_load(cpu->as, cpu->fetch.phys | (pc & PAGE_OFFSET_MASK), 2,
+                           &value) != MEMTX_OK) {
+        if (tb->insns == 0) {
             cpu->cls->bus_error(cpu, pc, ACCESS_FETCH);
         }
         return false;
@@ -131,13 +133,14 @@ TranslationBlock *cpu_lookup_block(CPUState *cpu) {
         return e->tb;
     }
     FetchPage page;
-    if (!fetch_page(cpu, pc, true, &page) || page.ram == RAM_ADDR_INVALID || page.partial) {
+    if (!fetch_page(cpu, pc, true, &page) || page.ram == RAM_ADDR_INVALID ||
+        page.partial) {
         return NULL;
     }
     TbCache *tc = cpu->group->cache;
     pthread_mutex_lock(&tc->lock);
-    TranslationBlock *tb = tb_cache_find_locked(tc, page.ram | (pc & PAGE_OFFSET_MASK), pc,
-                                                tcg->jump_tag.flags);
+    TranslationBlock *tb = tb_cache_find_locked(tc, page.ram | (pc & PAGE_OFFSET_MASK),
+                                                pc, tcg->jump_tag.flags);
     pthread_mutex_unlock(&tc->lock);
     if (!tb) {
         return NULL;
@@ -150,7 +153,8 @@ TranslationBlock *cpu_lookup_block(CPUState *cpu) {
             return NULL;
         }
     }
-    *e = (JumpCacheEntry){.pc = pc, .tag = tcg->jump_tag.word, .code = tb->code, .tb = tb};
+    *e =
+        (JumpCacheEntry){.pc = pc, .tag = tcg->jump_tag.word, .code = tb->code, .tb = tb};
     return tb;
 }
 
@@ -279,7 +283,8 @@ static bool generate_locked(CPUState *cpu, TranslationBlock *tb) {
 
 static bool is_stale_locked(CPUState *cpu, const TranslationBlock *tb) {
     TbCache *tc = cpu->group->cache;
-    return tb_cache_page_sequence_locked(tc, tb->phys & PAGE_MASK) != cpu->fetch_sequence[0] ||
+    return tb_cache_page_sequence_locked(tc, tb->phys & PAGE_MASK) !=
+               cpu->fetch_sequence[0] ||
            (tb->phys2 != RAM_ADDR_INVALID &&
             tb_cache_page_sequence_locked(tc, tb->phys2) != cpu->fetch_sequence[1]);
 }

@@ -18,13 +18,20 @@
 
 static uint64_t extend(uint64_t value, unsigned memop) {
     switch (memop & (MO_SIZE | MO_SIGN)) {
-    case MO_8: return (uint8_t)value;
-    case MO_16: return (uint16_t)value;
-    case MO_32: return (uint32_t)value;
-    case MO_8 | MO_SIGN: return (uint64_t)(int8_t)value;
-    case MO_16 | MO_SIGN: return (uint64_t)(int16_t)value;
-    case MO_32 | MO_SIGN: return (uint64_t)(int32_t)value;
-    default: return value;
+    case MO_8:
+        return (uint8_t)value;
+    case MO_16:
+        return (uint16_t)value;
+    case MO_32:
+        return (uint32_t)value;
+    case MO_8 | MO_SIGN:
+        return (uint64_t)(int8_t)value;
+    case MO_16 | MO_SIGN:
+        return (uint64_t)(int16_t)value;
+    case MO_32 | MO_SIGN:
+        return (uint64_t)(int32_t)value;
+    default:
+        return value;
     }
 }
 
@@ -43,10 +50,14 @@ static uint64_t host_load(const void *host, unsigned size) {
         return v;
     }
     switch (size) {
-    case 1: return __atomic_load_n((const uint8_t *)host, __ATOMIC_RELAXED);
-    case 2: return __atomic_load_n((const uint16_t *)host, __ATOMIC_RELAXED);
-    case 4: return __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
-    default: return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
+    case 1:
+        return __atomic_load_n((const uint8_t *)host, __ATOMIC_RELAXED);
+    case 2:
+        return __atomic_load_n((const uint16_t *)host, __ATOMIC_RELAXED);
+    case 4:
+        return __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
+    default:
+        return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
     }
 }
 
@@ -56,15 +67,24 @@ static void host_store(void *host, uint64_t value, unsigned size) {
         return;
     }
     switch (size) {
-    case 1: __atomic_store_n((uint8_t *)host, (uint8_t)value, __ATOMIC_RELAXED); break;
-    case 2: __atomic_store_n((uint16_t *)host, (uint16_t)value, __ATOMIC_RELAXED); break;
-    case 4: __atomic_store_n((uint32_t *)host, (uint32_t)value, __ATOMIC_RELAXED); break;
-    default: __atomic_store_n((uint64_t *)host, value, __ATOMIC_RELAXED); break;
+    case 1:
+        __atomic_store_n((uint8_t *)host, (uint8_t)value, __ATOMIC_RELAXED);
+        break;
+    case 2:
+        __atomic_store_n((uint16_t *)host, (uint16_t)value, __ATOMIC_RELAXED);
+        break;
+    case 4:
+        __atomic_store_n((uint32_t *)host, (uint32_t)value, __ATOMIC_RELAXED);
+        break;
+    default:
+        __atomic_store_n((uint64_t *)host, value, __ATOMIC_RELAXED);
+        break;
     }
 }
 
 static uint64_t tag_of(const TlbEntry *e, AccessKind kind) {
-    return __atomic_load_n(kind == ACCESS_STORE ? &e->tag_store : &e->tag_load, __ATOMIC_RELAXED);
+    return __atomic_load_n(kind == ACCESS_STORE ? &e->tag_store : &e->tag_load,
+                           __ATOMIC_RELAXED);
 }
 
 /* The first-level entry for an access inside one page, filled if need be. NULL: exception (or, for a
@@ -117,7 +137,8 @@ static void note_written(TlbEntry *e, RAMBlock *rb, uint64_t offset, unsigned si
     ramblock_set_dirty(rb, offset, size, ~(1u << DIRTY_CODE));
     if (!ramblock_clean_clients(rb, offset)) {
         __atomic_and_fetch(&e->tag_store, ~(uint64_t)TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
-        if (ramblock_clean_clients(rb, offset)) { /* cleared meanwhile by another thread */
+        if (ramblock_clean_clients(rb,
+                                   offset)) { /* cleared meanwhile by another thread */
             __atomic_or_fetch(&e->tag_store, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
         }
     }
@@ -291,16 +312,26 @@ static uint64_t rmw_result(IrRmw rmw, uint64_t old, uint64_t value, unsigned mem
     uint64_t uo = extend(old, memop & ~(unsigned)MO_SIGN);
     uint64_t uv = extend(value, memop & ~(unsigned)MO_SIGN);
     switch (rmw) {
-    case RMW_XCHG: return value;
-    case RMW_ADD: return old + value;
-    case RMW_AND: return old & value;
-    case RMW_OR: return old | value;
-    case RMW_XOR: return old ^ value;
-    case RMW_MIN: return (int64_t)so < (int64_t)sv ? old : value;
-    case RMW_MAX: return (int64_t)so > (int64_t)sv ? old : value;
-    case RMW_MINU: return uo < uv ? old : value;
-    case RMW_MAXU: return uo > uv ? old : value;
-    case RMW_COUNT: break;
+    case RMW_XCHG:
+        return value;
+    case RMW_ADD:
+        return old + value;
+    case RMW_AND:
+        return old & value;
+    case RMW_OR:
+        return old | value;
+    case RMW_XOR:
+        return old ^ value;
+    case RMW_MIN:
+        return (int64_t)so < (int64_t)sv ? old : value;
+    case RMW_MAX:
+        return (int64_t)so > (int64_t)sv ? old : value;
+    case RMW_MINU:
+        return uo < uv ? old : value;
+    case RMW_MAXU:
+        return uo > uv ? old : value;
+    case RMW_COUNT:
+        break;
     }
     return value;
 }
@@ -329,18 +360,20 @@ static bool host_cas(void *host, unsigned size, uint64_t expected, uint64_t desi
 }
 
 /* Where an atomic access goes: host memory, or NULL and *phys of a device. False: exception. */
-static bool atomic_place(CPUState *cpu, vaddr addr, unsigned aux, Place *place, uint8_t **host,
-                         hwaddr *phys) {
+static bool atomic_place(CPUState *cpu, vaddr addr, unsigned aux, Place *place,
+                         uint8_t **host, hwaddr *phys) {
     unsigned size = MO_BYTES(ir_aux_memop((uint16_t)aux));
     if (addr & (size - 1)) {
         cpu->cls->misaligned(cpu, addr, ACCESS_STORE);
         return false;
     }
-    if (!find_place(cpu, addr, size, ACCESS_STORE, ir_aux_mmu_idx((uint16_t)aux), place)) {
+    if (!find_place(cpu, addr, size, ACCESS_STORE, ir_aux_mmu_idx((uint16_t)aux),
+                    place)) {
         return false;
     }
     *phys = place->e->phys | (addr & PAGE_OFFSET_MASK);
-    *host = place->tag & TLB_MMIO ? NULL : (uint8_t *)(uintptr_t)(addr + place->e->addend);
+    *host =
+        place->tag & TLB_MMIO ? NULL : (uint8_t *)(uintptr_t)(addr + place->e->addend);
     return true;
 }
 

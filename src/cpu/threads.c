@@ -153,10 +153,12 @@ static void *ticker_thread(void *arg) {
 
 /* --- start, stop, quit ------------------------------------------------------------------------- */
 
-static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *arg, Error **errp) {
+static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *arg,
+                         Error **errp) {
     int err = pthread_create(thread, NULL, fn, arg);
     if (err) {
-        error_set_errno(errp, err, "cannot start a vCPU thread; lower -smp or raise ulimit -u");
+        error_set_errno(errp, err,
+                        "cannot start a vCPU thread; lower -smp or raise ulimit -u");
         return false;
     }
     return true;

@@ -81,7 +81,7 @@ struct MemoryRegion {
     MemoryRegion *next_sibling;
 
     /* By kind. */
-    RAMBlock *ram; /* RAM, ROM, ROM_DEVICE */
+    RAMBlock *ram;              /* RAM, ROM, ROM_DEVICE */
     const MemoryRegionOps *ops; /* IO, ROM_DEVICE (writes; reads too while !romd_mode) */
     void *opaque;
     bool romd_mode;

@@ -43,7 +43,7 @@ typedef struct RAMBlock {
     uint64_t size; /* bytes, a multiple of PAGE_SIZE */
     ram_addr base; /* the machine-wide address of its first byte */
     RamBacking backing;
-    int fd; /* RAM_FILE and RAM_SHARED, else -1 */
+    int fd;                              /* RAM_FILE and RAM_SHARED, else -1 */
     uint64_t *clean[DIRTY_CLIENT_COUNT]; /* bit p: page p is clean; NULL: never tracked */
     uint32_t active_clients; /* bit c: client c tracks; others read as all dirty */
     struct RAMBlock *next;

@@ -66,7 +66,8 @@ static uint64_t second_key(vaddr addr, unsigned mmu_idx) {
 
 static TlbEntry2 *second_entry(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx) {
     uint64_t vpn = addr >> PAGE_BITS;
-    return &tlb->second[(vpn ^ vpn >> TLB2_BITS ^ (uint64_t)mmu_idx << 12) & (TLB2_SIZE - 1)];
+    return &tlb->second[(vpn ^ vpn >> TLB2_BITS ^ (uint64_t)mmu_idx << 12) &
+                        (TLB2_SIZE - 1)];
 }
 
 const TlbEntry2 *tlb_second_find(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx,

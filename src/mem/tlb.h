@@ -41,10 +41,12 @@ enum {
 };
 
 enum {
-    TLB_INVALID = 1 << 11,  /* never matches; under a page address: good for one access only */
-    TLB_NOTDIRTY = 1 << 10, /* stores: a dirty client wants to know (or there is code here) */
-    TLB_MMIO = 1 << 9,      /* not plain RAM */
-    TLB_WATCH = 1 << 8,     /* a watch point is on this page */
+    TLB_INVALID =
+        1 << 11, /* never matches; under a page address: good for one access only */
+    TLB_NOTDIRTY =
+        1 << 10,        /* stores: a dirty client wants to know (or there is code here) */
+    TLB_MMIO = 1 << 9,  /* not plain RAM */
+    TLB_WATCH = 1 << 8, /* a watch point is on this page */
     TLB_FLAGS = TLB_INVALID | TLB_NOTDIRTY | TLB_MMIO | TLB_WATCH,
 };
 
@@ -59,18 +61,20 @@ enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 
 /* Second level: what a walk found out, for one page. */
 typedef struct TlbEntry2 {
-    uint64_t key;    /* virtual page number << 8 | mmu_idx; 0 is impossible (TLB2_VALID is set) */
-    uint64_t stamp;  /* generation of its ASID (global pages: of all) */
-    hwaddr phys;     /* physical page | PROT_* */
-    uint8_t *host;   /* host address of the page, NULL if not RAM */
-    RAMBlock *ram;   /* for dirty tracking and code look-up, NULL if not RAM */
+    uint64_t
+        key; /* virtual page number << 8 | mmu_idx; 0 is impossible (TLB2_VALID is set) */
+    uint64_t stamp; /* generation of its ASID (global pages: of all) */
+    hwaddr phys;    /* physical page | PROT_* */
+    uint8_t *host;  /* host address of the page, NULL if not RAM */
+    RAMBlock *ram;  /* for dirty tracking and code look-up, NULL if not RAM */
 } TlbEntry2;
 
 typedef struct CpuTlb {
     TlbEntry entry[TLB_MMU_MODES][TLB_SIZE];
-    uint16_t journal[TLB_MMU_MODES][TLB_SIZE]; /* indices filled since the mode was emptied */
+    uint16_t journal[TLB_MMU_MODES]
+                    [TLB_SIZE];            /* indices filled since the mode was emptied */
     uint32_t journal_count[TLB_MMU_MODES]; /* atomic: tlb_reset_dirty() reads it */
-    TlbEntry2 *second; /* TLB2_SIZE entries */
+    TlbEntry2 *second;                     /* TLB2_SIZE entries */
     uint64_t fills, second_hits, flushes, walks; /* for the inspector */
 } CpuTlb;
 
@@ -90,10 +94,10 @@ void tlb_flush_first(CpuTlb *tlb);
 void tlb_flush_first_page(CpuTlb *tlb, vaddr addr);
 
 /* Second level. `stamp` is made by the CPU from ASID and generation; a stale stamp misses. */
-const TlbEntry2 *tlb_second_find(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx, uint64_t stamp,
-                                 uint64_t global_stamp);
-void tlb_second_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, uint64_t stamp, hwaddr phys,
-                     unsigned prot, RAMBlock *rb, uint8_t *host);
+const TlbEntry2 *tlb_second_find(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx,
+                                 uint64_t stamp, uint64_t global_stamp);
+void tlb_second_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, uint64_t stamp,
+                     hwaddr phys, unsigned prot, RAMBlock *rb, uint8_t *host);
 void tlb_second_flush_page(CpuTlb *tlb, vaddr addr);
 
 /* Puts a page in the first level: the last step of the ISA's CpuClass.tlb_fill(), which finds out what

@@ -11,9 +11,9 @@
  * Not modelled: guestfwd, smb, and the ipv6-* addresses (IPv6 is on with its defaults).
  */
 #include <errno.h>
-#include <slirp/libslirp.h>
 #include <limits.h>
 #include <poll.h>
+#include <slirp/libslirp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

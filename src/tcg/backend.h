@@ -37,18 +37,19 @@ static inline uint8_t *code_rw(const CodeBuffer *cb, const void *rx) {
 /* What a back end needs to know of the machine, and where it keeps what it made at init. */
 typedef struct BackendState {
     CodeBuffer code;
-    size_t fixed_size;      /* bytes at the head of `code` taken by init(): prologue, thunks */
-    int32_t pc_offset;      /* of the guest pc in env */
-    const IrContext *globals; /* a context whose globals are declared; the same in all contexts */
-    bool profile;           /* blocks count their runs in tb->run_count */
-    void *priv;             /* the back end's own, from init */
+    size_t fixed_size; /* bytes at the head of `code` taken by init(): prologue, thunks */
+    int32_t pc_offset; /* of the guest pc in env */
+    const IrContext
+        *globals; /* a context whose globals are declared; the same in all contexts */
+    bool profile; /* blocks count their runs in tb->run_count */
+    void *priv;   /* the back end's own, from init */
 } BackendState;
 
 /* Explain: which host bytes an op became, and where temps lived. */
 typedef struct OpRange {
-    uint16_t op;           /* index in ctx->ops */
-    uint32_t begin, end;   /* bytes from tb->code */
-    bool out_of_line;      /* slow path or exit stub */
+    uint16_t op;         /* index in ctx->ops */
+    uint32_t begin, end; /* bytes from tb->code */
+    bool out_of_line;    /* slow path or exit stub */
 } OpRange;
 
 typedef struct Backend {
@@ -60,13 +61,15 @@ typedef struct Backend {
      * tb->code, code_fast, code_size and jump[].{used,patch_offset,reset_offset}. Returns false if it
      * did not fit (nothing is lost: the caller makes room and calls again). `ranges` (may be NULL)
      * receives up to *range_count entries. */
-    bool (*generate)(BackendState *bs, IrContext *ctx, TranslationBlock *tb, const uint8_t *at,
-                     size_t space, OpRange *ranges, unsigned *range_count);
+    bool (*generate)(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
+                     const uint8_t *at, size_t space, OpRange *ranges,
+                     unsigned *range_count);
     /* Runs from `code` until generated code returns: a TbExit, with the TB for SLOT0/1 in the high
      * bits. env must be complete, and is on return. Swaps the host's FP environment. */
     uintptr_t (*enter)(BackendState *bs, TcgCpu *cpu, const void *code);
     /* Patches exit `slot` of `from` to go to `to`, or back to the run loop. Atomic. */
-    void (*link)(BackendState *bs, TranslationBlock *from, unsigned slot, const TranslationBlock *to);
+    void (*link)(BackendState *bs, TranslationBlock *from, unsigned slot,
+                 const TranslationBlock *to);
     void (*unlink)(BackendState *bs, TranslationBlock *from, unsigned slot);
     /* Makes the checked entry return TB_EXIT_LOOKUP with env pc = tb->pc. Atomic. */
     void (*kill)(BackendState *bs, TranslationBlock *tb);

@@ -205,7 +205,8 @@ static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
         page_unlink(tc, tb, n);
     }
     unchain(tc, tb);
-    __atomic_store_n(&tb->death, (uint8_t)cause, __ATOMIC_RELAXED); /* jump caches look at it */
+    __atomic_store_n(&tb->death, (uint8_t)cause,
+                     __ATOMIC_RELAXED); /* jump caches look at it */
     tc->stats.invalidated[cause]++;
     if (cause != TB_DEATH_EVICT) {
         tc->backend->kill(&tc->bs, tb);
@@ -265,8 +266,8 @@ bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDea
         ram_addr page = start & PAGE_MASK;
         ram_addr page_end = page + PAGE_SIZE;
         unsigned last = (unsigned)((end < page_end ? end : page_end) - page - 1);
-        empty &= invalidate_in_page(tc, page, (unsigned)(start - page), last, cause, running,
-                                    hit_running);
+        empty &= invalidate_in_page(tc, page, (unsigned)(start - page), last, cause,
+                                    running, hit_running);
         start = page_end;
     }
     return empty;
@@ -351,12 +352,12 @@ bool tb_cache_generate_locked(TbCache *tc, IrContext *ctx, TranslationBlock *tb)
     CodeRegion *region = &tc->region[tc->current];
     size_t space = (size_t)(region->end - region->next);
     if (space < REGION_RESERVE ||
-        !tc->backend->generate(&tc->bs, ctx, tb, region->next, space - REGION_RESERVE, NULL,
-                               NULL)) {
+        !tc->backend->generate(&tc->bs, ctx, tb, region->next, space - REGION_RESERVE,
+                               NULL, NULL)) {
         return false;
     }
-    region->next = (const uint8_t *)(((uintptr_t)tb->code + tb->code_size + 15) &
-                                     ~(uintptr_t)15);
+    region->next =
+        (const uint8_t *)(((uintptr_t)tb->code + tb->code_size + 15) & ~(uintptr_t)15);
     tb->region = (uint8_t)tc->current;
     tb->region_next = region->first;
     region->first = tb;
@@ -418,8 +419,8 @@ TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_off
         goto out_buffer;
     }
     const uint8_t *at = tc->bs.code.rx_base + ((tc->bs.fixed_size + 63) & ~(size_t)63);
-    size_t each = (size_t)(tc->bs.code.rx_base + tc->bs.code.size - at) / TB_REGIONS &
-                  ~(size_t)63;
+    size_t each =
+        (size_t)(tc->bs.code.rx_base + tc->bs.code.size - at) / TB_REGIONS & ~(size_t)63;
     for (unsigned i = 0; i < TB_REGIONS; i++) {
         CodeRegion *r = &tc->region[i];
         r->start = r->next = at + i * each;

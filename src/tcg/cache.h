@@ -32,8 +32,9 @@ typedef struct CodePage {
     /* Blocks by the granule where their part of this page begins; low bit of the pointers: which of
      * the block's two pages this is. */
     TranslationBlock *first[TB_GRANULES];
-    uint32_t sequence; /* +1 at each write to the page: a translation made meanwhile is stale */
-    uint32_t count;    /* live blocks on the page */
+    uint32_t
+        sequence; /* +1 at each write to the page: a translation made meanwhile is stale */
+    uint32_t count;                /* live blocks on the page */
     uint16_t covered[TB_GRANULES]; /* live blocks that cover the granule */
     uint8_t reach; /* a block that covers granule g begins at g - reach or later */
 } CodePage;
@@ -56,8 +57,8 @@ typedef struct TbCache {
     TranslationBlock *hash[1 << TB_HASH_BITS];
     CodePage ***pages; /* two levels: [page >> 12][page & 4095] */
     CodeRegion region[TB_REGIONS];
-    unsigned current; /* region being filled */
-    TranslationBlock *spare; /* free TB structs */
+    unsigned current;         /* region being filled */
+    TranslationBlock *spare;  /* free TB structs */
     TranslationBlock *chunks; /* all allocations, for free() */
     TbStats stats;
 } TbCache;
@@ -68,7 +69,8 @@ TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_off
 void tb_cache_free(TbCache *tc);
 
 /* The live block for the key, or NULL. Locks: lock held. */
-TranslationBlock *tb_cache_find_locked(TbCache *tc, ram_addr phys, vaddr pc, uint32_t flags);
+TranslationBlock *tb_cache_find_locked(TbCache *tc, ram_addr phys, vaddr pc,
+                                       uint32_t flags);
 
 /* The write sequence of a page, see CodePage. Locks: takes lock. */
 uint32_t tb_cache_page_sequence(TbCache *tc, ram_addr page);
@@ -96,7 +98,8 @@ bool tb_cache_half_is_free_locked(const TbCache *tc);
 
 /* Chains exit `slot` of `from` to `to`, if both are alive and the chain stays right while they are:
  * not to a block on two pages, the second of which may be mapped elsewhere by then. */
-void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot, TranslationBlock *to);
+void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot,
+                           TranslationBlock *to);
 
 /* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any
  * more. `running`: set *hit_running if that block died. */

@@ -40,36 +40,68 @@ enum {
     OPF_MAY_FAULT = 1 << 2,   /* may leave the block with a guest exception */
     OPF_BRANCH = 1 << 3,      /* imm is a label */
     OPF_LABEL = 1 << 4,
-    OPF_ENDS = 1 << 5,        /* control does not go on to the next op */
+    OPF_ENDS = 1 << 5, /* control does not go on to the next op */
     OPF_CALL = 1 << 6,
-    OPF_FP = 1 << 7,          /* reads the rounding mode, sets sticky flags: not removable, not foldable */
-    OPF_READS_ENV = 1 << 8,   /* not mergeable across stores to env, calls and faulting ops */
+    OPF_FP =
+        1
+        << 7, /* reads the rounding mode, sets sticky flags: not removable, not foldable */
+    OPF_READS_ENV =
+        1 << 8, /* not mergeable across stores to env, calls and faulting ops */
 };
 
 typedef enum IrType { IR_I32, IR_I64, IR_F32, IR_F64 } IrType;
 
 typedef enum IrCond {
-    COND_EQ, COND_NE, COND_LT, COND_GE, COND_LTU, COND_GEU, COND_LE, COND_GT, COND_LEU, COND_GTU,
+    COND_EQ,
+    COND_NE,
+    COND_LT,
+    COND_GE,
+    COND_LTU,
+    COND_GEU,
+    COND_LE,
+    COND_GT,
+    COND_LEU,
+    COND_GTU,
     COND_COUNT
 } IrCond;
 
 /* EQ is quiet, LT and LE signal invalid on any NaN, the _Q forms are quiet. */
-typedef enum IrFcond { FCOND_EQ, FCOND_LT, FCOND_LE, FCOND_LT_Q, FCOND_LE_Q, FCOND_COUNT } IrFcond;
+typedef enum IrFcond {
+    FCOND_EQ,
+    FCOND_LT,
+    FCOND_LE,
+    FCOND_LT_Q,
+    FCOND_LE_Q,
+    FCOND_COUNT
+} IrFcond;
 
 typedef enum IrRmw {
-    RMW_XCHG, RMW_ADD, RMW_AND, RMW_OR, RMW_XOR, RMW_MIN, RMW_MAX, RMW_MINU, RMW_MAXU, RMW_COUNT
+    RMW_XCHG,
+    RMW_ADD,
+    RMW_AND,
+    RMW_OR,
+    RMW_XOR,
+    RMW_MIN,
+    RMW_MAX,
+    RMW_MINU,
+    RMW_MAXU,
+    RMW_COUNT
 } IrRmw;
 
 /* The size, sign and rules of a memory access; bits 7:0 of aux. */
 enum {
-    MO_8 = 0, MO_16 = 1, MO_32 = 2, MO_64 = 3, MO_SIZE = 3, /* log2 of the bytes */
+    MO_8 = 0,
+    MO_16 = 1,
+    MO_32 = 2,
+    MO_64 = 3,
+    MO_SIZE = 3,       /* log2 of the bytes */
     MO_SIGN = 1 << 2,  /* loads sign-extend to 64 bits; without it they zero-extend */
     MO_BE = 1 << 3,    /* big endian */
     MO_ALIGN = 1 << 4, /* a misaligned address faults (LR/SC, AMO) */
     MO_STORE = 1 << 5, /* guest_probe: for stores; else for loads */
     MO_FP = 1 << 6,    /* the value temp is f32 or f64 */
 };
-#define MO_BYTES(memop) (1u << ((memop) & MO_SIZE))
+#define MO_BYTES(memop) (1u << ((memop)&MO_SIZE))
 
 /* memop: MO_* flags. mmu_idx: by which rights and translation the access goes, a number of the ISA's
  * choice below TLB_MMU_MODES; each has a first-level TLB of its own (RISC-V: MMU_U, MMU_S, ...). */
@@ -117,25 +149,28 @@ typedef uint16_t TempId;
 typedef enum TempKind { TEMP_GLOBAL, TEMP_LOCAL, TEMP_CONST } TempKind;
 
 typedef struct IrTemp {
-    uint8_t kind;       /* TempKind */
-    uint8_t type;       /* IrType */
-    uint8_t pin_rank;   /* globals: 1 is the first the back end should keep in a host register from
+    uint8_t kind; /* TempKind */
+    uint8_t type; /* IrType */
+    uint8_t
+        pin_rank; /* globals: 1 is the first the back end should keep in a host register from
                            block to block, 2 the second, ...; 0: no wish */
     int32_t env_offset; /* globals: bytes from env */
-    uint64_t value;     /* constants; i32 constants are zero-extended. Locals: their number in dumps */
-    const char *name;   /* globals: "a0"; else NULL */
+    uint64_t
+        value; /* constants; i32 constants are zero-extended. Locals: their number in dumps */
+    const char *name; /* globals: "a0"; else NULL */
 } IrTemp;
 
 /* What a helper may do, so that passes and back ends keep no more than they must. */
 enum {
-    HELPER_PURE = 1 << 0,         /* result depends on its arguments only: may be removed, merged;
+    HELPER_PURE = 1 << 0, /* result depends on its arguments only: may be removed, merged;
                                      it gets no env: fn(a, b, c, d) */
     HELPER_READS_GLOBALS = 1 << 1,  /* globals must be in env */
     HELPER_WRITES_GLOBALS = 1 << 2, /* and are reloaded after */
-    HELPER_FAULTS = 1 << 3,       /* may deliver a guest exception: env pc is set to the current
+    HELPER_FAULTS = 1 << 3, /* may deliver a guest exception: env pc is set to the current
                                      instruction before, cpu->fault_taken is tested after; implies
                                      both of the above */
-    HELPER_FP = 1 << 4,           /* reads or sets cpu->fp: fp_save before, fp_load after, by the back
+    HELPER_FP =
+        1 << 4, /* reads or sets cpu->fp: fp_save before, fp_load after, by the back
                                      end */
     HELPER_NO_RETURN_VALUE = 1 << 5,
 };
@@ -158,17 +193,18 @@ typedef enum IrRuleId {
 } IrRuleId;
 
 typedef struct IrOp {
-    uint8_t opcode;   /* IrOpcode */
-    uint8_t type;     /* IrType */
-    uint8_t cond;     /* IrCond, IrFcond or IrRmw */
-    uint8_t rule;     /* IrRuleId: the last rule that changed or removed it */
-    uint8_t removed;  /* 1: struck through; later passes and back ends skip it */
-    uint8_t dead_in;  /* liveness: bit i: the value that in[i] has here is not used after this op */
+    uint8_t opcode;  /* IrOpcode */
+    uint8_t type;    /* IrType */
+    uint8_t cond;    /* IrCond, IrFcond or IrRmw */
+    uint8_t rule;    /* IrRuleId: the last rule that changed or removed it */
+    uint8_t removed; /* 1: struck through; later passes and back ends skip it */
+    uint8_t
+        dead_in; /* liveness: bit i: the value that in[i] has here is not used after this op */
     uint8_t dead_out; /* liveness: 1: the output is never used */
     uint8_t pad;
-    uint16_t insn;    /* index in insns[] */
-    uint16_t id;      /* number at birth */
-    uint16_t aux;     /* memop and mmu index, rounding mode, exit slot: see ops.def */
+    uint16_t insn; /* index in insns[] */
+    uint16_t id;   /* number at birth */
+    uint16_t aux;  /* memop and mmu index, rounding mode, exit slot: see ops.def */
     TempId out;
     TempId in[4];
     uint64_t imm;
@@ -176,8 +212,8 @@ typedef struct IrOp {
 
 typedef struct IrInsn {
     vaddr pc;
-    uint8_t bytes;      /* length */
-    uint32_t first_op;  /* index of its insn_start at birth */
+    uint8_t bytes;     /* length */
+    uint32_t first_op; /* index of its insn_start at birth */
 } IrInsn;
 
 enum {
@@ -200,11 +236,13 @@ typedef struct IrContext {
     unsigned insn_count;
     unsigned label_count;
     uint16_t next_id;
-    bool overflow; /* an append did not fit: the block must be cut and translated again, shorter */
-    int32_t pc_offset; /* of the guest pc in env */
+    bool
+        overflow; /* an append did not fit: the block must be cut and translated again, shorter */
+    int32_t pc_offset;                     /* of the guest pc in env */
     TempId const_bucket[IR_CONST_BUCKETS]; /* chains through const_next */
     TempId const_next[IR_MAX_TEMPS];
-    uint32_t const_stamp[IR_CONST_BUCKETS]; /* == block_stamp: the bucket is of this block */
+    uint32_t
+        const_stamp[IR_CONST_BUCKETS]; /* == block_stamp: the bucket is of this block */
     uint32_t block_stamp;
     /* Set by explain: called with the ops after each pass ("front end", "optimize", ...). */
     void (*on_pass)(struct IrContext *ctx, const char *pass, void *opaque);
@@ -218,7 +256,8 @@ void ir_context_free(IrContext *ctx);
 /* Declares a guest register; before the first block only. `name` is borrowed. */
 TempId ir_global_new(IrContext *ctx, IrType type, int32_t env_offset, const char *name,
                      unsigned pin_rank);
-void ir_block_begin(IrContext *ctx); /* forgets ops, locals, constants, labels. Cost: O(1) */
+void ir_block_begin(
+    IrContext *ctx); /* forgets ops, locals, constants, labels. Cost: O(1) */
 
 /* --- temps ------------------------------------------------------------------------------------ */
 TempId ir_temp_new(IrContext *ctx, IrType type);
@@ -238,31 +277,35 @@ void ir_insn_start(IrContext *ctx, vaddr pc);
 void ir_insn_length(IrContext *ctx, unsigned bytes);
 void ir_op1(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a);
 void ir_op2(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a, TempId b);
-void ir_op2i(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a, uint64_t b);
+void ir_op2i(IrContext *ctx, IrOpcode opcode, IrType type, TempId out, TempId a,
+             uint64_t b);
 void ir_mov(IrContext *ctx, IrType type, TempId out, TempId a);
 void ir_setcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b);
-void ir_movcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b, TempId c,
-                TempId d);
-void ir_extract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos, unsigned len);
-void ir_sextract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos, unsigned len);
+void ir_movcond(IrContext *ctx, IrType type, IrCond cond, TempId out, TempId a, TempId b,
+                TempId c, TempId d);
+void ir_extract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos,
+                unsigned len);
+void ir_sextract(IrContext *ctx, IrType type, TempId out, TempId a, unsigned pos,
+                 unsigned len);
 void ir_deposit(IrContext *ctx, IrType type, TempId out, TempId a, TempId b, unsigned pos,
                 unsigned len);
 void ir_label(IrContext *ctx, unsigned label);
 void ir_br(IrContext *ctx, unsigned label);
-void ir_brcond(IrContext *ctx, IrType type, IrCond cond, TempId a, TempId b, unsigned label);
+void ir_brcond(IrContext *ctx, IrType type, IrCond cond, TempId a, TempId b,
+               unsigned label);
 void ir_env_ld(IrContext *ctx, IrType type, TempId out, int64_t offset, unsigned memop);
 void ir_env_st(IrContext *ctx, TempId a, int64_t offset, unsigned memop);
-void ir_guest_ld(IrContext *ctx, IrType type, TempId out, TempId addr, int32_t disp, unsigned memop,
-                 unsigned mmu_idx);
+void ir_guest_ld(IrContext *ctx, IrType type, TempId out, TempId addr, int32_t disp,
+                 unsigned memop, unsigned mmu_idx);
 void ir_guest_st(IrContext *ctx, IrType type, TempId value, TempId addr, int32_t disp,
                  unsigned memop, unsigned mmu_idx);
-void ir_guest_rmw(IrContext *ctx, IrRmw rmw, TempId out, TempId addr, TempId value, unsigned memop,
-                  unsigned mmu_idx);
-void ir_guest_cas(IrContext *ctx, TempId out, TempId addr, TempId expected, TempId desired,
+void ir_guest_rmw(IrContext *ctx, IrRmw rmw, TempId out, TempId addr, TempId value,
                   unsigned memop, unsigned mmu_idx);
+void ir_guest_cas(IrContext *ctx, TempId out, TempId addr, TempId expected,
+                  TempId desired, unsigned memop, unsigned mmu_idx);
 void ir_fence(IrContext *ctx);
-void ir_fp2(IrContext *ctx, IrOpcode opcode, IrType type, unsigned rm, TempId out, TempId a,
-            TempId b);
+void ir_fp2(IrContext *ctx, IrOpcode opcode, IrType type, unsigned rm, TempId out,
+            TempId a, TempId b);
 void ir_call(IrContext *ctx, const HelperInfo *helper, TempId out, const TempId *args);
 void ir_goto_tb(IrContext *ctx, unsigned slot, vaddr pc);
 void ir_goto_pc(IrContext *ctx, vaddr pc);
@@ -305,6 +348,7 @@ void ir_dump(const IrContext *ctx, FILE *out);
 void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out);
 /* Reads what ir_dump writes; helpers are looked up by name in `helpers` (NULL-terminated, or NULL).
  * Globals must have been declared. Errors: line number, what is wrong, what is expected. */
-bool ir_parse(IrContext *ctx, const char *text, const HelperInfo *const *helpers, Error **errp);
+bool ir_parse(IrContext *ctx, const char *text, const HelperInfo *const *helpers,
+              Error **errp);
 
 #endif

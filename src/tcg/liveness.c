@@ -23,7 +23,7 @@
 
 typedef struct Liveness {
     IrContext *ctx;
-    uint8_t live[IR_MAX_TEMPS]; /* 1: an op below reads the value the temp has here */
+    uint8_t live[IR_MAX_TEMPS];    /* 1: an op below reads the value the temp has here */
     TempId killed[IR_MAX_GLOBALS]; /* the globals that are not live */
     unsigned killed_count;
 } Liveness;

@@ -13,9 +13,12 @@
 enum { PROFILE_LINES = 20 };
 
 static const char *const death_names[] = {
-    [TB_ALIVE] = "alive",         [TB_DEATH_STORE] = "killed by a store",
-    [TB_DEATH_DMA] = "killed by DMA", [TB_DEATH_FLUSH] = "flushed",
-    [TB_DEATH_EVICT] = "evicted", [TB_DEATH_DEBUG] = "killed by a break point",
+    [TB_ALIVE] = "alive",
+    [TB_DEATH_STORE] = "killed by a store",
+    [TB_DEATH_DMA] = "killed by DMA",
+    [TB_DEATH_FLUSH] = "flushed",
+    [TB_DEATH_EVICT] = "evicted",
+    [TB_DEATH_DEBUG] = "killed by a break point",
 };
 
 /* Keeps top[] sorted, hottest first. */
@@ -43,12 +46,12 @@ void tb_cache_print_profile(TbCache *tc, FILE *out) {
             insert_sorted(top, &count, tb);
         }
     }
-    fprintf(out, "%12s  %16s  %5s  %5s  %5s  %5s  %s\n", "runs", "guest pc", "flags", "insns",
-            "guest", "host", "state");
+    fprintf(out, "%12s  %16s  %5s  %5s  %5s  %5s  %s\n", "runs", "guest pc", "flags",
+            "insns", "guest", "host", "state");
     for (unsigned i = 0; i < count; i++) {
         const TranslationBlock *tb = top[i];
-        fprintf(out, "%12" PRIu64 "  %16" PRIx64 "  %5x  %5u  %5u  %5u  %s\n", tb->run_count,
-                tb->pc, tb->flags, tb->insns, tb->size, tb->code_size,
+        fprintf(out, "%12" PRIu64 "  %16" PRIx64 "  %5x  %5u  %5u  %5u  %s\n",
+                tb->run_count, tb->pc, tb->flags, tb->insns, tb->size, tb->code_size,
                 death_names[tb->death]);
     }
     const TbStats *s = &tc->stats;

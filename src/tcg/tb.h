@@ -30,50 +30,54 @@
 
 typedef enum TbDeath {
     TB_ALIVE,
-    TB_DEATH_STORE,  /* a guest store hit its bytes */
-    TB_DEATH_DMA,    /* a device wrote its bytes */
-    TB_DEATH_FLUSH,  /* everything was flushed */
-    TB_DEATH_EVICT,  /* its region of the code buffer was reused */
-    TB_DEATH_DEBUG,  /* a break point was set or removed */
+    TB_DEATH_STORE, /* a guest store hit its bytes */
+    TB_DEATH_DMA,   /* a device wrote its bytes */
+    TB_DEATH_FLUSH, /* everything was flushed */
+    TB_DEATH_EVICT, /* its region of the code buffer was reused */
+    TB_DEATH_DEBUG, /* a break point was set or removed */
 } TbDeath;
 
 enum { TB_MAX_SLOTS = 2 };
 
 /* One direct exit. */
 typedef struct TbJump {
-    TranslationBlock *to;   /* chained to, or NULL */
-    TranslationBlock *next; /* next block whose jump to the same target is in its incoming list... */
-    uint8_t next_slot;      /* ... and which of its slots */
-    bool used;              /* the block has this exit */
-    uint32_t patch_offset;  /* back end: where in the code the jump is patched */
-    uint32_t reset_offset;  /* back end: where it leads while unchained */
+    TranslationBlock *to; /* chained to, or NULL */
+    TranslationBlock
+        *next; /* next block whose jump to the same target is in its incoming list... */
+    uint8_t next_slot;     /* ... and which of its slots */
+    bool used;             /* the block has this exit */
+    uint32_t patch_offset; /* back end: where in the code the jump is patched */
+    uint32_t reset_offset; /* back end: where it leads while unchained */
 } TbJump;
 
 struct TranslationBlock {
     /* key */
     vaddr pc;
-    ram_addr phys;     /* of its first byte */
-    uint32_t flags;    /* the CPU state the code was made for (jump_tag.flags) */
+    ram_addr phys;  /* of its first byte */
+    uint32_t flags; /* the CPU state the code was made for (jump_tag.flags) */
     /* what it is */
-    uint16_t size;     /* guest bytes */
-    uint16_t insns;    /* guest instructions */
-    ram_addr phys2;    /* of its second page's first byte, or RAM_ADDR_INVALID */
-    uint8_t death;     /* TbDeath */
-    uint8_t region;    /* of the code buffer */
-    bool one_shot;     /* not from RAM, or written while it was made: runs once, is never found */
+    uint16_t size;  /* guest bytes */
+    uint16_t insns; /* guest instructions */
+    ram_addr phys2; /* of its second page's first byte, or RAM_ADDR_INVALID */
+    uint8_t death;  /* TbDeath */
+    uint8_t region; /* of the code buffer */
+    bool
+        one_shot; /* not from RAM, or written while it was made: runs once, is never found */
     /* host code */
     const uint8_t *code;      /* the checked entry: tests exit_request first */
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */
     uint32_t code_size;
     TbJump jump[TB_MAX_SLOTS];
-    TranslationBlock *incoming; /* blocks that chain to this one: list through their jump[] */
+    TranslationBlock
+        *incoming; /* blocks that chain to this one: list through their jump[] */
     uint8_t incoming_slot;
     /* membership */
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* blocks that touch the same page(s) */
     TranslationBlock *region_next;
-    uint64_t run_count; /* BackendState.profile: not atomic, so near enough with several vCPUs */
-    uint64_t born;      /* number of the translation, for the biography */
+    uint64_t
+        run_count; /* BackendState.profile: not atomic, so near enough with several vCPUs */
+    uint64_t born; /* number of the translation, for the biography */
 };
 
 #endif

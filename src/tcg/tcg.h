@@ -27,14 +27,15 @@ typedef struct TranslationBlock TranslationBlock;
 
 /* Why generated code returned to the run loop (low 3 bits of the value; the rest is the TB or 0). */
 typedef enum TbExit {
-    TB_EXIT_SLOT0 = 0,    /* 0..1: exit slot to be chained, TB pointer in the high bits */
+    TB_EXIT_SLOT0 = 0, /* 0..1: exit slot to be chained, TB pointer in the high bits */
     TB_EXIT_SLOT1 = 1,
-    TB_EXIT_LOOKUP = 2,   /* env pc is set; no TB known for it yet */
-    TB_EXIT_REQUEST = 3,  /* exit_request was seen at a block entry; env pc is set */
-    TB_EXIT_STATE = 4,    /* the CPU's state changed (interrupts enabled, ...), or it spins and
+    TB_EXIT_LOOKUP = 2,  /* env pc is set; no TB known for it yet */
+    TB_EXIT_REQUEST = 3, /* exit_request was seen at a block entry; env pc is set */
+    TB_EXIT_STATE =
+        4, /* the CPU's state changed (interrupts enabled, ...), or it spins and
                              others may have a turn: look again */
-    TB_EXIT_HALT = 5,     /* wait for interrupt */
-    TB_EXIT_DEBUG = 6,    /* break or watch point, single step */
+    TB_EXIT_HALT = 5,  /* wait for interrupt */
+    TB_EXIT_DEBUG = 6, /* break or watch point, single step */
     TB_EXIT_MASK = 7,
 } TbExit;
 
@@ -45,9 +46,10 @@ typedef struct TcgCpuOps {
      * handler's. */
     bool (*load)(TcgCpu *cpu, vaddr addr, unsigned aux, uint64_t *value);
     bool (*store)(TcgCpu *cpu, vaddr addr, unsigned aux, uint64_t value);
-    bool (*rmw)(TcgCpu *cpu, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value, uint64_t *old);
-    bool (*cas)(TcgCpu *cpu, vaddr addr, unsigned aux, uint64_t expected, uint64_t desired,
+    bool (*rmw)(TcgCpu *cpu, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value,
                 uint64_t *old);
+    bool (*cas)(TcgCpu *cpu, vaddr addr, unsigned aux, uint64_t expected,
+                uint64_t desired, uint64_t *old);
     /* guest_probe that missed the first level: NULL if it is not plain memory. Never faults. */
     void *(*probe)(TcgCpu *cpu, vaddr addr, unsigned aux);
     /* Code for env's pc and flags if translated already, else NULL. Also fills the jump cache. */
@@ -71,9 +73,10 @@ static inline unsigned jump_cache_index(vaddr pc) {
 
 /* The host's floating-point environment while generated code is not running. */
 typedef struct FpEnv {
-    uint32_t host;   /* x86_64: an image of MXCSR. Others: see flags */
-    uint8_t flags;   /* RISC-V fflags order: valid after fp_get(), and always for interp */
-    uint8_t round;   /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
+    uint32_t host; /* x86_64: an image of MXCSR. Others: see flags */
+    uint8_t flags; /* RISC-V fflags order: valid after fp_get(), and always for interp */
+    uint8_t
+        round; /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
 } FpEnv;
 
 struct TcgCpu {
@@ -84,19 +87,22 @@ struct TcgCpu {
     FpEnv fp;
     uint64_t saved_gpr[16]; /* back end scratch: host registers at a slow path */
     uint64_t saved_fpr[16];
-    TranslationBlock *current_tb; /* set by the slow paths: the block they were called from */
-    const void *slow_return;      /* back end scratch */
+    TranslationBlock
+        *current_tb;         /* set by the slow paths: the block they were called from */
+    const void *slow_return; /* back end scratch */
     /* Hot. Keep last: nearest to env. */
     uint64_t reservation_addr, reservation_value; /* LR/SC; addr all ones: none */
     union {
         struct {
-            uint32_t flags;      /* of the block that would run now: TranslationBlock.flags */
+            uint32_t flags; /* of the block that would run now: TranslationBlock.flags */
             uint32_t generation; /* of the address space */
         };
         uint64_t word;
     } jump_tag;
-    uint8_t fault_taken;   /* a helper delivered a guest exception; env pc is the handler's */
-    uint8_t stop_after;    /* set by a store slow path: the running TB was changed under it; leave
+    uint8_t
+        fault_taken; /* a helper delivered a guest exception; env pc is the handler's */
+    uint8_t
+        stop_after; /* set by a store slow path: the running TB was changed under it; leave
                               after this instruction */
     uint32_t exit_request; /* atomic; not 0: leave at the next block entry or back edge */
     uint64_t spare;

@@ -330,8 +330,8 @@ bool ir_validate(const IrContext *ctx, Error **errp) {
             v->ctx = ctx;
             why = check_op(v, op);
             if (op->opcode != IR_insn_start) { /* which makes no code */
-                ended =
-                    op->opcode < IR_OPCODE_COUNT && ir_op_defs[op->opcode].flags & OPF_ENDS;
+                ended = op->opcode < IR_OPCODE_COUNT &&
+                        ir_op_defs[op->opcode].flags & OPF_ENDS;
             }
         }
     }

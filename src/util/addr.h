@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-typedef uint64_t vaddr;  /* guest virtual: what a guest instruction computes */
-typedef uint64_t hwaddr; /* guest physical: what comes out of the page-table walk */
+typedef uint64_t vaddr;    /* guest virtual: what a guest instruction computes */
+typedef uint64_t hwaddr;   /* guest physical: what comes out of the page-table walk */
 typedef uint64_t ram_addr; /* machine-wide: one byte of RAM, whatever alias shows it */
 
 #define PAGE_BITS        12

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((uint64_t)2 << 20)
+#define HUGE_PAGE  ((uint64_t)2 << 20)
 #define SMALL_PAGE ((uint64_t)4096)
 
 static uint64_t whole_pages(uint64_t size) {

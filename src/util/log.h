@@ -28,7 +28,7 @@
     X(LOG_MMU, "mmu", "page-table walks and TLB fills")                                  \
     X(LOG_GUEST_ERRORS, "guest_errors", "what the guest does against a device's manual") \
     X(LOG_UNIMP, "unimp", "what the guest uses and Vitrine does not model")              \
-    X(LOG_PROFILE, "profile", "count block runs; list the hottest blocks at the end")      \
+    X(LOG_PROFILE, "profile", "count block runs; list the hottest blocks at the end")    \
     X(LOG_NOCHAIN, "nochain", "do not chain blocks, so that exec shows every one")
 
 #define LOG_ENUM(id, name, help) id##_BIT,

@@ -20,23 +20,32 @@ enum { PRV_U = 0, PRV_S = 1, PRV_M = 3 };
 /* mmu indices: the TLB's modes. */
 enum { MMU_U = 0, MMU_S = 1, MMU_S_SUM = 2, MMU_M = 3 };
 
-enum { RISCV_PMP_COUNT = 16, RISCV_TRIGGER_COUNT = 4, RISCV_HPM_COUNT = 29,
-       RISCV_ASID_SETS = 64 };
+enum {
+    RISCV_PMP_COUNT = 16,
+    RISCV_TRIGGER_COUNT = 4,
+    RISCV_HPM_COUNT = 29,
+    RISCV_ASID_SETS = 64
+};
 
 /* TranslationBlock.flags: everything a block's code depends on besides its bytes. */
 enum {
-    TBF_PRIV_SHIFT = 0,      /* 2 bits: PRV_* */
-    TBF_MMU_SHIFT = 2,       /* 2 bits: mmu index of loads and stores (MPRV, SUM) */
-    TBF_FS_SHIFT = 4,        /* 2 bits: mstatus.FS */
-    TBF_FRM_SOFT = 1 << 6,   /* frm is RMM: dynamic rounding by the exact software path */
-    TBF_FRM_BAD = 1 << 7,    /* frm is reserved: dynamic rounding is an illegal instruction */
-    TBF_PAGED = 1 << 8,      /* fetches are translated: chains may not leave the page */
-    TBF_TRIGGERS = 1 << 9,   /* an execute trigger is armed: one instruction a block, checked */
-    TBF_STEP = 1 << 10,      /* single step */
-    TBF_TVM = 1 << 11, TBF_TW = 1 << 12, TBF_TSR = 1 << 13,
-    TBF_ALIGN = 1 << 14,     /* misaligned accesses fault (cfg.misaligned == false) */
-    TBF_CBO_SHIFT = 15,      /* 3 bits: cbo.inval, cbo.clean/flush, cbo.zero allowed here */
-    TBF_CSR_COUNTERS = 1 << 18, /* cycle/time/instret readable here without further checks */
+    TBF_PRIV_SHIFT = 0,    /* 2 bits: PRV_* */
+    TBF_MMU_SHIFT = 2,     /* 2 bits: mmu index of loads and stores (MPRV, SUM) */
+    TBF_FS_SHIFT = 4,      /* 2 bits: mstatus.FS */
+    TBF_FRM_SOFT = 1 << 6, /* frm is RMM: dynamic rounding by the exact software path */
+    TBF_FRM_BAD =
+        1 << 7,         /* frm is reserved: dynamic rounding is an illegal instruction */
+    TBF_PAGED = 1 << 8, /* fetches are translated: chains may not leave the page */
+    TBF_TRIGGERS =
+        1 << 9, /* an execute trigger is armed: one instruction a block, checked */
+    TBF_STEP = 1 << 10, /* single step */
+    TBF_TVM = 1 << 11,
+    TBF_TW = 1 << 12,
+    TBF_TSR = 1 << 13,
+    TBF_ALIGN = 1 << 14, /* misaligned accesses fault (cfg.misaligned == false) */
+    TBF_CBO_SHIFT = 15,  /* 3 bits: cbo.inval, cbo.clean/flush, cbo.zero allowed here */
+    TBF_CSR_COUNTERS =
+        1 << 18, /* cycle/time/instret readable here without further checks */
 };
 
 /* Which extensions a hart has. One bool an extension, named as in the ISA string. */
@@ -45,8 +54,9 @@ typedef struct RiscvConfig {
 #define RISCV_EXT(id, text, dflt) bool id;
 #include "cpu/riscv/ext.def"
 #undef RISCV_EXT
-    bool misaligned;       /* loads and stores may be misaligned */
-    unsigned satp_max;     /* deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32 */
+    bool misaligned; /* loads and stores may be misaligned */
+    unsigned
+        satp_max; /* deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32 */
 } RiscvConfig;
 
 typedef struct RiscvEnv {
@@ -59,7 +69,8 @@ typedef struct RiscvEnv {
     uint64_t mstatus, misa, medeleg, mideleg, mie, mtvec, mcounteren, mcountinhibit;
     uint64_t mscratch, mepc, mcause, mtval, menvcfg, mseccfg;
     uint64_t mip; /* atomic: devices set their bits from other threads */
-    uint64_t mip_external_seip; /* SEIP as the interrupt controller drives it (the OR of 3.1.9) */
+    uint64_t
+        mip_external_seip; /* SEIP as the interrupt controller drives it (the OR of 3.1.9) */
     /* supervisor level */
     uint64_t stvec, scounteren, sscratch, sepc, scause, stval, senvcfg, satp, stimecmp;
     /* floating point: frm as written; flags live in cpu->tcg.fp while running */
@@ -72,7 +83,8 @@ typedef struct RiscvEnv {
     uint64_t pmpaddr[RISCV_PMP_COUNT];
     unsigned pmp_active; /* entries that are not OFF */
     unsigned pmp_locked; /* of these, the ones with L: they bind M mode too */
-    hwaddr pmp_first[RISCV_PMP_COUNT], pmp_last[RISCV_PMP_COUNT]; /* bytes matched; first > last: none */
+    hwaddr pmp_first[RISCV_PMP_COUNT],
+        pmp_last[RISCV_PMP_COUNT]; /* bytes matched; first > last: none */
     /* debug triggers */
     uint64_t tselect, tdata1[RISCV_TRIGGER_COUNT], tdata2[RISCV_TRIGGER_COUNT];
     uint64_t tcontrol;
@@ -103,7 +115,8 @@ typedef struct RiscvCPU {
     CPUState parent; /* env follows without a gap */
     RiscvEnv env;
     RiscvConfig cfg;
-    const struct RiscvDecoder *decoder; /* riscv_decoder_new(&cfg); riscv_decoder_free() */
+    const struct RiscvDecoder
+        *decoder; /* riscv_decoder_new(&cfg); riscv_decoder_free() */
     uint64_t hartid;
     vaddr reset_pc;
     RiscvMmuCache mmu;
@@ -131,10 +144,20 @@ enum { IRQ_SSI = 1, IRQ_MSI = 3, IRQ_STI = 5, IRQ_MTI = 7, IRQ_SEI = 9, IRQ_MEI 
 
 /* Exception causes (privileged manual, table "mcause values after trap"). */
 typedef enum RiscvCause {
-    CAUSE_INSN_MISALIGNED = 0, CAUSE_INSN_ACCESS = 1, CAUSE_ILLEGAL = 2, CAUSE_BREAKPOINT = 3,
-    CAUSE_LOAD_MISALIGNED = 4, CAUSE_LOAD_ACCESS = 5, CAUSE_STORE_MISALIGNED = 6,
-    CAUSE_STORE_ACCESS = 7, CAUSE_ECALL_U = 8, CAUSE_ECALL_S = 9, CAUSE_ECALL_M = 11,
-    CAUSE_INSN_PAGE = 12, CAUSE_LOAD_PAGE = 13, CAUSE_STORE_PAGE = 15,
+    CAUSE_INSN_MISALIGNED = 0,
+    CAUSE_INSN_ACCESS = 1,
+    CAUSE_ILLEGAL = 2,
+    CAUSE_BREAKPOINT = 3,
+    CAUSE_LOAD_MISALIGNED = 4,
+    CAUSE_LOAD_ACCESS = 5,
+    CAUSE_STORE_MISALIGNED = 6,
+    CAUSE_STORE_ACCESS = 7,
+    CAUSE_ECALL_U = 8,
+    CAUSE_ECALL_S = 9,
+    CAUSE_ECALL_M = 11,
+    CAUSE_INSN_PAGE = 12,
+    CAUSE_LOAD_PAGE = 13,
+    CAUSE_STORE_PAGE = 15,
 } RiscvCause;
 
 /* --- cpu.c ------------------------------------------------------------------------------------ */
@@ -198,11 +221,12 @@ bool riscv_trigger_on_page(const RiscvCPU *cpu, vaddr addr);
 
 /* --- mmu.c ------------------------------------------------------------------------------------ */
 typedef struct RiscvWalk {
-    hwaddr phys;       /* page-aligned */
-    unsigned prot;     /* PROT_* that this mode has now (W only if D is set) */
-    bool global;       /* G bit at any level */
-    uint8_t page_bits; /* log2 of the mapping's size: more than PAGE_BITS for superpages */
-    RiscvCause fault;  /* valid if the walk failed */
+    hwaddr phys;   /* page-aligned */
+    unsigned prot; /* PROT_* that this mode has now (W only if D is set) */
+    bool global;   /* G bit at any level */
+    uint8_t
+        page_bits;    /* log2 of the mapping's size: more than PAGE_BITS for superpages */
+    RiscvCause fault; /* valid if the walk failed */
 } RiscvWalk;
 /* Walks for `addr` (Sv32/39/48/57), updating A/D if allowed (Svadu) and !debug. */
 bool riscv_walk(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx, bool debug,
@@ -227,14 +251,15 @@ unsigned riscv_fetch_mmu_idx(const CPUState *cpu);
 bool riscv_debug_translate(CPUState *cpu, vaddr addr, hwaddr *phys);
 void riscv_bus_error(CPUState *cpu, vaddr addr, AccessKind kind);
 void riscv_misaligned(CPUState *cpu, vaddr addr, AccessKind kind);
-bool riscv_tlb_fill(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind, unsigned mmu_idx,
-                    bool probe);
+bool riscv_tlb_fill(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
+                    unsigned mmu_idx, bool probe);
 
 void riscv_cpu_dump(const CPUState *cpu, FILE *out);
 
 /* --- decode.c, disas.c, translate.c -------------------------------------------------------------- */
-bool riscv_translate(CPUState *cpu, IrContext *ctx, TranslationBlock *tb, unsigned max_insns);
-unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes, unsigned len,
-                           char *text, size_t text_size);
+bool riscv_translate(CPUState *cpu, IrContext *ctx, TranslationBlock *tb,
+                     unsigned max_insns);
+unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
+                           unsigned len, char *text, size_t text_size);
 
 #endif

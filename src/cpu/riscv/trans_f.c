@@ -204,9 +204,12 @@ static bool fp_compare(DisasContext *ctx, const RiscvArgs *a, IrFcond cond, IrTy
     bool trans_##name##_d(DisasContext *ctx, const RiscvArgs *a) {                       \
         return body_d;                                                                   \
     }
-#define BINARY(name, op) BOTH(name, fp_binary(ctx, a, op, IR_F32), fp_binary(ctx, a, op, IR_F64))
-#define FUSED(name, neg) BOTH(name, fp_fused(ctx, a, IR_F32, neg), fp_fused(ctx, a, IR_F64, neg))
-#define MINMAX(name, op) BOTH(name, fp_minmax(ctx, a, op, IR_F32), fp_minmax(ctx, a, op, IR_F64))
+#define BINARY(name, op)                                                                 \
+    BOTH(name, fp_binary(ctx, a, op, IR_F32), fp_binary(ctx, a, op, IR_F64))
+#define FUSED(name, neg)                                                                 \
+    BOTH(name, fp_fused(ctx, a, IR_F32, neg), fp_fused(ctx, a, IR_F64, neg))
+#define MINMAX(name, op)                                                                 \
+    BOTH(name, fp_minmax(ctx, a, op, IR_F32), fp_minmax(ctx, a, op, IR_F64))
 #define COMPARE(name, cond)                                                              \
     BOTH(name, fp_compare(ctx, a, cond, IR_F32), fp_compare(ctx, a, cond, IR_F64))
 
@@ -285,7 +288,8 @@ static bool fp_sign(DisasContext *ctx, const RiscvArgs *a, SignKind kind, IrType
     return true;
 }
 
-#define SIGN(name, kind) BOTH(name, fp_sign(ctx, a, kind, IR_F32), fp_sign(ctx, a, kind, IR_F64))
+#define SIGN(name, kind)                                                                 \
+    BOTH(name, fp_sign(ctx, a, kind, IR_F32), fp_sign(ctx, a, kind, IR_F64))
 SIGN(fsgnj, SIGN_COPY)
 SIGN(fsgnjn, SIGN_NEGATE)
 SIGN(fsgnjx, SIGN_XOR)
@@ -438,8 +442,9 @@ static bool fp_class(DisasContext *ctx, const RiscvArgs *a, IrType type) {
     if (fp_is_off(ctx)) {
         return false;
     }
-    call_helper(ctx, type == IR_F64 ? &fclass_d_info : &fclass_s_info, gpr_dst(ctx, a->rd),
-                fpr_bits(ctx, type, a->rs1), TEMP_NONE, TEMP_NONE, TEMP_NONE);
+    call_helper(ctx, type == IR_F64 ? &fclass_d_info : &fclass_s_info,
+                gpr_dst(ctx, a->rd), fpr_bits(ctx, type, a->rs1), TEMP_NONE, TEMP_NONE,
+                TEMP_NONE);
     return true;
 }
 BOTH(fclass, fp_class(ctx, a, IR_F32), fp_class(ctx, a, IR_F64))
@@ -481,8 +486,10 @@ static uint64_t helper_fcvtmod_w_d(void *env, uint64_t a) {
 }
 
 #define FP_HELPER(fn_name, count)                                                        \
-    static const HelperInfo fn_name##_info = {                                           \
-        .name = #fn_name, .fn = (void *)helper_##fn_name, .flags = HELPER_FP, .nargs = count}
+    static const HelperInfo fn_name##_info = {.name = #fn_name,                          \
+                                              .fn = (void *)helper_##fn_name,            \
+                                              .flags = HELPER_FP,                        \
+                                              .nargs = count}
 FP_HELPER(fround_s, 3);
 FP_HELPER(fround_d, 3);
 FP_HELPER(fminm_s, 2);
@@ -532,7 +539,8 @@ static bool fp_load_immediate(DisasContext *ctx, const RiscvArgs *a, IrType type
     if (fp_is_off(ctx)) {
         return false;
     }
-    uint64_t bits = type == IR_F64 ? f64_load_immediate[a->rs1] : f32_load_immediate[a->rs1];
+    uint64_t bits =
+        type == IR_F64 ? f64_load_immediate[a->rs1] : f32_load_immediate[a->rs1];
     fpr_set_bits(ctx, type, a->rd, const_i64(ctx, bits));
     return true;
 }
@@ -543,8 +551,8 @@ bool trans_fcvtmod_w_d(DisasContext *ctx, const RiscvArgs *a) {
         return false;
     }
     TempId t = new_i64(ctx);
-    call_helper(ctx, &fcvtmod_w_d_info, t, fpr_bits(ctx, IR_F64, a->rs1), TEMP_NONE, TEMP_NONE,
-                TEMP_NONE);
+    call_helper(ctx, &fcvtmod_w_d_info, t, fpr_bits(ctx, IR_F64, a->rs1), TEMP_NONE,
+                TEMP_NONE, TEMP_NONE);
     gpr_set_s32(ctx, a->rd, t);
     mark_fs_dirty(ctx);
     return true;

@@ -14,42 +14,42 @@
  * gp holds the number of the running test. t0-t2 belong to the macros. Expected values are those of
  * the manual; the programs pass on QEMU 7.2 too, where a file does not say otherwise.
  */
-#define FINISHER 0x100000
-#define CLINT_MSIP 0x2000000
+#define FINISHER       0x100000
+#define CLINT_MSIP     0x2000000
 #define CLINT_MTIMECMP 0x2004000
-#define CLINT_MTIME 0x200bff8
+#define CLINT_MTIME    0x200bff8
 
-#define MSTATUS_SIE (1 << 1)
-#define MSTATUS_MIE (1 << 3)
+#define MSTATUS_SIE  (1 << 1)
+#define MSTATUS_MIE  (1 << 3)
 #define MSTATUS_SPIE (1 << 5)
 #define MSTATUS_MPIE (1 << 7)
-#define MSTATUS_SPP (1 << 8)
-#define MSTATUS_MPP (3 << 11)
-#define MSTATUS_FS (3 << 13)
+#define MSTATUS_SPP  (1 << 8)
+#define MSTATUS_MPP  (3 << 11)
+#define MSTATUS_FS   (3 << 13)
 #define MSTATUS_MPRV (1 << 17)
-#define MSTATUS_SUM (1 << 18)
-#define MSTATUS_MXR (1 << 19)
-#define MSTATUS_TVM (1 << 20)
-#define MSTATUS_TW (1 << 21)
-#define MSTATUS_TSR (1 << 22)
-#define PRV_U 0
-#define PRV_S 1
-#define PRV_M 3
+#define MSTATUS_SUM  (1 << 18)
+#define MSTATUS_MXR  (1 << 19)
+#define MSTATUS_TVM  (1 << 20)
+#define MSTATUS_TW   (1 << 21)
+#define MSTATUS_TSR  (1 << 22)
+#define PRV_U        0
+#define PRV_S        1
+#define PRV_M        3
 
-#define CAUSE_INSN_ACCESS 1
-#define CAUSE_ILLEGAL 2
-#define CAUSE_BREAKPOINT 3
-#define CAUSE_LOAD_MISALIGNED 4
-#define CAUSE_LOAD_ACCESS 5
+#define CAUSE_INSN_ACCESS      1
+#define CAUSE_ILLEGAL          2
+#define CAUSE_BREAKPOINT       3
+#define CAUSE_LOAD_MISALIGNED  4
+#define CAUSE_LOAD_ACCESS      5
 #define CAUSE_STORE_MISALIGNED 6
-#define CAUSE_STORE_ACCESS 7
-#define CAUSE_ECALL_U 8
-#define CAUSE_ECALL_S 9
-#define CAUSE_ECALL_M 11
-#define CAUSE_INSN_PAGE 12
-#define CAUSE_LOAD_PAGE 13
-#define CAUSE_STORE_PAGE 15
-#define INTERRUPT (1 << (__riscv_xlen - 1))
+#define CAUSE_STORE_ACCESS     7
+#define CAUSE_ECALL_U          8
+#define CAUSE_ECALL_S          9
+#define CAUSE_ECALL_M          11
+#define CAUSE_INSN_PAGE        12
+#define CAUSE_LOAD_PAGE        13
+#define CAUSE_STORE_PAGE       15
+#define INTERRUPT              (1 << (__riscv_xlen - 1))
 
 .macro TEST number
     li gp, \number

@@ -176,6 +176,36 @@ main:
     SET root, 0x3ff, (0x80000000 >> 2) | V | R | A
     li a5, -4
     RUNS PRV_S, lw a4, 0(a5)
+    TEST 35 /* an instruction whose second half is at address 0: a fault there, or it runs */
+    SET root, 0, 0
+    li t0, 0x0013 /* the low half of a nop */
+    lui t1, 1
+    add t1, t1, a2
+    sh t0, -2(t1)
+    SET l0, 0x3ff, 0
+    la t1, page0
+    srli t1, t1, 2
+    ori t1, t1, V | X | R | A
+    la t0, l0 + 4 * 0x3ff
+    sw t1, 0(t0)
+    la t1, l0
+    srli t1, t1, 2
+    ori t1, t1, V
+    la t0, root + 4 * 0x3ff
+    sw t1, 0(t0)
+    sfence.vma
+    la s7, 1f
+    li t0, MSTATUS_MPP
+    csrc mstatus, t0
+    li t0, PRV_S << 11
+    csrs mstatus, t0
+    li t0, -2
+    csrw mepc, t0
+    mret
+1:
+    CHECK_EQ s2, CAUSE_INSN_PAGE
+    CHECK_EQ s3, -2
+    CHECK_EQ s4, 0
     j pass
 
     .data

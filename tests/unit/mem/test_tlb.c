@@ -180,7 +180,8 @@ static void second_level_needs_page_mode_and_stamp(void **state) {
     assert_int_equal(e->phys, 0x80005000 | PROT_R);
     assert_null(tlb_second_find(f->tlb, 0x123456789abc, 0, 7, 99));
     assert_null(tlb_second_find(f->tlb, 0x123456789abc, 1, 8, 99));
-    assert_non_null(tlb_second_find(f->tlb, 0x123456789abc, 1, 8, 7)); /* as a global page */
+    assert_non_null(
+        tlb_second_find(f->tlb, 0x123456789abc, 1, 8, 7)); /* as a global page */
     tlb_second_flush_page(f->tlb, 0x123456789fff);
     assert_null(tlb_second_find(f->tlb, 0x123456789abc, 1, 7, 99));
 }

@@ -105,7 +105,8 @@ static void key_is_address_pc_and_flags(void **state) {
 
 static void write_kills_the_blocks_it_overlaps_and_no_other(void **state) {
     TbCache *tc = *state;
-    TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x5010, 16), *c = add(tc, 0x5020, 4);
+    TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x5010, 16),
+                     *c = add(tc, 0x5020, 4);
     assert_false(tb_cache_invalidate_locked(tc, 0x5018, 4, TB_DEATH_STORE, NULL, NULL));
     assert_int_equal(a->death, TB_ALIVE);
     assert_int_equal(b->death, TB_DEATH_STORE);
@@ -127,7 +128,8 @@ static void write_to_either_page_kills_a_block_of_two_pages(void **state) {
     assert_int_equal(a->death, TB_DEATH_STORE);
     assert_true(tb_cache_invalidate_locked(tc, 0x7fff, 1, TB_DEATH_STORE, NULL, NULL));
     assert_int_equal(b->death, TB_DEATH_STORE);
-    assert_true(tb_cache_invalidate_locked(tc, 0x5000, 0x4000, TB_DEATH_STORE, NULL, NULL));
+    assert_true(
+        tb_cache_invalidate_locked(tc, 0x5000, 0x4000, TB_DEATH_STORE, NULL, NULL));
 }
 
 static void block_whose_two_pages_are_one_ram_page_dies_once(void **state) {
@@ -159,7 +161,8 @@ static void running_block_is_reported_when_hit(void **state) {
 
 static void death_unchains_both_ways(void **state) {
     TbCache *tc = *state;
-    TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x6000, 16), *c = add(tc, 0x7000, 16);
+    TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x6000, 16),
+                     *c = add(tc, 0x7000, 16);
     tb_cache_chain_locked(tc, a, 0, b);
     tb_cache_chain_locked(tc, c, 1, b);
     tb_cache_chain_locked(tc, b, 0, c);

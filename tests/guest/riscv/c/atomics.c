@@ -11,17 +11,19 @@
 
 enum { HARTS = 4, ROUNDS = 20000 };
 
-static volatile uint64_t added, lr_sc_sum, locked_a, locked_b, bits, maximum, minimum = ~0ull;
+static volatile uint64_t added, lr_sc_sum, locked_a, locked_b, bits, maximum,
+    minimum = ~0ull;
 static volatile uint32_t lock, packed, added_word;
 static volatile uint64_t exchange, seen_sum[HARTS];
 static volatile uint64_t done;
 
 static uint64_t lr_sc_add(volatile uint64_t *p, uint64_t n) {
     uint64_t old, next, failed;
-    __asm__ volatile("1: lr.d.aq %0, (%3)\n add %1, %0, %4\n sc.d.rl %2, %1, (%3)\n bnez %2, 1b"
-                     : "=&r"(old), "=&r"(next), "=&r"(failed)
-                     : "r"(p), "r"(n)
-                     : "memory");
+    __asm__ volatile(
+        "1: lr.d.aq %0, (%3)\n add %1, %0, %4\n sc.d.rl %2, %1, (%3)\n bnez %2, 1b"
+        : "=&r"(old), "=&r"(next), "=&r"(failed)
+        : "r"(p), "r"(n)
+        : "memory");
     return old;
 }
 
@@ -33,7 +35,10 @@ static void lr_sc_add_byte(volatile uint32_t *p, unsigned byte) {
         __asm__ volatile("lr.w %0, (%1)" : "=r"(old) : "r"(p) : "memory");
         uint32_t value = (old >> 8 * byte & 0xff) + 1;
         next = (old & keep) | (value & 0xff) << 8 * byte;
-        __asm__ volatile("sc.w %0, %1, (%2)" : "=r"(failed) : "r"(next), "r"(p) : "memory");
+        __asm__ volatile("sc.w %0, %1, (%2)"
+                         : "=r"(failed)
+                         : "r"(next), "r"(p)
+                         : "memory");
     } while (failed);
 }
 

@@ -13,10 +13,10 @@
  */
 #include "guest.h"
 
-#define HARTS 4
-#define RET 0x00008067u
+#define HARTS    4
+#define RET      0x00008067u
 #define LI_A0(n) (0x00000513u | (uint32_t)(n) << 20) /* li a0, n */
-#define MSIP(h) ((volatile uint32_t *)(0x2000000ul + 4 * (h)))
+#define MSIP(h)  ((volatile uint32_t *)(0x2000000ul + 4 * (h)))
 
 enum { ROUNDS = 300, PAGE_WORDS = 1024, PAGES = 256, CODE_MAX = 2048 };
 enum { OWN_PAGE, WITH_DATA, TWO_PAGES, BY_AMO, NEW_PAGE, VARIANTS };
@@ -33,11 +33,16 @@ static uint32_t value_of(uint32_t round) {
 /* Where the function of a round lies: the address of its `li`. */
 static uint16_t *place(uint32_t round) {
     switch (round % VARIANTS) {
-    case OWN_PAGE: return (uint16_t *)&code[0][64];
-    case WITH_DATA: return (uint16_t *)&code[1][64];
-    case TWO_PAGES: return (uint16_t *)&code[3][0] - 1; /* half of it on page 2 */
-    case BY_AMO: return (uint16_t *)&code[4][64];
-    default: return (uint16_t *)&code[5 + round / VARIANTS % (PAGES - 5)][round % 512];
+    case OWN_PAGE:
+        return (uint16_t *)&code[0][64];
+    case WITH_DATA:
+        return (uint16_t *)&code[1][64];
+    case TWO_PAGES:
+        return (uint16_t *)&code[3][0] - 1; /* half of it on page 2 */
+    case BY_AMO:
+        return (uint16_t *)&code[4][64];
+    default:
+        return (uint16_t *)&code[5 + round / VARIANTS % (PAGES - 5)][round % 512];
     }
 }
 

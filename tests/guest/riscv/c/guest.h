@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define UART ((volatile uint8_t *)0x10000000)
+#define UART     ((volatile uint8_t *)0x10000000)
 #define FINISHER ((volatile uint32_t *)0x100000)
 
 void guest_main(unsigned long hart);
@@ -18,7 +18,7 @@ static inline void put_text(const char *text) {
 
 static inline void put_hex(uint64_t value) {
     for (int shift = 60; shift >= 0; shift -= 4) {
-        *UART = (uint8_t)"0123456789abcdef"[value >> shift & 15];
+        *UART = (uint8_t) "0123456789abcdef"[value >> shift & 15];
     }
 }
 

@@ -30,37 +30,63 @@ static inline uint64_t random_next(uint64_t *state) {
 }
 
 #define PEEK(instruction)                                                                \
-    __asm__ volatile(".option push\n.option norvc\n" instruction " %0, 0(%1)\n.option pop" \
-                     : "+r"(value) : "r"(addr) : "memory")
+    __asm__ volatile(".option push\n.option norvc\n" instruction                         \
+                     " %0, 0(%1)\n.option pop"                                           \
+                     : "+r"(value)                                                       \
+                     : "r"(addr)                                                         \
+                     : "memory")
 #define POKE(instruction)                                                                \
-    __asm__ volatile(".option push\n.option norvc\n" instruction " %0, 0(%1)\n.option pop" \
-                     :: "r"(value), "r"(addr) : "memory")
+    __asm__ volatile(".option push\n.option norvc\n" instruction                         \
+                     " %0, 0(%1)\n.option pop" ::"r"(value),                             \
+                     "r"(addr)                                                           \
+                     : "memory")
 
 /* A load of 1 << log2 bytes that may trap (0 then). */
 static inline uint64_t peek(uint64_t addr, unsigned log2) {
     uint64_t value = 0;
     switch (log2 & 3) {
-    case 0: PEEK("lbu"); break;
-    case 1: PEEK("lhu"); break;
-    case 2: PEEK("lwu"); break;
-    default: PEEK("ld"); break;
+    case 0:
+        PEEK("lbu");
+        break;
+    case 1:
+        PEEK("lhu");
+        break;
+    case 2:
+        PEEK("lwu");
+        break;
+    default:
+        PEEK("ld");
+        break;
     }
     return value;
 }
 
 static inline void poke(uint64_t addr, unsigned log2, uint64_t value) {
     switch (log2 & 3) {
-    case 0: POKE("sb"); break;
-    case 1: POKE("sh"); break;
-    case 2: POKE("sw"); break;
-    default: POKE("sd"); break;
+    case 0:
+        POKE("sb");
+        break;
+    case 1:
+        POKE("sh");
+        break;
+    case 2:
+        POKE("sw");
+        break;
+    default:
+        POKE("sd");
+        break;
     }
 }
 
 enum {
-    VIRTIO_BASE = 0x10001000, VIRTIO_STRIDE = 0x1000, VIRTIO_SLOTS = 8,
+    VIRTIO_BASE = 0x10001000,
+    VIRTIO_STRIDE = 0x1000,
+    VIRTIO_SLOTS = 8,
     VIRTIO_STATUS = 0x70,
-    UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4,
+    UART_IER = 1,
+    UART_FCR = 2,
+    UART_LCR = 3,
+    UART_MCR = 4,
 };
 
 /* The devices as a program finds them, so that the verdict can be printed. */

@@ -11,11 +11,11 @@
  */
 #include "guest.h"
 
-#define HARTS 4
-#define CLINT 0x2000000ul
-#define MSIP(h) ((volatile uint32_t *)(CLINT + 4 * (h)))
-#define MTIMECMP(h) ((volatile uint64_t *)(CLINT + 0x4000 + 8 * (h)))
-#define MTIME ((volatile uint64_t *)(CLINT + 0xbff8))
+#define HARTS            4
+#define CLINT            0x2000000ul
+#define MSIP(h)          ((volatile uint32_t *)(CLINT + 4 * (h)))
+#define MTIMECMP(h)      ((volatile uint64_t *)(CLINT + 0x4000 + 8 * (h)))
+#define MTIME            ((volatile uint64_t *)(CLINT + 0xbff8))
 #define TICKS_PER_SECOND 10000000ul /* of virt's mtime */
 
 enum { ROUNDS = 2000, STORMS = 2000, SLEEPS = 200 };

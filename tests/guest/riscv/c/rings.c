@@ -9,13 +9,31 @@
 #include "hostile.h"
 
 enum {
-    ROUNDS = 2500, QUEUES = 4, ARENA = 0x20000,
-    R_MAGIC = 0x0, R_VERSION = 0x4, R_DEVICE_ID = 0x8, R_FEATURES_SEL = 0x14,
-    R_DRIVER_FEATURES = 0x20, R_DRIVER_FEATURES_SEL = 0x24, R_PAGE_SIZE = 0x28,
-    R_QUEUE_SEL = 0x30, R_QUEUE_NUM_MAX = 0x34, R_QUEUE_NUM = 0x38, R_QUEUE_ALIGN = 0x3c,
-    R_QUEUE_PFN = 0x40, R_QUEUE_READY = 0x44, R_NOTIFY = 0x50, R_INT_STATUS = 0x60,
-    R_INT_ACK = 0x64, R_DESC = 0x80, R_AVAIL = 0x90, R_USED = 0xa0,
-    F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4,
+    ROUNDS = 2500,
+    QUEUES = 4,
+    ARENA = 0x20000,
+    R_MAGIC = 0x0,
+    R_VERSION = 0x4,
+    R_DEVICE_ID = 0x8,
+    R_FEATURES_SEL = 0x14,
+    R_DRIVER_FEATURES = 0x20,
+    R_DRIVER_FEATURES_SEL = 0x24,
+    R_PAGE_SIZE = 0x28,
+    R_QUEUE_SEL = 0x30,
+    R_QUEUE_NUM_MAX = 0x34,
+    R_QUEUE_NUM = 0x38,
+    R_QUEUE_ALIGN = 0x3c,
+    R_QUEUE_PFN = 0x40,
+    R_QUEUE_READY = 0x44,
+    R_NOTIFY = 0x50,
+    R_INT_STATUS = 0x60,
+    R_INT_ACK = 0x64,
+    R_DESC = 0x80,
+    R_AVAIL = 0x90,
+    R_USED = 0xa0,
+    F_NEXT = 1,
+    F_WRITE = 2,
+    F_INDIRECT = 4,
 };
 
 typedef struct Desc {
@@ -34,24 +52,37 @@ static uint64_t any(uint64_t below) {
 /* Somewhere a ring or a buffer has no business to be, or the arena. */
 static uint64_t place(void) {
     switch (any(12)) {
-    case 0: return 0;
-    case 1: return 0x10000000 + any(0x100);                  /* UART */
-    case 2: return 0x10001000 + any(0x8000);                 /* the devices themselves */
-    case 3: return 0xc000000 + any(0x1000);                  /* PLIC */
-    case 4: return 0x20000 + any(0x1000);                    /* a hole */
-    case 5: return random_next(&rng) | UINT64_C(1) << 62;    /* far away */
-    case 6: return UINT64_MAX - any(64);                     /* wraps */
-    case 7: return 0x1000 + any(0x100);                      /* ROM */
-    default: return (uint64_t)arena + any(ARENA - 0x4000);
+    case 0:
+        return 0;
+    case 1:
+        return 0x10000000 + any(0x100); /* UART */
+    case 2:
+        return 0x10001000 + any(0x8000); /* the devices themselves */
+    case 3:
+        return 0xc000000 + any(0x1000); /* PLIC */
+    case 4:
+        return 0x20000 + any(0x1000); /* a hole */
+    case 5:
+        return random_next(&rng) | UINT64_C(1) << 62; /* far away */
+    case 6:
+        return UINT64_MAX - any(64); /* wraps */
+    case 7:
+        return 0x1000 + any(0x100); /* ROM */
+    default:
+        return (uint64_t)arena + any(ARENA - 0x4000);
     }
 }
 
 static uint32_t length(void) {
     switch (any(6)) {
-    case 0: return 0;
-    case 1: return UINT32_MAX - (uint32_t)any(16);
-    case 2: return (uint32_t)any(0x100000);
-    default: return (uint32_t)any(0x2000);
+    case 0:
+        return 0;
+    case 1:
+        return UINT32_MAX - (uint32_t)any(16);
+    case 2:
+        return (uint32_t)any(0x100000);
+    default:
+        return (uint32_t)any(0x2000);
     }
 }
 
@@ -108,15 +139,27 @@ static void set_up_queue(uint64_t base, int legacy) {
     put(base, R_QUEUE_NUM, num);
     unsigned count = num && num <= 256 ? num : 8;
     uint64_t desc = (uint64_t)arena + any(8) * 4096;
-    uint64_t avail = desc + 16 * count, used = (avail + 6 + 2 * count + 4095) & ~UINT64_C(4095);
+    uint64_t avail = desc + 16 * count,
+             used = (avail + 6 + 2 * count + 4095) & ~UINT64_C(4095);
     fill_ring((Desc *)desc, (uint16_t *)avail, count);
     switch (any(6)) {
-    case 0: desc = place(); break;
-    case 1: avail = desc; break; /* on top of each other */
-    case 2: used = desc; break;
-    case 3: used = place(); break;
-    case 4: avail = place(); break;
-    default: break;
+    case 0:
+        desc = place();
+        break;
+    case 1:
+        avail = desc;
+        break; /* on top of each other */
+    case 2:
+        used = desc;
+        break;
+    case 3:
+        used = place();
+        break;
+    case 4:
+        avail = place();
+        break;
+    default:
+        break;
     }
     if (legacy) {
         put(base, R_QUEUE_ALIGN, any(4) ? 4096 : random_next(&rng) & 0xffff);

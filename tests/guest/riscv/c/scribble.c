@@ -19,9 +19,9 @@ typedef struct Window {
 } Window;
 
 static const Window windows[] = {
-    {0x0, 0x40000000, 2},      {0x1000, 0xf000, 1},      {0x100000, 0x1000, 2},
-    {0x101000, 0x1000, 2},     {0x2000000, 0x10000, 3},  {0xc000000, 0x600000, 3},
-    {0x10000000, 0x100, 4},    {0x10001000, 0x8000, 12}, {0x10100000, 0x20, 3},
+    {0x0, 0x40000000, 2},       {0x1000, 0xf000, 1},         {0x100000, 0x1000, 2},
+    {0x101000, 0x1000, 2},      {0x2000000, 0x10000, 3},     {0xc000000, 0x600000, 3},
+    {0x10000000, 0x100, 4},     {0x10001000, 0x8000, 12},    {0x10100000, 0x20, 3},
     {0x20000000, 0x4000000, 2}, {0x30000000, 0x10000000, 1},
 };
 enum { WINDOWS = sizeof(windows) / sizeof(windows[0]), FINISHER_SIZE = 0x1000 };
@@ -45,7 +45,8 @@ static uint64_t harmless(uint64_t addr, uint64_t value) {
     if (addr + 8 > finisher && addr < finisher + FINISHER_SIZE) {
         return value & ~(uint64_t)0x3333333333333333 & ~(uint64_t)0x5555555555555555;
     }
-    value &= ~(UINT64_C(1) << 63 | UINT64_C(1) << 31 | 0x88000); /* no RAM, nor its page numbers */
+    value &= ~(UINT64_C(1) << 63 | UINT64_C(1) << 31 |
+               0x88000); /* no RAM, nor its page numbers */
     return value;
 }
 
@@ -63,7 +64,9 @@ static void wrap_around(void) {
                          "sw %1, 32(%1)\n sd %1, -32(%1)\n sd %1, 0(%1)\n"
                          "ld %0, -32(%1)\n ld %0, -8(%1)\n ld %0, 16(%1)\n"
                          ".option pop"
-                         : "+r"(sum) : "r"(base) : "memory");
+                         : "+r"(sum)
+                         : "r"(base)
+                         : "memory");
         CHECK(2, sum == 0);
     }
 }

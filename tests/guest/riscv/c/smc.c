@@ -5,10 +5,10 @@
  */
 #include "guest.h"
 
-#define NOP 0x00000013u
-#define RET 0x00008067u
-#define ADDI_A0(n) (0x00050513u | (uint32_t)(n) << 20)  /* addi a0, a0, n */
-#define LI_A0(n) (0x00000513u | (uint32_t)(n) << 20)    /* li a0, n */
+#define NOP        0x00000013u
+#define RET        0x00008067u
+#define ADDI_A0(n) (0x00050513u | (uint32_t)(n) << 20) /* addi a0, a0, n */
+#define LI_A0(n)   (0x00000513u | (uint32_t)(n) << 20) /* li a0, n */
 
 static uint32_t code[4096] __attribute__((aligned(4096)));
 
@@ -85,7 +85,10 @@ static void store_into_the_running_block(void) {
     for (unsigned i = 1; i < 500; i++) {
         register uint64_t a0 __asm__("a0") = (uint64_t)&code[67];
         register uint64_t a1 __asm__("a1") = ADDI_A0(i);
-        __asm__ volatile("jalr ra, %2" : "+r"(a0) : "r"(a1), "r"(&code[64]) : "ra", "memory");
+        __asm__ volatile("jalr ra, %2"
+                         : "+r"(a0)
+                         : "r"(a1), "r"(&code[64])
+                         : "ra", "memory");
         CHECK(7, a0 == i);
     }
 }
