@@ -157,6 +157,9 @@ static bool between_blocks(CPUState *cpu) {
             cpu_kick(cpu);
             return false;
         }
+        if (__atomic_exchange_n(&cpu->turn_over, false, __ATOMIC_RELAXED)) {
+            return false; /* what is pending waits for the next turn */
+        }
     }
     if (cpu->halted) {
         if (!cpu->cls->has_work(cpu)) {

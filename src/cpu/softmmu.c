@@ -417,6 +417,10 @@ bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t valu
     if (!atomic_place(cpu, addr, aux, &place, &host, &phys)) {
         return false;
     }
+    if ((place.tag & TLB_WATCH) &&
+        cpu->cls->check_watch(cpu, addr, size, ACCESS_LOAD)) { /* it is a load, too */
+        return false;
+    }
     uint64_t raw;
     if (!host) {
         RmwArgs args = {.rmw = rmw, .value = value, .memop = memop};

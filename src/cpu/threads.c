@@ -106,8 +106,8 @@ static void *single_thread(void *arg) {
         for (unsigned i = 0; i < g->count; i++) {
             CPUState *cpu = g->cpu[i];
             __atomic_store_n(&g->turn, i, __ATOMIC_RELAXED);
-            /* A turn ends when the ticker kicks: generated code returns, and every so many
-             * entries it is seen that turn_count has moved. */
+            /* A turn ends when the ticker kicks (generated code returns, and turn_over makes
+             * cpu_run() return too), or after so many entries, if turn_count has moved. */
             unsigned turn = __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED);
             while (can_run(cpu)) {
                 cpu_run(cpu, ENTRIES_PER_LOOK);
@@ -127,6 +127,7 @@ void cpu_group_end_turn(CpuGroup *g, const CPUState *to) {
     if (cpu != to) {
         __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
         if (!__atomic_load_n(&cpu->sleeping, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&cpu->turn_over, true, __ATOMIC_RELAXED);
             __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
         }
     }

@@ -60,6 +60,24 @@ main:
     ld a1, 0(a0)
     CHECK_REGS a1, a2
     RUNS PRV_U, ld a1, 0(a0)
+    TEST 17 /* an atomic operation loads and stores, sc only stores; memory is as it was */
+    TRIGGER TYPE2 | LOAD | MODE_U, data + 8
+    addi a2, a0, 8
+    li a1, 1
+    ld a3, 8(a0)
+    BREAKS PRV_U, amoadd.d a1, a1, (a2)
+    ld a4, 8(a0)
+    CHECK_REGS a3, a4
+    CHECK_EQ a1, 1
+    BREAKS PRV_U, lr.d a1, (a2)
+    beqz s1, 1f /* QEMU 7.2 does a load for sc */
+    lr.d a1, (a2)
+    RUNS PRV_U, sc.d a1, a3, (a2)
+    CHECK_EQ a1, 0
+1:
+    TRIGGER TYPE2 | STORE | MODE_U, data + 8
+    BREAKS PRV_U, amoadd.d a1, a1, (a2)
+    DISARM
     TEST 5 /* both */
     TRIGGER TYPE2 | LOAD | STORE | MODE_U, data
     BREAKS PRV_U, lbu a1, 0(a0)
