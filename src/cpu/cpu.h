@@ -114,7 +114,6 @@ struct CPUState {
     uint32_t code_exits; /* atomic: how many times it was left */
     uint32_t
         fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
-    bool turn_over; /* atomic, thread=single: another vCPU's turn has come */
     bool debug_stop;       /* stopped at a break point or step, until resumed */
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
     uint64_t

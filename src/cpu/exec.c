@@ -157,9 +157,6 @@ static bool between_blocks(CPUState *cpu) {
             cpu_kick(cpu);
             return false;
         }
-        if (__atomic_exchange_n(&cpu->turn_over, false, __ATOMIC_RELAXED)) {
-            return false; /* what is pending waits for the next turn */
-        }
     }
     if (cpu->halted) {
         if (!cpu->cls->has_work(cpu)) {
@@ -174,6 +171,7 @@ static bool between_blocks(CPUState *cpu) {
 void cpu_run(CPUState *cpu, unsigned budget) {
     const CpuGroup *g = cpu->group;
     LastExit last = {NULL, 0, 0};
+    unsigned turn = __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED);
     for (; budget; budget--) {
         /* An unchained exit that nothing interrupted needs no look at interrupts: those raise
          * exit_request. */
@@ -204,13 +202,16 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         if (why == TB_EXIT_HALT) {
             /* Asked here too: the budget may end now, and nobody kicks for what is pending. */
             cpu->halted = !cpu->cls->has_work(cpu);
-        } else if (why == TB_EXIT_STATE && g->single) {
-            /* Maybe it spins (pause, wrs.nto): what it waits for needs this thread. */
-            cpu_group_end_turn(cpu->group, NULL);
-            return;
         } else if (why == TB_EXIT_DEBUG) {
             cpu->debug_stop = true;
             return;
+        }
+        if (g->single) {
+            /* STATE: maybe it spins (pause, wrs.nto), and what it waits for needs this thread. */
+            if (why == TB_EXIT_STATE ||
+                turn != __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED)) {
+                return;
+            }
         }
     }
 }

@@ -86,7 +86,8 @@ void cpu_group_exclusive_end(CpuGroup *group);
 /* Returns when every vCPU was outside generated code at some time since the call. As above. */
 void cpu_group_quiesce(CpuGroup *group);
 
-/* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait. */
+/* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait; with
+ * thread=single also not beyond its turn. */
 void cpu_run(CPUState *cpu, unsigned budget);
 
 #endif

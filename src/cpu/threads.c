@@ -14,7 +14,7 @@
 
 #include "cpu/exec.h"
 
-enum { ENTRIES_PER_RUN = 1 << 20, ENTRIES_PER_LOOK = 64 };
+enum { ENTRIES_PER_RUN = 1 << 20 };
 #define TURN_NS 1000000 /* of thread=single, and how often its ticker looks */
 
 /* Not parked for the debugger, and not halted with nothing to do. */
@@ -72,7 +72,7 @@ static bool anyone_can_run(const CpuGroup *g) {
 
 /* All vCPUs share group->single_wake. */
 static bool wait_for_work_single(CpuGroup *g) {
-    bool go = true;
+    bool go = true, slept = false;
     pthread_mutex_lock(&g->work_lock);
     for (unsigned i = 0; i < g->count; i++) {
         __atomic_store_n(&g->cpu[i]->sleeping, true, __ATOMIC_SEQ_CST);
@@ -91,6 +91,10 @@ static bool wait_for_work_single(CpuGroup *g) {
             break;
         }
         pthread_cond_wait(&g->single_wake, &g->work_lock);
+        slept = true;
+    }
+    if (slept) {
+        pthread_cond_broadcast(&g->ticker_wake);
     }
     for (unsigned i = 0; i < g->count; i++) {
         g->cpu[i]->stopped = false;
@@ -106,15 +110,9 @@ static void *single_thread(void *arg) {
         for (unsigned i = 0; i < g->count; i++) {
             CPUState *cpu = g->cpu[i];
             __atomic_store_n(&g->turn, i, __ATOMIC_RELAXED);
-            /* A turn ends when the ticker kicks (generated code returns, and turn_over makes
-             * cpu_run() return too), or after so many entries, if turn_count has moved. */
-            unsigned turn = __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED);
-            while (can_run(cpu)) {
-                cpu_run(cpu, ENTRIES_PER_LOOK);
-                if (turn != __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED) ||
-                    __atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE)) {
-                    break;
-                }
+            /* A turn ends when turn_count moves: its end kicks, so generated code returns. */
+            if (can_run(cpu)) {
+                cpu_run(cpu, ENTRIES_PER_RUN);
             }
         }
     }
@@ -127,7 +125,6 @@ void cpu_group_end_turn(CpuGroup *g, const CPUState *to) {
     if (cpu != to) {
         __atomic_add_fetch(&g->turn_count, 1, __ATOMIC_RELAXED);
         if (!__atomic_load_n(&cpu->sleeping, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&cpu->turn_over, true, __ATOMIC_RELAXED);
             __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
         }
     }
@@ -138,6 +135,10 @@ static void *ticker_thread(void *arg) {
     CpuGroup *g = arg;
     pthread_mutex_lock(&g->work_lock);
     while (!g->quit) {
+        if (g->cpu[0]->sleeping) { /* as all of them */
+            pthread_cond_wait(&g->ticker_wake, &g->work_lock);
+            continue;
+        }
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += TURN_NS;
