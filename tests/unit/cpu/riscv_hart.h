@@ -67,7 +67,8 @@ static inline void hart_ram_written(void *opaque, RAMBlock *rb, uint64_t offset,
     ramblock_set_dirty(rb, offset, len, 1u << DIRTY_CODE);
 }
 
-static inline Hart *hart_new(unsigned xlen, const char *model) {
+static inline Hart *hart_new_on(unsigned xlen, const char *model, const char *backend,
+                                uint64_t tb_size) {
     Hart *h = calloc(1, sizeof(*h));
     Error *err = NULL;
     RiscvConfig cfg;
@@ -96,13 +97,17 @@ static inline Hart *hart_new(unsigned xlen, const char *model) {
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&h->lock, &attr);
     pthread_mutexattr_destroy(&attr);
-    h->group = cpu_group_new(&h->as, &h->lock, false, "interp", 0, &err);
+    h->group = cpu_group_new(&h->as, &h->lock, false, backend, tb_size, &err);
     assert_non_null(h->group);
     h->cpu = riscv_cpu_new(&cfg, 3);
     h->cpu->reset_pc = RAM_BASE;
     cpu_group_add(h->group, &h->cpu->parent, &riscv_cpu_class, &h->log, &h->clock);
     assert_true(cpu_group_realize(h->group, &err));
     return h;
+}
+
+static inline Hart *hart_new(unsigned xlen, const char *model) {
+    return hart_new_on(xlen, model, "interp", 0);
 }
 
 static inline void hart_free(Hart *h) {

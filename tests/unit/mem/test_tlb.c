@@ -172,6 +172,18 @@ static void mmio_page_never_hits(void **state) {
     assert_int_equal(e->phys, 0x10000000);
 }
 
+/* A store to a watched page takes the slow path anyway, which must find out that there is code. */
+static void reset_dirty_reaches_watched_pages(void **state) {
+    Fixture *f = *state;
+    uint8_t *host = f->rb->host + 3 * PAGE_SIZE;
+    tlb_fill(f->tlb, 0x7000, 1, 0x80003000, PROT_R | PROT_W, host, f->rb, TLB_WATCH);
+    assert_int_equal(tlb_entry(f->tlb, 1, 0x7000)->tag_store, 0x7000 | TLB_WATCH);
+    ramblock_clear_dirty(f->rb, 3 * PAGE_SIZE, DIRTY_CODE);
+    tlb_reset_dirty(f->tlb, host, PAGE_SIZE);
+    assert_int_equal(tlb_entry(f->tlb, 1, 0x7000)->tag_store,
+                     0x7000 | TLB_WATCH | TLB_NOTDIRTY);
+}
+
 static void second_level_needs_page_mode_and_stamp(void **state) {
     Fixture *f = *state;
     tlb_second_fill(f->tlb, 0x123456789000, 1, 7, 0x80005000, PROT_R, f->rb, f->rb->host);
@@ -199,6 +211,7 @@ int main(void) {
         T(page_flush_drops_that_page_only),
         T(store_to_clean_page_misses_until_it_is_dirty),
         T(reset_dirty_makes_stores_of_that_page_miss_under_every_alias),
+        T(reset_dirty_reaches_watched_pages),
         T(mmio_page_never_hits),
         T(second_level_needs_page_mode_and_stamp),
     };

@@ -159,6 +159,26 @@ static void running_block_is_reported_when_hit(void **state) {
     assert_true(hit);
 }
 
+static void chains_that_may_become_wrong_are_not_made(void **state) {
+    TbCache *tc = *state;
+    TranslationBlock *a = add(tc, 0x5000, 16), *two = add(tc, 0x5ffe, 4);
+    TranslationBlock *other = add(tc, 0x9010, 4);
+    assert_int_equal(two->phys2, 0x6000);
+    a->jump[0].used = a->jump[1].used = true;
+    tb_cache_chain_locked(tc, a, 0, two);
+    assert_null(a->jump[0].to);
+    /* The same virtual page, but other memory. */
+    tb_cache_invalidate_locked(tc, 0x9010, 4, TB_DEATH_STORE, NULL, NULL);
+    other = tb_cache_alloc_locked(tc);
+    other->pc = a->pc + 16;
+    other->phys = 0x9010;
+    other->size = 4;
+    assert_true(tb_cache_generate_locked(tc, NULL, other));
+    tb_cache_insert_locked(tc, other);
+    tb_cache_chain_locked(tc, a, 1, other);
+    assert_null(a->jump[1].to);
+}
+
 static void death_unchains_both_ways(void **state) {
     TbCache *tc = *state;
     TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x6000, 16),
@@ -289,6 +309,7 @@ int main(void) {
         T(write_to_either_page_kills_a_block_of_two_pages),
         T(block_whose_two_pages_are_one_ram_page_dies_once),
         T(running_block_is_reported_when_hit),
+        T(chains_that_may_become_wrong_are_not_made),
         T(death_unchains_both_ways),
         T(write_changes_the_page_sequence_even_without_blocks),
         T(eviction_takes_the_oldest_region_only),
