@@ -6,7 +6,7 @@
  */
 #include "code.h"
 
-enum { FUNCTIONS = 18000, LENGTH = 60 };
+enum { FUNCTIONS = 40000, LENGTH = 60 };
 
 extern char __free_memory[];
 

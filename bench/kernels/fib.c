@@ -16,5 +16,5 @@ static NOINLINE int64_t tak(int64_t x, int64_t y, int64_t z) {
 }
 
 uint64_t bench_run(void) {
-    return mix(fib(34), (uint64_t)tak(24, 14, 5));
+    return mix(fib(36), (uint64_t)tak(24, 14, 5));
 }

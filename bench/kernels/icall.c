@@ -7,7 +7,7 @@
  */
 #include "bench.h"
 
-enum { PROGRAM = 64, RUNS = 300000, STACK = 16 };
+enum { PROGRAM = 64, RUNS = 600000, STACK = 16 };
 
 typedef struct Vm {
     uint64_t stack[STACK];

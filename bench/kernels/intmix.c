@@ -8,7 +8,7 @@
  */
 #include "bench.h"
 
-enum { ROUNDS = 300, NODES = 500, SIZE = 24, TEXT = 4000 };
+enum { ROUNDS = 1500, NODES = 500, SIZE = 24, TEXT = 4000 };
 
 /* --- a linked list, merged in order ------------------------------------------------- */
 

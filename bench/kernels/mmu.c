@@ -7,7 +7,7 @@
  */
 #include "bench.h"
 
-enum { PAGES = 4096, TOUCHES = 2500000, REMAP_EVERY = 64, PTES = 512 };
+enum { PAGES = 4096, TOUCHES = 4000000, REMAP_EVERY = 64, PTES = 512 };
 
 #define PTE_V     1ull
 #define PTE_RWX   (7ull << 1)

@@ -8,7 +8,7 @@
  */
 #include "bench.h"
 
-enum { BODIES = 5, STEPS = 250000, AXES = 3 };
+enum { BODIES = 5, STEPS = 700000, AXES = 3 };
 
 typedef struct Body {
     double at[AXES], speed[AXES], mass;

@@ -7,7 +7,7 @@
  */
 #include "bench.h"
 
-enum { BLOCKS = 250000, BLOCK_WORDS = 16, ROUNDS = 64, STATE_WORDS = 8 };
+enum { BLOCKS = 900000, BLOCK_WORDS = 16, ROUNDS = 64, STATE_WORDS = 8 };
 
 static const uint32_t round_constants[ROUNDS] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,

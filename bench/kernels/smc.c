@@ -7,7 +7,7 @@
  */
 #include "code.h"
 
-enum { FUNCTIONS = 64, WORDS = 16, PATCHES = 60000, CALLS = 4 };
+enum { FUNCTIONS = 64, WORDS = 16, PATCHES = 150000, CALLS = 4 };
 
 /* Neighbours share pages: a store to one is near code that stays as it was. */
 static uint32_t code[FUNCTIONS][WORDS] __attribute__((aligned(4096)));

@@ -7,7 +7,7 @@
  */
 #include "bench.h"
 
-enum { BYTES = 256 << 10, WORDS = BYTES / 8, ROUNDS = 2400, TEXTS = 64 };
+enum { BYTES = 256 << 10, WORDS = BYTES / 8, ROUNDS = 8000, TEXTS = 64 };
 
 static uint64_t from[WORDS], to[WORDS];
 static char text[BYTES];

@@ -7,7 +7,7 @@
  */
 #include "bench.h"
 
-enum { CALLS = 1500000, STACK_WORDS = 512, TICK = 1000 /* 100 us of mtime */ };
+enum { CALLS = 3000000, STACK_WORDS = 512, TICK = 1000 /* 100 us of mtime */ };
 
 #define MTIME    ((volatile uint64_t *)0x200bff8)
 #define MTIMECMP ((volatile uint64_t *)0x2004000)
