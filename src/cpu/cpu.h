@@ -114,6 +114,7 @@ struct CPUState {
     uint32_t code_exits; /* atomic: how many times it was left */
     uint32_t
         fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
+    unsigned idle_spins;   /* wfi that returned at once since an interrupt was taken */
     bool debug_stop;       /* stopped at a break point or step, until resumed */
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
     uint64_t

@@ -17,6 +17,8 @@
 #include "cpu/lookup.h"
 #include "cpu/softmmu.h"
 
+enum { IDLE_SPINS = 32 }; /* wfi loops are tolerated so long before they nap */
+
 /* --- exclusion --------------------------------------------------------------------------------- */
 
 void cpu_code_enter(CPUState *cpu) {
@@ -164,8 +166,25 @@ static bool between_blocks(CPUState *cpu) {
         }
         cpu->halted = false;
     }
-    cpu->cls->take_interrupt(cpu);
+    if (cpu->cls->take_interrupt(cpu)) {
+        cpu->idle_spins = 0;
+    }
     return true;
+}
+
+/* A vCPU waits for an interrupt. One that is pending but masked ends the wait at once (RISC-V
+ * privileged manual, 3.3.3), which is right once, when the guest looks at it next; firmware that parks
+ * a hart in a loop of such waits would keep a host CPU from the harts that work. OpenSBI 1.1 does, and
+ * its hart_start() is slower than the loop if the host takes its CPU away. */
+static void halt(CPUState *cpu) {
+    /* Asked here, not only between blocks: the budget may end now, and nobody kicks for what is
+     * pending. */
+    cpu->halted = !cpu->cls->has_work(cpu);
+    if (cpu->halted || cpu->cls->take_interrupt(cpu)) {
+        cpu->idle_spins = 0;
+    } else if (++cpu->idle_spins > IDLE_SPINS && !cpu->group->single) {
+        cpu_nap(cpu);
+    }
 }
 
 void cpu_run(CPUState *cpu, unsigned budget) {
@@ -200,15 +219,14 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         }
         cpu_code_leave(cpu);
         if (why == TB_EXIT_HALT) {
-            /* Asked here too: the budget may end now, and nobody kicks for what is pending. */
-            cpu->halted = !cpu->cls->has_work(cpu);
+            halt(cpu);
         } else if (why == TB_EXIT_DEBUG) {
             cpu->debug_stop = true;
             return;
         }
         if (g->single) {
             /* STATE: maybe it spins (pause, wrs.nto), and what it waits for needs this thread. */
-            if (why == TB_EXIT_STATE ||
+            if (why == TB_EXIT_STATE || why == TB_EXIT_HALT ||
                 turn != __atomic_load_n(&g->turn_count, __ATOMIC_RELAXED)) {
                 return;
             }
@@ -265,7 +283,11 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
     cpu->log = log;
     cpu->clock = clock;
     cpu->work_last = &cpu->work_first;
-    pthread_cond_init(&cpu->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&cpu->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     tlb_init(&cpu->tcg.tlb);
     for (unsigned i = 0; i < FETCH_CACHE_SIZE; i++) {
         cpu->fetch_cache[i].page = FETCH_NO_PAGE;

@@ -15,6 +15,7 @@
 #include "cpu/exec.h"
 
 enum { ENTRIES_PER_RUN = 1 << 20 };
+#define NAP_NS  100000  /* far below a guest's timer tick */
 #define TURN_NS 1000000 /* of thread=single, and how often its ticker looks */
 
 /* Not parked for the debugger, and not halted with nothing to do. */
@@ -49,6 +50,24 @@ static bool wait_for_work(CPUState *cpu) {
     __atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&g->work_lock);
     return go;
+}
+
+void cpu_nap(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += NAP_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&g->work_lock);
+    __atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST)) {
+        pthread_cond_timedwait(&cpu->wake, &g->work_lock, &until);
+    }
+    __atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&g->work_lock);
 }
 
 static void *vcpu_thread(void *arg) {
