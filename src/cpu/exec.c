@@ -17,7 +17,8 @@
 #include "cpu/lookup.h"
 #include "cpu/softmmu.h"
 
-enum { IDLE_SPINS = 32 }; /* wfi loops are tolerated so long before they nap */
+/* How long a wfi loop is tolerated before it naps, and how the naps grow. */
+enum { IDLE_SPINS = 32, NAP_STEP_NS = 100000, NAP_MAX_NS = 50000000 };
 
 /* --- exclusion --------------------------------------------------------------------------------- */
 
@@ -173,9 +174,11 @@ static bool between_blocks(CPUState *cpu) {
 }
 
 /* A vCPU waits for an interrupt. One that is pending but masked ends the wait at once (RISC-V
- * privileged manual, 3.3.3), which is right once, when the guest looks at it next; firmware that parks
- * a hart in a loop of such waits would keep a host CPU from the harts that work. OpenSBI 1.1 does, and
- * its hart_start() is slower than the loop if the host takes its CPU away. */
+ * privileged manual, 3.3.3), which is right where the guest looks at it next. But OpenSBI 1.1 parks
+ * harts in a loop of such waits, and its hart_start() says "start" before it says where: the parked
+ * hart is expected to sleep until the IPI that follows. So a loop of waits becomes one of naps, which
+ * every kick ends; or else three spinning harts would keep the one that starts them from a host CPU
+ * just there. */
 static void halt(CPUState *cpu) {
     /* Asked here, not only between blocks: the budget may end now, and nobody kicks for what is
      * pending. */
@@ -183,7 +186,9 @@ static void halt(CPUState *cpu) {
     if (cpu->halted || cpu->cls->take_interrupt(cpu)) {
         cpu->idle_spins = 0;
     } else if (++cpu->idle_spins > IDLE_SPINS && !cpu->group->single) {
-        cpu_nap(cpu);
+        unsigned steps = cpu->idle_spins - IDLE_SPINS;
+        cpu_nap(cpu, steps < NAP_MAX_NS / NAP_STEP_NS ? (long)steps * NAP_STEP_NS
+                                                      : NAP_MAX_NS);
     }
 }
 

@@ -86,8 +86,8 @@ void cpu_group_exclusive_end(CpuGroup *group);
 /* Returns when every vCPU was outside generated code at some time since the call. As above. */
 void cpu_group_quiesce(CpuGroup *group);
 
-/* Lets the host's other threads run for a moment; a kick ends it. For a vCPU that only spins. */
-void cpu_nap(CPUState *cpu);
+/* Sleeps for `ns` host nanoseconds (less than a second) or until a kick. For a vCPU that only spins. */
+void cpu_nap(CPUState *cpu, long ns);
 
 /* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait; with
  * thread=single also not beyond its turn. */

@@ -15,7 +15,6 @@
 #include "cpu/exec.h"
 
 enum { ENTRIES_PER_RUN = 1 << 20 };
-#define NAP_NS  100000  /* far below a guest's timer tick */
 #define TURN_NS 1000000 /* of thread=single, and how often its ticker looks */
 
 /* Not parked for the debugger, and not halted with nothing to do. */
@@ -52,11 +51,11 @@ static bool wait_for_work(CPUState *cpu) {
     return go;
 }
 
-void cpu_nap(CPUState *cpu) {
+void cpu_nap(CPUState *cpu, long ns) {
     CpuGroup *g = cpu->group;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += NAP_NS;
+    until.tv_nsec += ns;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;

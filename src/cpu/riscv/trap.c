@@ -298,7 +298,9 @@ void riscv_cpu_set_irq(RiscvCPU *cpu, unsigned irq, bool level) {
     uint64_t *word = irq == IRQ_SEI ? &cpu->env.mip_external_seip : &cpu->env.mip;
     if (!level) {
         __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
-    } else if (!(__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST) & bit)) {
+    } else if (!(__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST) & bit) ||
+               irq == IRQ_MSI) {
+        /* Software sends an IPI again to say something new: that ends a nap (exec.c, halt()). */
         cpu_kick(&cpu->parent);
     }
 }
