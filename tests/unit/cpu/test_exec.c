@@ -14,7 +14,9 @@
 #define ADDI(rd, n)        (0x13u | (rd) << 7 | (rd) << 15 | (uint32_t)(n) << 20)
 #define JAL0(offset)                                                                     \
     (0x6fu | (((uint32_t)(offset) >> 12 & 0xff) << 12) |                                 \
-     (((uint32_t)(offset) >> 11 & 1) << 20) | (((uint32_t)(offset) >> 1 & 0x3ff) << 21))
+     (((uint32_t)(offset) >> 11 & 1) << 20) |                                            \
+     (((uint32_t)(offset) >> 1 & 0x3ff) << 21) |                                         \
+     (((uint32_t)(offset) >> 20 & 1) << 31))
 #define WFI         0x10500073u
 #define CBO_ZERO_A0 0x0045200fu
 #define A0          10
@@ -272,6 +274,53 @@ static void generation_does_not_wrap_onto_old_entries(void **state) {
     hart_free(h);
 }
 
+/* A wait that a masked interrupt ends at once goes on at the next instruction, however often; each
+ * is counted, because a loop of them naps. A real wait and a taken interrupt end the count. */
+static void waits_on_a_masked_interrupt_return_and_are_counted(void **state) {
+    Hart *h = new_hart(state);
+    CPUState *cpu = &h->cpu->parent;
+    RiscvEnv *env = &h->cpu->env;
+    enum { ROUNDS = 40 }; /* more than are tolerated without a nap */
+    uint32_t *code = CODE_AT(h, 0);
+    code[0] = ADDI(A0, 1);
+    code[1] = WFI;
+    code[2] = JAL0(-8);
+    env->mie = 1u << IRQ_MSI; /* mstatus.MIE is off */
+    riscv_cpu_set_irq(h->cpu, IRQ_MSI, true);
+    env->pc = RAM_BASE;
+    for (unsigned i = 0; env->gpr[A0] < ROUNDS; i++) {
+        assert_true(i < ENOUGH);
+        cpu_run(cpu, 1);
+    }
+    assert_false(cpu->halted);
+    assert_in_range(cpu->idle_spins, ROUNDS - 1, ROUNDS);
+
+    env->mtvec = RAM_BASE + 0x100;
+    *CODE_AT(h, 0x100) = WFI;
+    env->mstatus |= MSTATUS_MIE;
+    cpu_run(cpu, 1); /* taken; the handler waits with its interrupt still pending */
+    assert_int_equal(env->mcause & 0xff, IRQ_MSI);
+    assert_in_range(cpu->idle_spins, 0, 1);
+
+    riscv_cpu_set_irq(h->cpu, IRQ_MSI, false);
+    cpu->idle_spins = 7;
+    run_from(h, RAM_BASE + 4);
+    assert_int_equal(cpu->idle_spins, 0);
+    hart_free(h);
+}
+
+/* Software may send an IPI while the last one is still pending: the second one kicks, too. */
+static void second_software_interrupt_kicks_as_the_first(void **state) {
+    Hart *h = new_hart(state);
+    CPUState *cpu = &h->cpu->parent;
+    for (unsigned i = 0; i < 2; i++) {
+        __atomic_store_n(&cpu->tcg.exit_request, 0, __ATOMIC_RELAXED);
+        riscv_cpu_set_irq(h->cpu, IRQ_MSI, true);
+        assert_int_equal(cpu->tcg.exit_request, 1);
+    }
+    hart_free(h);
+}
+
 int main(void) {
 #define T(fn)                                                                            \
     {#fn " (interp)", fn, NULL, NULL, (void *)(uintptr_t)&params[0]}, {                  \
@@ -287,6 +336,8 @@ int main(void) {
         T(remapped_second_page_is_seen),
         T(single_step_stops_after_each_instruction),
         T(generation_does_not_wrap_onto_old_entries),
+        T(waits_on_a_masked_interrupt_return_and_are_counted),
+        T(second_software_interrupt_kicks_as_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
