@@ -15,8 +15,7 @@
 #define JAL0(offset)                                                                     \
     (0x6fu | (((uint32_t)(offset) >> 12 & 0xff) << 12) |                                 \
      (((uint32_t)(offset) >> 11 & 1) << 20) |                                            \
-     (((uint32_t)(offset) >> 1 & 0x3ff) << 21) |                                         \
-     (((uint32_t)(offset) >> 20 & 1) << 31))
+     (((uint32_t)(offset) >> 1 & 0x3ff) << 21) | (((uint32_t)(offset) >> 20 & 1) << 31))
 #define WFI         0x10500073u
 #define CBO_ZERO_A0 0x0045200fu
 #define A0          10
