@@ -140,7 +140,7 @@ void chardev_free(Chardev *chr) {
         chr->ops->close(chr);
     }
     for (unsigned i = 0; i < chr->port_count; i++) {
-        free(chr->port[i].ring);
+        char_port_free(&chr->port[i]);
     }
     free(chr->out);
     free(chr->where);

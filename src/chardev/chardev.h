@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "util/error.h"
+#include "util/gate.h"
 #include "util/mainloop.h"
 
 typedef struct Chardev Chardev;
@@ -36,6 +37,10 @@ typedef struct CharFrontend {
     void (*receive)(void *opaque, const uint8_t *buf, unsigned len);
     void (*event)(void *opaque, int event); /* a CharEvent; may be NULL */
     void *opaque;
+    /* A guest's device takes its input through the gate, under this name; a monitor
+     * leaves both NULL. */
+    InputGate *gate;
+    const char *gate_name; /* copied */
 } CharFrontend;
 
 /* What Ctrl-A keys of a mon:stdio or -nographic terminal do; set by main. */
@@ -68,7 +73,8 @@ void chardev_detach(Chardev *chr, const void *fe_opaque);
  * drops and counts). */
 void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len);
 /* False while so much waits in the buffer that a device should hold back; CHR_WRITABLE
- * follows. */
+ * follows. Always true in a deterministic machine, whose guest must not see how fast the
+ * host is: there, what is too much is dropped. */
 bool chardev_writable(Chardev *chr);
 uint64_t chardev_dropped(const Chardev *chr); /* bytes */
 /* The front end has room again. */

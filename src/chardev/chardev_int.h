@@ -21,8 +21,9 @@ enum {
 
 /* One front end and the input that waits for it. */
 typedef struct CharPort {
-    CharFrontend fe;
-    uint8_t *ring; /* CHAR_RING_SIZE bytes */
+    CharFrontend *fe; /* own; what the gate's deliver function gets */
+    GatePort *gate;   /* NULL: input goes straight to it */
+    uint8_t *ring;    /* CHAR_RING_SIZE bytes */
     unsigned head, len;
 } CharPort;
 
@@ -71,6 +72,7 @@ void mux_input(Chardev *chr, const uint8_t *buf, unsigned len);
 void mux_deliver(Chardev *chr);
 unsigned mux_room(const Chardev *chr);         /* bytes of input to read now */
 void mux_event(Chardev *chr, CharEvent event); /* to all front ends */
+void char_port_free(CharPort *port);           /* what it owns */
 
 /* --- kinds: set chr->ops, kind and descriptors. */
 bool char_stdio_open(Chardev *chr, const KeyVal *kv, Error **errp);

@@ -28,10 +28,28 @@ static CharPort *mux_focus(Chardev *chr) {
     return chr->port_count > 0 ? &chr->port[chr->focus] : NULL;
 }
 
-static void port_event(CharPort *port, CharEvent event) {
-    if (port->fe.event != NULL) {
-        port->fe.event(port->fe.opaque, event);
+/* Kinds of input: data, or an event. */
+enum { INPUT_DATA = 0, INPUT_EVENT = 1 };
+
+static void deliver_input(void *opaque, unsigned kind, const uint8_t *data, size_t len) {
+    const CharFrontend *fe = opaque;
+    if (kind == INPUT_DATA) {
+        fe->receive(fe->opaque, data, (unsigned)len);
+    } else if (fe->event != NULL) {
+        fe->event(fe->opaque, (int)(kind - INPUT_EVENT));
     }
+}
+
+static void port_input(CharPort *port, unsigned kind, const uint8_t *data, unsigned len) {
+    if (port->gate != NULL) {
+        gate_input(port->gate, kind, data, len);
+    } else {
+        deliver_input(port->fe, kind, data, len);
+    }
+}
+
+static void port_event(CharPort *port, CharEvent event) {
+    port_input(port, INPUT_EVENT + (unsigned)event, NULL, 0);
 }
 
 void mux_event(Chardev *chr, CharEvent event) {
@@ -121,8 +139,8 @@ void mux_deliver(Chardev *chr) {
     chr->delivering = true;
     for (unsigned i = 0; i < chr->port_count; i++) {
         CharPort *port = &chr->port[i];
-        while (port->len > 0) {
-            unsigned n = port->fe.can_receive(port->fe.opaque);
+        while (port->len > 0 && gate_is_open(port->gate)) {
+            unsigned n = port->fe->can_receive(port->fe->opaque);
             unsigned straight = CHAR_RING_SIZE - port->head;
             n = n < port->len ? n : port->len;
             n = n < straight ? n : straight;
@@ -132,13 +150,29 @@ void mux_deliver(Chardev *chr) {
             const uint8_t *bytes = port->ring + port->head;
             port->head = (port->head + n) % CHAR_RING_SIZE;
             port->len -= n;
-            port->fe.receive(port->fe.opaque, bytes, n);
+            port_input(port, INPUT_DATA, bytes, n);
         }
     }
     chr->delivering = false;
 }
 
 void chardev_accept_input(Chardev *chr) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        gate_enter(chr->port[i].gate);
+    }
+    mux_deliver(chr);
+    char_update_watch(chr);
+}
+
+void char_port_free(CharPort *port) {
+    gate_port_free(port->gate);
+    free(port->fe);
+    free(port->ring);
+}
+
+/* The past was run through; what the host sent meanwhile waits in the rings. */
+static void gate_opened(void *opaque) {
+    Chardev *chr = opaque;
     mux_deliver(chr);
     char_update_watch(chr);
 }
@@ -147,24 +181,33 @@ bool chardev_attach(Chardev *chr, const CharFrontend *fe) {
     if (chr->port_count == (chr->mux ? CHAR_MAX_PORTS : 1)) {
         return false;
     }
-    uint8_t *ring = malloc(CHAR_RING_SIZE);
-    if (ring == NULL) {
+    CharPort port = {.fe = malloc(sizeof(*fe)), .ring = malloc(CHAR_RING_SIZE)};
+    if (port.fe != NULL) {
+        *port.fe = *fe;
+    }
+    if (fe->gate != NULL && port.fe != NULL) {
+        port.gate = gate_port_new(fe->gate, fe->gate_name, deliver_input, port.fe);
+    }
+    if (port.fe == NULL || port.ring == NULL || (fe->gate != NULL && port.gate == NULL)) {
+        char_port_free(&port);
         return false;
     }
+    if (port.gate != NULL) {
+        gate_port_on_open(port.gate, gate_opened, chr);
+    }
     chr->focus = chr->port_count;
-    CharPort *port = &chr->port[chr->port_count++];
-    *port = (CharPort){.fe = *fe, .ring = ring};
+    chr->port[chr->port_count++] = port;
     char_update_watch(chr);
     if (chr->out_fd >= 0) {
-        port_event(port, CHR_OPENED);
+        port_event(&chr->port[chr->port_count - 1], CHR_OPENED);
     }
     return true;
 }
 
 void chardev_detach(Chardev *chr, const void *fe_opaque) {
     for (unsigned i = 0; i < chr->port_count; i++) {
-        if (chr->port[i].fe.opaque == fe_opaque) {
-            free(chr->port[i].ring);
+        if (chr->port[i].fe->opaque == fe_opaque) {
+            char_port_free(&chr->port[i]);
             chr->port_count--;
             memmove(&chr->port[i], &chr->port[i + 1],
                     (chr->port_count - i) * sizeof(chr->port[0]));

@@ -411,6 +411,26 @@ void device_free(Device *dev) {
 
 /* --- what devices ask for -------------------------------------------------------- */
 
+char *device_unique_name(const Device *dev) {
+    if (dev->id != NULL) {
+        return strdup(dev->id);
+    }
+    unsigned n = 0;
+    for (const Device *d = dev->machine->first_device; d != dev; d = d->next) {
+        n += d->cls == dev->cls;
+    }
+    size_t size = strlen(dev->cls->name) + 16;
+    char *name = malloc(size);
+    if (name != NULL) {
+        snprintf(name, size, "%s.%u", dev->cls->name, n);
+    }
+    return name;
+}
+
+InputGate *device_gate(const Device *dev) {
+    return dev->machine->gate;
+}
+
 Clock *device_clock(const Device *dev) {
     return &dev->machine->clock;
 }

@@ -26,6 +26,7 @@
 #include "mem/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/gate.h"
 #include "util/log.h"
 
 typedef struct Device Device;
@@ -154,6 +155,11 @@ void device_guest_error(const Device *dev, const char *fmt, ...)
 void device_unimplemented(const Device *dev, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A name that is the same in every machine of the same command line: the id, or
+ * "CLASS.N" for the N-th device of its class, from 0. Owns: the caller frees. */
+char *device_unique_name(const Device *dev);
+/* Where a device finds its machine's input gate; NULL in a machine without one. */
+InputGate *device_gate(const Device *dev);
 /* Where a device finds its machine's clock; kept here so that devices need not know
  * Machine. */
 Clock *device_clock(const Device *dev);

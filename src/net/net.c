@@ -61,11 +61,10 @@ void net_free(NetBackend *net) {
     if (net == NULL) {
         return;
     }
-    net->attached = false;
+    net_detach(net);
     if (net->close != NULL) {
         net->close(net);
     }
-    net_drop_queue(net);
     free(net->id);
     free(net);
 }
@@ -74,22 +73,29 @@ const char *net_id(const NetBackend *net) {
     return net->id;
 }
 
-bool net_attach(NetBackend *net, const NetFrontend *fe) {
-    if (net->attached) {
-        return false;
-    }
-    net->fe = *fe;
-    net->attached = true;
-    return true;
+static void input_frame(void *opaque, unsigned kind, const uint8_t *frame, size_t len) {
+    NetBackend *net = opaque;
+    (void)kind;
+    net->fe.receive(net->fe.opaque, frame, len);
 }
 
-void net_detach(NetBackend *net) {
-    net->attached = false;
-    net_drop_queue(net);
+static void give_frame(NetBackend *net, const uint8_t *frame, size_t len) {
+    if (net->gate != NULL) {
+        gate_input(net->gate, 0, frame, len);
+    } else {
+        input_frame(net, 0, frame, len);
+    }
+}
+
+static bool wants_frame(const NetBackend *net) {
+    return gate_is_open(net->gate) && net->fe.can_receive(net->fe.opaque);
 }
 
 void net_send(NetBackend *net, const uint8_t *frame, size_t len) {
-    net->send(net, frame, len);
+    gate_enter(net->gate);
+    if (gate_is_open(net->gate)) {
+        net->send(net, frame, len);
+    }
 }
 
 static void net_enqueue(NetBackend *net, const uint8_t *frame, size_t len) {
@@ -110,27 +116,59 @@ void net_deliver(NetBackend *net, const uint8_t *frame, size_t len) {
     if (!net->attached) {
         return;
     }
-    if (net->first == NULL && !net->delivering && net->fe.can_receive(net->fe.opaque)) {
-        net->fe.receive(net->fe.opaque, frame, len);
+    if (net->first == NULL && !net->delivering && wants_frame(net)) {
+        give_frame(net, frame, len);
     } else {
         net_enqueue(net, frame, len);
     }
 }
 
-void net_flush(NetBackend *net) {
+static void flush_queue(NetBackend *net) {
     if (net->delivering || !net->attached) {
         return;
     }
     net->delivering = true;
-    while (net->first != NULL && net->fe.can_receive(net->fe.opaque)) {
+    while (net->first != NULL && wants_frame(net)) {
         NetFrame *f = net->first;
         net->first = f->next;
         if (net->first == NULL) {
             net->last = &net->first;
         }
         net->queued--;
-        net->fe.receive(net->fe.opaque, f->bytes, f->len);
+        give_frame(net, f->bytes, f->len);
         free(f);
     }
     net->delivering = false;
+}
+
+void net_flush(NetBackend *net) {
+    gate_enter(net->gate);
+    flush_queue(net);
+}
+
+static void gate_opened(void *opaque) {
+    flush_queue(opaque);
+}
+
+bool net_attach(NetBackend *net, const NetFrontend *fe) {
+    if (net->attached) {
+        return false;
+    }
+    if (fe->gate != NULL) {
+        net->gate = gate_port_new(fe->gate, fe->gate_name, input_frame, net);
+        if (net->gate == NULL) {
+            return false;
+        }
+        gate_port_on_open(net->gate, gate_opened, net);
+    }
+    net->fe = *fe;
+    net->attached = true;
+    return true;
+}
+
+void net_detach(NetBackend *net) {
+    net->attached = false;
+    gate_port_free(net->gate);
+    net->gate = NULL;
+    net_drop_queue(net);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "util/error.h"
+#include "util/gate.h"
 #include "util/mainloop.h"
 
 typedef struct NetBackend NetBackend;
@@ -24,6 +25,8 @@ typedef struct NetFrontend {
     void (*receive)(void *opaque, const uint8_t *frame,
                     size_t len); /* one Ethernet frame */
     void *opaque;
+    InputGate *gate; /* frames come in through it, under this name; NULL: straight */
+    const char *gate_name; /* copied */
 } NetFrontend;
 
 /* spec: the text of -netdev:
@@ -32,10 +35,11 @@ typedef struct NetFrontend {
 NetBackend *net_new(MainLoop *loop, Clock *clock, const char *spec, Error **errp);
 void net_free(NetBackend *net);
 const char *net_id(const NetBackend *net); /* NULL: none */
-/* False if it has a front end already. */
+/* False if it has a front end already, or the gate knows the name. */
 bool net_attach(NetBackend *net, const NetFrontend *fe);
 void net_detach(NetBackend *net);
-/* Sends one frame; replies may come by receive() before it returns. */
+/* Sends one frame; replies may come by receive() before it returns. While the past is run
+ * again the frame goes nowhere: the network has seen it. */
 void net_send(NetBackend *net, const uint8_t *frame, size_t len);
 void net_flush(NetBackend *net); /* the front end can receive again */
 

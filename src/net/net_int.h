@@ -17,6 +17,7 @@ struct NetBackend {
     MainLoop *loop;
     Clock *clock;
     NetFrontend fe;
+    GatePort *gate;
     bool attached;
     bool delivering;
     NetFrame *first, **last; /* wait until the front end can receive */

@@ -83,6 +83,11 @@ void gate_port_free(GatePort *port) {
     free(port);
 }
 
+void gate_port_on_open(GatePort *port, void (*opened)(void *opaque), void *opaque) {
+    port->opened = opened;
+    port->opened_opaque = opaque;
+}
+
 /* --- the log ------------------------------------------------------------------------ */
 
 static bool in_the_past(const InputGate *g) {
@@ -138,6 +143,7 @@ bool gate_append(InputGate *g, const GateEvent *ev, Error **errp) {
         return false;
     }
     log_append(g, ev);
+    g->was_past = true;
     return true;
 }
 
@@ -154,6 +160,7 @@ bool gate_seek(InputGate *g, uint64_t number, Error **errp) {
         return false;
     }
     g->position = number;
+    g->was_past = in_the_past(g);
     for (unsigned i = 0; i < g->port_count; i++) {
         if (g->port[i] != NULL) {
             g->port[i]->call = 0; /* moments are between instructions */
@@ -192,8 +199,7 @@ static void diverge(InputGate *g, const char *what, uint64_t now) {
     snprintf(text, sizeof(text),
              "%s at count %" PRIu64 "; the recording has input number %" PRIu64
              " (%s) at count %" PRIu64,
-             what, now, g->position, name ? name : "none",
-             ev ? ev->count : UINT64_MAX);
+             what, now, g->position, name ? name : "none", ev ? ev->count : UINT64_MAX);
     g->divergence = strdup(text);
     if (g->hooks.diverged != NULL) {
         g->hooks.diverged(g->hooks.opaque, text);
@@ -214,18 +220,24 @@ static uint64_t now_count(const InputGate *g) {
     return g->hooks.count(g->hooks.opaque);
 }
 
-static void keep_event(GatePort *port, unsigned kind, const void *data, size_t len) {
+static uint32_t current_call(const GatePort *port, uint64_t now) {
+    if (!in_guest(port->gate)) {
+        return 0;
+    }
+    assert(port->call_count == now && port->call > 0); /* gate_enter() was called */
+    return port->call;
+}
+
+static void keep_event(GatePort *port, uint32_t call, unsigned kind, const void *data,
+                       size_t len) {
     InputGate *g = port->gate;
     assert(len <= GATE_MAX_DATA && kind <= UINT8_MAX);
     GateEvent ev = {.count = now_count(g),
                     .time_ns = g->hooks.time_ns(g->hooks.opaque),
+                    .call = call,
                     .port = port->number,
                     .kind = (uint8_t)kind,
                     .len = (uint32_t)len};
-    if (in_guest(g)) {
-        ev.call = port->call_count == ev.count ? port->call : 0;
-        assert(ev.call > 0 && "input inside a call that gate_enter() was not told of");
-    }
     if (len > 0) {
         ev.data = malloc(len);
         assert(ev.data != NULL);
@@ -249,7 +261,7 @@ bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len) {
         return false;
     }
     if (port->gate->kept && port->gate->has_hooks) {
-        keep_event(port, kind, data, len);
+        keep_event(port, current_call(port, now_count(port->gate)), kind, data, len);
     }
     deliver(port, kind, data, len);
     return true;
@@ -299,16 +311,14 @@ void gate_pull(GatePort *port, void *data, size_t len,
         return;
     }
     uint64_t now = now_count(g);
-    if (in_guest(g)) {
-        count_call(port, now);
-    }
     if (gate_is_open(port)) {
         fill(opaque, data, len);
-        keep_event(port, 0, data, len);
+        keep_event(port, GATE_PULLED, 0, data, len);
         return;
     }
     const GateEvent *ev = gate_event(g, g->position);
-    if (ev == NULL || ev->port != port->number || ev->count != now || ev->len != len) {
+    if (ev == NULL || ev->port != port->number || ev->call != GATE_PULLED ||
+        ev->count != now || ev->len != len) {
         diverge(g, "the guest asks for a value", now);
         memset(data, 0, len);
         return;
@@ -334,6 +344,14 @@ bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns) {
     return true;
 }
 
+static void tell_open(InputGate *g) {
+    for (unsigned i = 0; i < g->port_count && !g->sealed; i++) {
+        if (g->port[i] != NULL && g->port[i]->opened != NULL) {
+            g->port[i]->opened(g->port[i]->opened_opaque);
+        }
+    }
+}
+
 unsigned gate_replay_due(InputGate *g) {
     unsigned delivered = 0;
     while (in_the_past(g) && g->divergence == NULL) {
@@ -349,6 +367,10 @@ unsigned gate_replay_due(InputGate *g) {
         }
         replay_one(g);
         delivered++;
+    }
+    if (g->was_past && !in_the_past(g)) {
+        g->was_past = false;
+        tell_open(g);
     }
     return delivered;
 }

@@ -36,6 +36,7 @@ typedef struct InputGate InputGate;
 typedef struct GatePort GatePort;
 
 enum { GATE_MAX_PORTS = 64, GATE_MAX_DATA = 1 << 20 };
+#define GATE_PULLED UINT32_MAX /* the guest or its reset asked for it */
 
 /* Brings an event to its device. `kind` is the port's own affair. */
 typedef void GateDeliver(void *opaque, unsigned kind, const uint8_t *data, size_t len);
@@ -43,7 +44,8 @@ typedef void GateDeliver(void *opaque, unsigned kind, const uint8_t *data, size_
 typedef struct GateEvent {
     uint64_t count;  /* instructions executed before it */
     int64_t time_ns; /* virtual time */
-    uint32_t call;   /* 0: between instructions; else: inside this call, from 1 */
+    uint32_t
+        call; /* 0: between instructions; GATE_PULLED; else: inside this call, from 1 */
     uint8_t port, kind;
     uint32_t len;
     uint8_t *data; /* malloc */
@@ -53,7 +55,7 @@ typedef struct GateEvent {
 typedef struct GateHooks {
     uint64_t (*count)(void *opaque); /* exact, also in the middle of a block */
     int64_t (*time_ns)(void *opaque);
-    bool (*in_guest)(void *opaque);  /* is a guest instruction being executed now? */
+    bool (*in_guest)(void *opaque); /* is a guest instruction being executed now? */
     /* The run is no longer what was recorded. Told once. */
     void (*diverged)(void *opaque, const char *message);
     void *opaque;
@@ -66,8 +68,12 @@ void gate_set_hooks(InputGate *g, const GateHooks *hooks);
 
 /* A way in. `name` ("serial0") is what a recording knows it by; copied. NULL: the name is taken, or
  * there are GATE_MAX_PORTS. Gone with the gate, or by gate_port_free(). */
-GatePort *gate_port_new(InputGate *g, const char *name, GateDeliver *deliver, void *opaque);
+GatePort *gate_port_new(InputGate *g, const char *name, GateDeliver *deliver,
+                        void *opaque);
 void gate_port_free(GatePort *port);
+/* Called between two instructions when the past was run through and the host's input is wanted
+ * again. */
+void gate_port_on_open(GatePort *port, void (*opened)(void *opaque), void *opaque);
 /* Number and name of a port for files; -1 and NULL if there is none. */
 int gate_port_find(const InputGate *g, const char *name);
 const char *gate_port_name(const InputGate *g, unsigned number);
@@ -101,7 +107,8 @@ void gate_seal(InputGate *g);
 uint64_t gate_first(const InputGate *g);
 uint64_t gate_end(const InputGate *g);
 uint64_t gate_position(const InputGate *g);
-const GateEvent *gate_event(const InputGate *g, uint64_t number); /* NULL: not in the log */
+const GateEvent *gate_event(const InputGate *g,
+                            uint64_t number); /* NULL: not in the log */
 /* Goes to event `number`: the next to be delivered. Errors: forgotten, or not yet there. */
 bool gate_seek(InputGate *g, uint64_t number, Error **errp);
 /* Forgets the events before `number`: no snapshot needs them any more. */
@@ -112,7 +119,8 @@ void gate_forget(InputGate *g, uint64_t number);
 /* True if the past is run again: *count and *time_ns say when the next event is due that enters
  * between instructions, or if there is none, no later than which count to ask again. */
 bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns);
-/* Delivers what is due now, between instructions. Returns the number of events. */
+/* Delivers what is due now, between instructions, and tells the ports when the past is over. Returns
+ * the number of events. To be called each time around. */
 unsigned gate_replay_due(InputGate *g);
 
 /* The first difference to the recording, or NULL. */
@@ -124,6 +132,7 @@ struct InputGate {
     GatePort *port[GATE_MAX_PORTS];
     unsigned port_count;
     bool kept, sealed;
+    bool was_past; /* the ports are to be told when it is over */
     void (*sink)(void *opaque, const GateEvent *ev);
     void *sink_opaque;
     GateEvent *event; /* ring of nothing: event[0] is number `first` */
@@ -137,8 +146,11 @@ struct GatePort {
     char *name;
     GateDeliver *deliver;
     void *opaque;
+    void (*opened)(void *opaque); /* may be NULL */
+    void *opened_opaque;
     uint8_t number;
-    bool delivering;     /* the device is being given an event: its own calls are not numbered */
+    bool
+        delivering; /* the device is being given an event: its own calls are not numbered */
     uint32_t call;       /* how many calls at `call_count` */
     uint64_t call_count; /* the instruction they belong to */
 };

@@ -24,6 +24,7 @@
  * Not modelled: framing and parity errors, break on the line, DMA modes, changes of the
  * modem lines.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "chardev/chardev.h"
@@ -390,9 +391,14 @@ static bool uart_realize(Device *dev, Error **errp) {
     timer_init(&s->timeout, device_clock(dev), timeout_passed, s);
     memory_region_init_io(&dev->mmio, &uart_ops, dev, "serial", UART_SIZE);
     if (s->chr) {
-        const CharFrontend fe = {
-            .can_receive = chr_can_receive, .receive = chr_receive, .opaque = s};
+        char *name = device_unique_name(dev);
+        const CharFrontend fe = {.can_receive = chr_can_receive,
+                                 .receive = chr_receive,
+                                 .opaque = s,
+                                 .gate = device_gate(dev),
+                                 .gate_name = name};
         chardev_attach(s->chr, &fe);
+        free(name);
     }
     return true;
 }

@@ -208,6 +208,14 @@ static bool build(Machine *m, Error **errp) {
     return ok && cpu_group_realize(m->cpus, errp) && m->cls->boot(m, errp);
 }
 
+/* Entropy is asked for, it does not come by itself. */
+static void no_delivery(void *opaque, unsigned kind, const uint8_t *data, size_t len) {
+    (void)opaque;
+    (void)kind;
+    (void)data;
+    (void)len;
+}
+
 Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *escapes,
                      Error **errp) {
     Machine *m = calloc(1, sizeof(*m));
@@ -224,6 +232,8 @@ Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *e
         return NULL;
     }
     init_lock(m);
+    m->gate = gate_new();
+    m->entropy_input = gate_port_new(m->gate, "entropy", no_delivery, NULL);
     clock_init(&m->clock);
     clock_stop(&m->clock); /* the guest's time begins with its first instruction */
     init_memory(m);
@@ -273,6 +283,7 @@ void machine_free(Machine *m) {
         run_exit(m);
         loop_free(m->loop);
     }
+    gate_free(m->gate);
     error_free(m->error);
     pthread_mutex_destroy(&m->lock);
     free(m);
@@ -289,8 +300,8 @@ Device *machine_find_device(Machine *m, const char *id) {
     return NULL;
 }
 
-void machine_random(Machine *m, void *buf, size_t len) {
-    (void)m;
+static void host_random(void *opaque, void *buf, size_t len) {
+    (void)opaque;
     uint8_t *p = buf;
     while (len) {
         ssize_t n = getrandom(p, len, 0);
@@ -299,4 +310,8 @@ void machine_random(Machine *m, void *buf, size_t len) {
             len -= (size_t)n;
         }
     }
+}
+
+void machine_random(Machine *m, void *buf, size_t len) {
+    gate_pull(m->entropy_input, buf, len, host_random, m);
 }

@@ -24,6 +24,7 @@
 #include "net/net.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/gate.h"
 #include "util/log.h"
 #include "util/mainloop.h"
 
@@ -104,6 +105,8 @@ struct Machine {
     const CharEscapes *escapes;
     MainLoop *loop;
     Clock clock;
+    InputGate *gate;         /* all input passes it */
+    GatePort *entropy_input; /* of machine_random() */
 
     pthread_mutex_t lock; /* recursive: the machine lock */
     /* lock */

@@ -187,13 +187,18 @@ const DeviceClass virtio_serial_class = {
 static bool console_realize(Device *dev, Error **errp) {
     VirtConsole *port = (VirtConsole *)dev;
     VirtIOSerial *s = (VirtIOSerial *)dev->parent;
-    CharFrontend fe = {
+    char *name = device_unique_name(dev);
+    const CharFrontend fe = {
         .can_receive = console_can_receive,
         .receive = console_receive,
         .event = console_event,
         .opaque = port,
+        .gate = device_gate(dev),
+        .gate_name = name,
     };
-    if (port->chr != NULL && !chardev_attach(port->chr, &fe)) {
+    bool attached = port->chr == NULL || chardev_attach(port->chr, &fe);
+    free(name);
+    if (!attached) {
         error_set(errp,
                   "chardev '%s' has a device already; with mux=on it can have several",
                   chardev_id(port->chr));

@@ -197,6 +197,19 @@ static void net_default_mac(VirtIONet *s) {
     }
 }
 
+static bool attach(VirtIONet *s) {
+    Device *dev = &s->vdev.dev;
+    char *name = device_unique_name(dev);
+    const NetFrontend fe = {.can_receive = net_can_receive,
+                            .receive = net_receive,
+                            .opaque = s,
+                            .gate = device_gate(dev),
+                            .gate_name = name};
+    bool ok = net_attach(s->net, &fe);
+    free(name);
+    return ok;
+}
+
 static bool net_realize(Device *dev, Error **errp) {
     static const VirtIOType type = {
         .device_id = VIRTIO_ID_NET,
@@ -206,14 +219,12 @@ static bool net_realize(Device *dev, Error **errp) {
         .config_write = net_config_write,
     };
     VirtIONet *s = (VirtIONet *)dev;
-    NetFrontend fe = {
-        .can_receive = net_can_receive, .receive = net_receive, .opaque = s};
     s->rx_element = malloc(sizeof(*s->rx_element));
     if (s->rx_element == NULL) {
         error_set(errp, "no memory for a %s", dev->cls->name);
         return false;
     }
-    if (s->net != NULL && !net_attach(s->net, &fe)) {
+    if (s->net != NULL && !attach(s)) {
         error_set(errp, "network '%s' has a card already; give each its own -netdev",
                   net_id(s->net));
         goto out_free;

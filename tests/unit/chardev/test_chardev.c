@@ -88,7 +88,10 @@ static int rig_teardown(void **state) {
 }
 
 static const CharFrontend *frontend(Rig *r, CharFrontend *fe) {
-    *fe = (CharFrontend){fe_can_receive, fe_receive, fe_event, r};
+    *fe = (CharFrontend){.can_receive = fe_can_receive,
+                         .receive = fe_receive,
+                         .event = fe_event,
+                         .opaque = r};
     return fe;
 }
 
@@ -551,7 +554,8 @@ static int echo_main(const char *spec, int64_t for_ms) {
     clock_init(&clock);
     e.loop = loop_new(&clock, no_lock, no_lock, NULL, NULL);
     CharEscapes escapes = {.quit = echo_quit, .opaque = &e};
-    CharFrontend fe = {echo_can_receive, echo_receive, NULL, &e};
+    CharFrontend fe = {
+        .can_receive = echo_can_receive, .receive = echo_receive, .opaque = &e};
     LoopPoller poller = {echo_prepare, echo_done, &e, NULL};
     e.chr = chardev_new(e.loop, spec, &escapes, NULL);
     if (e.chr == NULL || !chardev_attach(e.chr, &fe) ||
@@ -706,6 +710,57 @@ static void full_stdout_does_not_block(void **state) {
     close(out[0]);
 }
 
+/* --- the gate ----------------------------------------------------------------------- */
+
+static uint64_t gate_count(void *opaque) {
+    (void)opaque;
+    return 7;
+}
+static int64_t gate_time(void *opaque) {
+    (void)opaque;
+    return 70;
+}
+static bool gate_outside(void *opaque) {
+    (void)opaque;
+    return false;
+}
+
+static void input_passes_the_gate_and_waits_while_the_past_is_run_again(void **state) {
+    Rig *r = *state;
+    const GateHooks hooks = {
+        .count = gate_count, .time_ns = gate_time, .in_guest = gate_outside};
+    InputGate *gate = gate_new();
+    Chardev *chr = open_unix_server(r);
+    CharFrontend fe;
+    frontend(r, &fe);
+    chardev_detach(chr, r);
+    fe.gate = gate;
+    fe.gate_name = "serial";
+    gate_set_hooks(gate, &hooks);
+    gate_keep(gate, true, NULL, NULL);
+    assert_true(chardev_attach(chr, &fe));
+    int fd = connect_unix(r->path);
+    turn(r); /* the peer comes: an event */
+    assert_int_equal(write(fd, "abc", 3), 3);
+    turn_until(r, 3);
+    assert_int_equal(gate_end(gate), 2);
+    assert_int_equal(gate_event(gate, 1)->count, 7);
+    assert_memory_equal(gate_event(gate, 1)->data, "abc", 3);
+
+    assert_true(gate_seek(gate, 0, NULL));
+    assert_int_equal(write(fd, "def", 3), 3);
+    turn(r);
+    assert_int_equal(r->got_len, 3); /* held back */
+    gate_replay_due(gate);           /* the past, and at its end what waited */
+    assert_int_equal(r->got_len, 9);
+    assert_memory_equal(r->got, "abcabcdef", 9);
+    assert_string_equal(r->events, "11");
+    assert_int_equal(gate_end(gate), 3);
+    close(fd);
+    chardev_free(chr);
+    gate_free(gate);
+}
+
 int main(void) {
     alarm(120);
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -732,6 +787,7 @@ int main(void) {
         T(end_of_stdin_neither_ends_nor_spins),
         T(closed_stdout_does_not_kill),
         T(full_stdout_does_not_block),
+        T(input_passes_the_gate_and_waits_while_the_past_is_run_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

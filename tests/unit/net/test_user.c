@@ -66,7 +66,7 @@ static void rig_open(Rig *r, const char *spec) {
         print_error("%s\n", error_message(err));
     }
     assert_non_null(r->net);
-    NetFrontend fe = {fe_can_receive, fe_receive, r};
+    NetFrontend fe = {.can_receive = fe_can_receive, .receive = fe_receive, .opaque = r};
     assert_true(net_attach(r->net, &fe));
 }
 
