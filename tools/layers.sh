@@ -31,7 +31,7 @@ BEGIN {
 # The module of a path below src/: its longest prefix in the table. Machine, what devices are plugged
 # into, belongs to hw; the boards made of them do not.
 function module_of(path,   parts, deep) {
-    if (path == "hw/machine/machine.h") { return "hw" }
+    if (path == "hw/machine/machine.h" || path == "hw/machine/runstate.h") { return "hw" }
     if (path !~ "/") { sub(/\..*/, "", path); return path }
     split(path, parts, "/")
     deep = parts[1] "/" parts[2]

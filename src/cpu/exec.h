@@ -35,9 +35,9 @@ struct CpuGroup {
     /* work_lock */
     pthread_mutex_t work_lock;
     pthread_cond_t changed;
-    bool stop_request; /* atomic: all vCPUs are to park */
-    bool exclusive;    /* atomic: nobody may enter generated code */
-    unsigned watchers; /* atomic: how many wait for vCPUs to leave generated code */
+    unsigned stop_request; /* atomic: how many want all vCPUs parked */
+    bool exclusive;        /* atomic: nobody may enter generated code */
+    unsigned watchers;     /* atomic: how many wait for vCPUs to leave generated code */
     bool quit;
     bool started;
     /* thread=single */
@@ -64,8 +64,8 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
 /* Must be called once after all vCPUs were added, before start. */
 bool cpu_group_realize(CpuGroup *group, Error **errp);
 bool cpu_group_start(CpuGroup *group, Error **errp); /* threads begin to run */
-/* Parks all vCPUs outside guest code and returns when they are; resume lets them go on. Called
- * without the machine lock. */
+/* Parks all vCPUs outside guest code and returns when they are; they go on after as many calls of
+ * resume. Threads: any but a vCPU's, without the machine lock; several at a time. */
 void cpu_group_stop(CpuGroup *group);
 void cpu_group_resume(CpuGroup *group);
 void cpu_group_quit(CpuGroup *group); /* ends and joins the threads */

@@ -173,9 +173,12 @@ static void *ticker_thread(void *arg) {
 
 /* --- start, stop, quit ------------------------------------------------------------------------- */
 
-static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *arg,
-                         Error **errp) {
+static bool start_thread(CpuGroup *g, pthread_t *thread, bool *started,
+                         void *(*fn)(void *), void *arg, Error **errp) {
+    pthread_mutex_lock(&g->work_lock);
     int err = pthread_create(thread, NULL, fn, arg);
+    *started = !err;
+    pthread_mutex_unlock(&g->work_lock);
     if (err) {
         error_set_errno(errp, err,
                         "cannot start a vCPU thread; lower -smp or raise ulimit -u");
@@ -190,23 +193,16 @@ bool cpu_group_start(CpuGroup *g, Error **errp) {
     if (g->multi_thread || g->count == 1) {
         for (unsigned i = 0; i < g->count; i++) {
             CPUState *cpu = g->cpu[i];
-            if (!start_thread(&cpu->thread, vcpu_thread, cpu, errp)) {
+            if (!start_thread(g, &cpu->thread, &cpu->thread_started, vcpu_thread, cpu,
+                              errp)) {
                 return false;
             }
-            cpu->thread_started = true;
         }
         return true;
     }
     g->single = true;
-    if (!start_thread(&g->single_id, single_thread, g, errp)) {
-        return false;
-    }
-    g->single_started = true;
-    if (!start_thread(&g->ticker_id, ticker_thread, g, errp)) {
-        return false;
-    }
-    g->ticker_started = true;
-    return true;
+    return start_thread(g, &g->single_id, &g->single_started, single_thread, g, errp) &&
+           start_thread(g, &g->ticker_id, &g->ticker_started, ticker_thread, g, errp);
 }
 
 static void wake_all_locked(CpuGroup *g) {
@@ -231,7 +227,7 @@ static bool all_stopped_locked(const CpuGroup *g) {
 
 void cpu_group_stop(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
-    __atomic_store_n(&g->stop_request, true, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST);
     wake_all_locked(g);
     while (!all_stopped_locked(g)) {
         pthread_cond_wait(&g->changed, &g->work_lock);
@@ -241,32 +237,34 @@ void cpu_group_stop(CpuGroup *g) {
 
 void cpu_group_resume(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
-    __atomic_store_n(&g->stop_request, false, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < g->count; i++) {
-        g->cpu[i]->debug_stop = false;
+    assert(g->stop_request > 0);
+    if (__atomic_sub_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST) == 0) {
+        for (unsigned i = 0; i < g->count; i++) {
+            g->cpu[i]->debug_stop = false;
+        }
+        wake_all_locked(g);
     }
-    wake_all_locked(g);
     pthread_mutex_unlock(&g->work_lock);
+}
+
+static void join(CpuGroup *g, pthread_t thread, bool *started) {
+    if (*started) {
+        pthread_join(thread, NULL);
+        pthread_mutex_lock(&g->work_lock);
+        *started = false;
+        pthread_mutex_unlock(&g->work_lock);
+    }
 }
 
 void cpu_group_quit(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
     g->quit = true;
-    __atomic_store_n(&g->stop_request, true, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST);
     wake_all_locked(g);
     pthread_mutex_unlock(&g->work_lock);
     for (unsigned i = 0; i < g->count; i++) {
-        if (g->cpu[i]->thread_started) {
-            pthread_join(g->cpu[i]->thread, NULL);
-            g->cpu[i]->thread_started = false;
-        }
+        join(g, g->cpu[i]->thread, &g->cpu[i]->thread_started);
     }
-    if (g->single_started) {
-        pthread_join(g->single_id, NULL);
-        g->single_started = false;
-    }
-    if (g->ticker_started) {
-        pthread_join(g->ticker_id, NULL);
-        g->ticker_started = false;
-    }
+    join(g, g->single_id, &g->single_started);
+    join(g, g->ticker_id, &g->ticker_started);
 }

@@ -20,6 +20,7 @@
 #include "cpu/cpu.h"
 #include "cpu/exec.h"
 #include "hw/device.h"
+#include "hw/machine/runstate.h"
 #include "mem/memory.h"
 #include "net/net.h"
 #include "util/clock.h"
@@ -60,16 +61,6 @@ typedef struct MachineConfig {
     void (*report)(void *opaque, const char *message);
     void *report_opaque;
 } MachineConfig;
-
-typedef enum ShutdownCause {
-    SHUTDOWN_NONE,
-    SHUTDOWN_GUEST,       /* the guest switched itself off */
-    SHUTDOWN_GUEST_RESET, /* the guest asked for a reset and -no-reboot was given */
-    SHUTDOWN_GUEST_ERROR,
-    SHUTDOWN_USER,       /* Ctrl-A x, quit */
-    SHUTDOWN_SIGNAL,     /* SIGINT, SIGTERM */
-    SHUTDOWN_HOST_ERROR, /* see Machine.error */
-} ShutdownCause;
 
 typedef struct MachineClass {
     const char *name, *alias, *description;
@@ -129,13 +120,15 @@ struct Machine {
     unsigned serial_count;
     void *board; /* the board's own state */
 
+    RunControl run; /* does the guest run? See runstate.h */
+
     /* Requests to the main loop. Atomic */
     int reset_requested;
+    int stop_requested;     /* RunState + 1 */
     int shutdown_requested; /* cause | exit status << 8; the first request counts */
     /* main loop's thread */
     ShutdownCause shutdown; /* why machine_run() ended */
     LoopPoller request_poller;
-    bool running; /* vCPUs run (or the guest is stopped) */
     Error *error; /* why the run ended, if the host was at fault; for main to print */
 };
 
@@ -157,10 +150,6 @@ void machine_request_reset(Machine *m);
 /* Asks for the end of machine_run(); the first request counts. Threads: any; signal
  * handlers too. */
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
-/* Parks the vCPUs and stops the clock; lets them go on. Threads: the main loop's, where
- * the machine lock is given up meanwhile. */
-void machine_stop(Machine *m);
-bool machine_cont(Machine *m, Error **errp);
 /* Unpredictable bytes: the gate through which the host's entropy enters the guest. */
 void machine_random(Machine *m, void *buf, size_t len);
 

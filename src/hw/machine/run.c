@@ -7,6 +7,7 @@
  *   machine_run: loop_run() ... request_poller sees the flag, quits the loop
  *                   ^                     |
  *                   '---- reset, stop ----'---- shutdown: vCPU threads end, exit status
+ *                     (runstate.c)
  *
  * A request only sets a flag, so that a device may make it from a vCPU thread under the
  * machine lock: parking vCPUs needs that lock free.
@@ -30,6 +31,13 @@ void machine_unlock(Machine *m) {
     assert(m->lock_depth > 0);
     m->lock_depth--;
     pthread_mutex_unlock(&m->lock);
+}
+
+bool run_holds_lock(Machine *m) {
+    pthread_mutex_lock(&m->lock);
+    bool held = m->lock_depth && pthread_equal(m->lock_owner, pthread_self());
+    pthread_mutex_unlock(&m->lock);
+    return held;
 }
 
 unsigned run_release_lock(Machine *m) {
@@ -66,6 +74,11 @@ void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status) 
     loop_wake(m->loop);
 }
 
+void machine_request_stop(Machine *m, RunState why) {
+    __atomic_store_n(&m->stop_requested, (int)why + 1, __ATOMIC_RELEASE);
+    loop_wake(m->loop);
+}
+
 static ShutdownCause shutdown_cause(const Machine *m) {
     return (ShutdownCause)(__atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) &
                            0xff);
@@ -73,6 +86,7 @@ static ShutdownCause shutdown_cause(const Machine *m) {
 
 static bool is_requested(const Machine *m) {
     return shutdown_cause(m) != SHUTDOWN_NONE ||
+           __atomic_load_n(&m->stop_requested, __ATOMIC_ACQUIRE) ||
            __atomic_load_n(&m->reset_requested, __ATOMIC_ACQUIRE);
 }
 
@@ -90,6 +104,7 @@ static void after_poll(void *opaque, bool poll_failed) {
 }
 
 void run_init(Machine *m) {
+    runstate_init(m);
     m->request_poller =
         (LoopPoller){.prepare = look_for_requests, .done = after_poll, .opaque = m};
     loop_add_poller(m->loop, &m->request_poller);
@@ -97,36 +112,7 @@ void run_init(Machine *m) {
 
 void run_exit(Machine *m) {
     loop_remove_poller(m->loop, &m->request_poller);
-}
-
-/* --- stop and go ----------------------------------------------------------------- */
-
-void machine_stop(Machine *m) {
-    if (!m->running) {
-        return;
-    }
-    unsigned depth = run_release_lock(m);
-    cpu_group_stop(m->cpus);
-    run_retake_lock(m, depth);
-    clock_stop(&m->clock);
-    m->running = false;
-}
-
-bool machine_cont(Machine *m, Error **errp) {
-    if (m->running) {
-        return true;
-    }
-    clock_resume(&m->clock);
-    loop_wake(m->loop);
-    if (!m->cpus->started) {
-        if (!cpu_group_start(m->cpus, errp)) {
-            return false;
-        }
-    } else {
-        cpu_group_resume(m->cpus);
-    }
-    m->running = true;
-    return true;
+    runstate_destroy(m);
 }
 
 /* --- reset ----------------------------------------------------------------------- */
@@ -145,24 +131,30 @@ bool run_reset_locked(Machine *m, Error **errp) {
     return m->cls->reset(m, errp);
 }
 
-static bool reset_now(Machine *m, Error **errp) {
-    bool was_running = m->running;
-    machine_stop(m);
-    machine_lock(m);
-    bool ok = run_reset_locked(m, errp);
-    machine_unlock(m);
-    return ok && (!was_running || machine_cont(m, errp));
+/* --- run ------------------------------------------------------------------------- */
+
+static void stop_if_asked(Machine *m) {
+    int asked = __atomic_exchange_n(&m->stop_requested, 0, __ATOMIC_ACQ_REL);
+    if (asked) {
+        machine_stop(m, (RunState)(asked - 1));
+    }
 }
 
-/* --- run ------------------------------------------------------------------------- */
+/* True if the guest's power-off only stops it. */
+static bool keep_after_shutdown(Machine *m) {
+    if (shutdown_cause(m) != SHUTDOWN_GUEST || !m->config.no_shutdown) {
+        return false;
+    }
+    machine_stop(m, RUN_SHUTDOWN);
+    __atomic_store_n(&m->shutdown_requested, SHUTDOWN_NONE, __ATOMIC_RELEASE);
+    runstate_tell_shutdown(m, SHUTDOWN_GUEST);
+    return true;
+}
 
 /* True if the run goes on after the requests were carried out. */
 static bool carry_out_requests(Machine *m) {
-    if (shutdown_cause(m) == SHUTDOWN_GUEST && m->config.no_shutdown) {
-        machine_stop(m);
-        __atomic_store_n(&m->shutdown_requested, SHUTDOWN_NONE, __ATOMIC_RELEASE);
-    }
-    if (shutdown_cause(m) != SHUTDOWN_NONE) {
+    stop_if_asked(m);
+    if (shutdown_cause(m) != SHUTDOWN_NONE && !keep_after_shutdown(m)) {
         return false;
     }
     if (!__atomic_exchange_n(&m->reset_requested, 0, __ATOMIC_ACQ_REL)) {
@@ -172,7 +164,7 @@ static bool carry_out_requests(Machine *m) {
         machine_request_shutdown(m, SHUTDOWN_GUEST_RESET, 0);
         return false;
     }
-    if (!reset_now(m, &m->error)) {
+    if (!runstate_reset(m, &m->error)) {
         machine_request_shutdown(m, SHUTDOWN_HOST_ERROR, 1);
         return false;
     }
@@ -187,8 +179,8 @@ int machine_run(Machine *m) {
     do {
         loop_run(m->loop);
     } while (carry_out_requests(m));
-    machine_stop(m);
-    cpu_group_quit(m->cpus);
     m->shutdown = shutdown_cause(m);
+    runstate_end(m);
+    runstate_tell_shutdown(m, m->shutdown);
     return __atomic_load_n(&m->shutdown_requested, __ATOMIC_ACQUIRE) >> 8;
 }

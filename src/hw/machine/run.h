@@ -8,6 +8,7 @@
 
 void run_init(Machine *m); /* hooks requests into the main loop */
 void run_exit(Machine *m);
+bool run_holds_lock(Machine *m); /* this thread has the machine lock */
 /* Gives up the machine lock however often this thread holds it; returns how often. */
 unsigned run_release_lock(Machine *m);
 void run_retake_lock(Machine *m, unsigned depth);

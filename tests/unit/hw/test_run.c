@@ -4,57 +4,10 @@
  * each word is objdump's). What they must do follows from the RISC-V manuals and the test
  * finisher's protocol.
  */
-#include "hw_fixture.h"
-
-#include <unistd.h>
-
-typedef struct RunTest {
-    Log log;
-    MachineConfig config;
-    char kernel[64], serial[80];
-} RunTest;
-
-static int setup(void **state) {
-    RunTest *t = calloc(1, sizeof(*t));
-    log_init(&t->log);
-    snprintf(t->kernel, sizeof(t->kernel), "/tmp/vitrine-run-%d", (int)getpid());
-    t->config = (MachineConfig){.machine = "virt",
-                                .xlen = 64,
-                                .ram_size = 16 << 20,
-                                .cpus = 1,
-                                .accel = "tcg",
-                                .multi_thread = true,
-                                .bios = "none",
-                                .kernel = t->kernel,
-                                .nodefaults = true,
-                                .display_none = true};
-    *state = t;
-    return 0;
-}
-
-static int teardown(void **state) {
-    RunTest *t = *state;
-    unlink(t->kernel);
-    log_destroy(&t->log);
-    free(t);
-    return 0;
-}
-
-static Machine *make(RunTest *t, const uint32_t *code, size_t size) {
-    Error *err = NULL;
-    FILE *out = fopen(t->kernel, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(code, 1, size, out), size);
-    fclose(out);
-    Machine *m = machine_new(&t->config, &t->log, NULL, &err);
-    if (!m) {
-        fail_msg("%s", error_message(err));
-    }
-    return m;
-}
+#include "run_rig.h"
 
 static int run(RunTest *t, const uint32_t *code, size_t size) {
-    Machine *m = make(t, code, size);
+    Machine *m = run_make(t, code, size);
     int status = machine_run(m);
     machine_free(m);
     return status;
@@ -171,7 +124,7 @@ static void reset_starts_again_and_keeps_ram(void **state) {
 static void no_reboot_makes_a_reset_the_end(void **state) {
     RunTest *t = *state;
     t->config.no_reboot = true;
-    Machine *m = make(t, reset_once, sizeof(reset_once));
+    Machine *m = run_make(t, reset_once, sizeof(reset_once));
     assert_int_equal(machine_run(m), 0);
     assert_int_equal(m->shutdown, SHUTDOWN_GUEST_RESET);
     machine_free(m);
@@ -198,7 +151,7 @@ static void shutdown_request_ends_an_endless_guest(void **state) {
     RunTest *t = *state;
     pthread_t thread;
     t->config.cpus = 2;
-    Machine *m = make(t, for_ever, sizeof(for_ever));
+    Machine *m = run_make(t, for_ever, sizeof(for_ever));
     assert_int_equal(pthread_create(&thread, NULL, ask_for_shutdown, m), 0);
     assert_int_equal(machine_run(m), 3);
     assert_int_equal(m->shutdown, SHUTDOWN_SIGNAL);
@@ -229,7 +182,7 @@ static void machine_that_starts_stopped_does_nothing(void **state) {
     RunTest *t = *state;
     pthread_t thread;
     t->config.start_stopped = true;
-    Machine *m = make(t, reset_once, sizeof(reset_once));
+    Machine *m = run_make(t, reset_once, sizeof(reset_once));
     Watcher w = {.m = m, .count = 99};
     int64_t before = clock_now_ns(&m->clock);
     assert_int_equal(pthread_create(&thread, NULL, watch, &w), 0);
@@ -244,16 +197,16 @@ static void no_shutdown_keeps_a_machine_that_switched_itself_off(void **state) {
     RunTest *t = *state;
     pthread_t thread;
     t->config.no_shutdown = true;
-    Machine *m = make(t, print_ok, sizeof(print_ok));
+    Machine *m = run_make(t, print_ok, sizeof(print_ok));
     assert_int_equal(pthread_create(&thread, NULL, ask_for_shutdown, m), 0);
     assert_int_equal(machine_run(m), 3);
-    assert_false(m->running);
+    assert_int_equal(m->run.state, RUN_SHUTDOWN);
     pthread_join(thread, NULL);
     machine_free(m);
 }
 
 int main(void) {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
     const struct CMUnitTest tests[] = {
         T(guest_output_and_status_reach_the_host),
         T(machine_begins_in_a_flash_that_has_a_drive),

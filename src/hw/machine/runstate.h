@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RunState: whether the guest runs; who may change that, and who is told.
+ *
+ *                 machine_cont()
+ *   PRELAUNCH -----------------> RUNNING --machine_stop(why)--> PAUSED, DEBUG,
+ *       ^                           ^                           SHUTDOWN, RESTORE
+ *       |                           '------machine_cont()------- (not from the last two)
+ *       '---- reset of a machine that is stopped
+ *
+ *   machine_pause(): the vCPUs stand still for a moment, whatever the state is; the state
+ *   and the guest's time do not notice. Pauses and stops are counted: vCPUs run when
+ *   nobody holds them.
+ *
+ * Threads: stop, cont, pause and unpause from any thread that holds no machine lock and is
+ * not a vCPU's; requests from any thread, which are carried out by the main loop.
+ * Locks: the run lock (inside RunControl) before the machine lock.
+ */
+#ifndef VITRINE_HW_MACHINE_RUNSTATE_H
+#define VITRINE_HW_MACHINE_RUNSTATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "cpu/debug.h"
+#include "hw/device.h"
+#include "util/error.h"
+
+typedef enum RunState {
+    RUN_PRELAUNCH, /* not started yet (-S), or reset while stopped */
+    RUN_RUNNING,
+    RUN_PAUSED,   /* by the user */
+    RUN_DEBUG,    /* by a break or watch point, or after a step */
+    RUN_SHUTDOWN, /* the guest switched itself off (-no-shutdown); a reset is needed */
+    RUN_RESTORE,  /* a snapshot is being loaded */
+} RunState;
+
+typedef enum ShutdownCause {
+    SHUTDOWN_NONE,
+    SHUTDOWN_GUEST,       /* the guest switched itself off */
+    SHUTDOWN_GUEST_RESET, /* the guest asked for a reset and -no-reboot was given */
+    SHUTDOWN_GUEST_ERROR,
+    SHUTDOWN_USER,       /* Ctrl-A x, quit */
+    SHUTDOWN_SIGNAL,     /* SIGINT, SIGTERM */
+    SHUTDOWN_HOST_ERROR, /* see Machine.error */
+} ShutdownCause;
+
+typedef enum MachineEventKind {
+    MEV_STOP,     /* state, and for RUN_DEBUG stop */
+    MEV_RESUME,   /* before the first instruction */
+    MEV_RESET,    /* after it, before the guest goes on */
+    MEV_SHUTDOWN, /* cause; with -no-shutdown the machine stays */
+    MEV_POWERDOWN,
+} MachineEventKind;
+
+typedef struct MachineEvent {
+    MachineEventKind kind;
+    RunState state;        /* as it is now */
+    const DebugStop *stop; /* or NULL; valid during the call */
+    ShutdownCause cause;
+} MachineEvent;
+
+/* Called on the thread that carried the change out, in the order of the changes, under the
+ * run lock but not the machine lock: it must neither change the run state nor wait for who
+ * does. */
+typedef struct MachineListener {
+    void (*event)(void *opaque, const MachineEvent *ev);
+    void *opaque;
+    struct MachineListener *next;
+} MachineListener;
+
+/* Part of Machine. */
+typedef struct RunControl {
+    pthread_mutex_t lock; /* the run lock: one change of state at a time */
+    pthread_cond_t changed;
+    /* lock */
+    RunState state; /* atomic: read by anybody */
+    bool holding;   /* the stop holds the vCPUs; PRELAUNCH at the start does not */
+    bool ended;     /* machine_run() is over: nothing runs any more */
+    DebugStop debug_stop;
+    MachineListener *first_listener;
+} RunControl;
+
+RunState machine_run_state(const Machine *m);
+/* "running", "paused", ...: QMP's words. */
+const char *machine_run_state_name(RunState state);
+/* Parks the vCPUs and stops time. A machine that is stopped already just gets the new
+ * reason, but RUN_DEBUG. */
+void machine_stop(Machine *m, RunState why);
+/* Lets the guest go on; true if it ran already. Errors: RUN_SHUTDOWN, RUN_RESTORE (whoever
+ * restores ends that by machine_stop(RUN_PAUSED)), the machine has ended. */
+bool machine_cont(Machine *m, Error **errp);
+/* Asks the main loop for machine_stop(). Threads: any, also vCPUs under the machine lock. */
+void machine_request_stop(Machine *m, RunState why);
+/* Tells the listeners that the user pressed the power button. Threads: as stop. */
+void machine_powerdown(Machine *m);
+/* Returns when no vCPU runs guest code; until as many calls of unpause they stay so. For
+ * moments: devices and timers go on. While it lasts, the machine lock makes CPUState, env
+ * and TLBs safe to read. */
+void machine_pause(Machine *m);
+void machine_unpause(Machine *m);
+/* Waits until the machine does not run. False: the time is over. Threads: as stop, but not
+ * the main loop's. */
+bool machine_wait_stopped(Machine *m, unsigned timeout_ms);
+
+/* The listener's memory is the caller's. After removal it is not called any more. Threads:
+ * as stop. */
+void machine_add_listener(Machine *m, MachineListener *l);
+void machine_remove_listener(Machine *m, MachineListener *l);
+
+/* --- for run.c and machine.c ----------------------------------------------------- */
+void runstate_init(Machine *m);
+void runstate_destroy(Machine *m);
+/* Resets with the vCPUs held; the state stays, but what was stopped is PRELAUNCH. */
+bool runstate_reset(Machine *m, Error **errp);
+/* Tells of a shutdown. */
+void runstate_tell_shutdown(Machine *m, ShutdownCause cause);
+/* The run is over: stops for good. */
+void runstate_end(Machine *m);
+
+#endif
