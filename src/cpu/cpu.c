@@ -82,17 +82,33 @@ static void next_generation(CPUState *cpu) {
     }
 }
 
-void cpu_tlb_switch(CPUState *cpu) {
+/* What a TLB flush was for, as trace.def numbers it. */
+enum { FLUSH_ALL, FLUSH_PAGE, FLUSH_SWITCH };
+
+static void trace_flush(CPUState *cpu, unsigned scope, vaddr addr) {
+    if (trace_on(cpu->trace, TRACE_TLB_FLUSH)) {
+        trace_emit(cpu->trace, TRACE_TLB_FLUSH, (int)cpu->index, scope, addr, 0, 0);
+    }
+}
+
+static void empty_first(CPUState *cpu) {
     tlb_flush_first(&cpu->tcg.tlb);
     next_generation(cpu);
 }
 
+void cpu_tlb_switch(CPUState *cpu) {
+    trace_flush(cpu, FLUSH_SWITCH, 0);
+    empty_first(cpu);
+}
+
 void cpu_tlb_flush(CPUState *cpu) {
+    trace_flush(cpu, FLUSH_ALL, 0);
     cpu->tlb_epoch++;
-    cpu_tlb_switch(cpu);
+    empty_first(cpu);
 }
 
 void cpu_tlb_flush_page(CPUState *cpu, vaddr addr) {
+    trace_flush(cpu, FLUSH_PAGE, addr);
     tlb_flush_first_page(&cpu->tcg.tlb, addr);
     tlb_second_flush_page(&cpu->tcg.tlb, addr);
     next_generation(cpu);

@@ -27,6 +27,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 typedef struct CPUState CPUState;
 typedef struct CpuClass CpuClass;
@@ -95,6 +96,7 @@ struct CPUState {
     unsigned index;  /* 0 .. nr_cpus-1 */
     AddressSpace *as;
     const Log *log;
+    Trace *trace; /* or NULL */
     Clock *clock;
     IrContext *ir; /* this vCPU's translator */
     /* own thread */

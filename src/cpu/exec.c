@@ -131,8 +131,13 @@ static void chain(CPUState *cpu, const LastExit *last, TranslationBlock *tb) {
     }
     TbCache *tc = cpu->group->cache;
     pthread_mutex_lock(&tc->lock);
+    uint64_t before = tc->stats.chained;
     if (last->tb->flags == tb->flags) {
         tb_cache_chain_locked(tc, last->tb, last->slot, tb);
+    }
+    if (trace_on(cpu->trace, TRACE_TB_CHAINED) && tc->stats.chained != before) {
+        trace_emit(cpu->trace, TRACE_TB_CHAINED, (int)cpu->index, last->tb->pc, tb->pc,
+                   last->slot, 0);
     }
     pthread_mutex_unlock(&tc->lock);
 }
@@ -166,6 +171,10 @@ static bool between_blocks(CPUState *cpu) {
             return false;
         }
         cpu->halted = false;
+        if (trace_on(cpu->trace, TRACE_WAKE)) {
+            trace_emit(cpu->trace, TRACE_WAKE, (int)cpu->index, cpu->cls->get_pc(cpu), 0,
+                       0, 0);
+        }
     }
     if (cpu->cls->take_interrupt(cpu)) {
         cpu->idle_spins = 0;
@@ -183,6 +192,10 @@ static void halt(CPUState *cpu) {
     /* Asked here, not only between blocks: the budget may end now, and nobody kicks for what is
      * pending. */
     cpu->halted = !cpu->cls->has_work(cpu);
+    if (trace_on(cpu->trace, TRACE_WFI)) {
+        trace_emit(cpu->trace, TRACE_WFI, (int)cpu->index, cpu->cls->get_pc(cpu),
+                   cpu->halted, 0, 0);
+    }
     if (cpu->halted || cpu->cls->take_interrupt(cpu)) {
         cpu->idle_spins = 0;
     } else if (++cpu->idle_spins > IDLE_SPINS && !cpu->group->single) {

@@ -118,6 +118,10 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
         }
         return false;
     }
+    if (trace_on(cpu->trace, TRACE_MMIO_READ)) {
+        trace_emit(cpu->trace, TRACE_MMIO_READ, (int)cpu->index,
+                   cpu->fetch.phys | (pc & PAGE_OFFSET_MASK), 2, value, pc);
+    }
     *bits = (uint16_t)value;
     return true;
 }
@@ -311,6 +315,18 @@ static bool draft_block(CPUState *cpu, TranslationBlock *draft, unsigned max_ins
     return true;
 }
 
+/* A block that is to run once dies at birth: it is never found again. */
+static void trace_birth(CPUState *cpu, const TranslationBlock *tb) {
+    if (trace_on(cpu->trace, TRACE_TB_BORN)) {
+        trace_emit(cpu->trace, TRACE_TB_BORN, (int)cpu->index, tb->pc, tb->phys,
+                   tb->insns, tb->code_size);
+    }
+    if (tb->one_shot && trace_on(cpu->trace, TRACE_TB_DIED)) {
+        trace_emit(cpu->trace, TRACE_TB_DIED, (int)cpu->index, tb->pc, tb->phys,
+                   TB_DEATH_FLUSH, tb->insns);
+    }
+}
+
 TranslationBlock *cpu_translate_block(CPUState *cpu) {
     TbCache *tc = cpu->group->cache;
     TranslationBlock *tb = NULL, draft;
@@ -340,6 +356,7 @@ TranslationBlock *cpu_translate_block(CPUState *cpu) {
         cpu->tcg.jump_cache[jump_cache_index(tb->pc)] = (JumpCacheEntry){
             .pc = tb->pc, .tag = cpu->tcg.jump_tag.word, .code = tb->code, .tb = tb};
     }
+    trace_birth(cpu, tb);
     if (cpu->log->mask) {
         log_block(cpu, tb, LOG_OUT_ASM, "OUT:");
     }

@@ -197,6 +197,14 @@ static bool find_place(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind
     return !((place->tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, kind));
 }
 
+static void trace_mmio(CPUState *cpu, TraceKind kind, hwaddr phys, unsigned size,
+                       uint64_t value) {
+    if (trace_on(cpu->trace, kind)) {
+        trace_emit(cpu->trace, kind, (int)cpu->index, phys, size, value,
+                   cpu->cls->get_pc(cpu));
+    }
+}
+
 static bool load_place(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
                        uint64_t *value) {
     const TlbEntry *e = place->e;
@@ -206,6 +214,7 @@ static bool load_place(CPUState *cpu, const Place *place, vaddr addr, unsigned s
             cpu->cls->bus_error(cpu, addr, ACCESS_LOAD);
             return false;
         }
+        trace_mmio(cpu, TRACE_MMIO_READ, phys, size, *value);
         return true;
     }
     *value = host_load((const void *)(uintptr_t)(addr + e->addend), size);
@@ -217,6 +226,7 @@ static bool store_place(CPUState *cpu, const Place *place, vaddr addr, unsigned 
     TlbEntry *e = place->e;
     if (place->tag & TLB_MMIO) {
         hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
+        trace_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value); /* before what it causes */
         if (address_space_store(cpu->as, phys, size, value) != MEMTX_OK) {
             cpu->cls->bus_error(cpu, addr, ACCESS_STORE);
             return false;
@@ -381,8 +391,13 @@ static bool atomic_place(CPUState *cpu, vaddr addr, unsigned aux, Place *place,
 static bool mmio_rmw(CPUState *cpu, vaddr addr, hwaddr phys, unsigned size, uint64_t *old,
                      uint64_t (*next)(uint64_t old, void *opaque), void *opaque) {
     cpu_group_lock(cpu->group);
-    bool ok = address_space_load(cpu->as, phys, size, old) == MEMTX_OK &&
-              address_space_store(cpu->as, phys, size, next(*old, opaque)) == MEMTX_OK;
+    bool ok = address_space_load(cpu->as, phys, size, old) == MEMTX_OK;
+    if (ok) {
+        uint64_t value = next(*old, opaque);
+        trace_mmio(cpu, TRACE_MMIO_READ, phys, size, *old);
+        trace_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value);
+        ok = address_space_store(cpu->as, phys, size, value) == MEMTX_OK;
+    }
     cpu_group_unlock(cpu->group);
     if (!ok) {
         cpu->cls->bus_error(cpu, addr, ACCESS_STORE);

@@ -208,6 +208,10 @@ static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
     __atomic_store_n(&tb->death, (uint8_t)cause,
                      __ATOMIC_RELAXED); /* jump caches look at it */
     tc->stats.invalidated[cause]++;
+    if (trace_on(tc->trace, TRACE_TB_DIED)) {
+        trace_emit(tc->trace, TRACE_TB_DIED, TRACE_NO_HART, tb->pc, tb->phys, cause,
+                   tb->insns);
+    }
     if (cause != TB_DEATH_EVICT) {
         tc->backend->kill(&tc->bs, tb);
     }

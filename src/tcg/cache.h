@@ -19,6 +19,7 @@
 #include "tcg/tb.h"
 #include "tcg/tcg.h"
 #include "util/error.h"
+#include "util/trace.h"
 
 enum {
     TB_REGIONS = 16,
@@ -61,6 +62,7 @@ typedef struct TbCache {
     TranslationBlock *spare;  /* free TB structs */
     TranslationBlock *chunks; /* all allocations, for free() */
     TbStats stats;
+    Trace *trace; /* told of deaths; or NULL */
 } TbCache;
 
 /* `globals`: a context with the ISA's globals declared. Errors: no memory for the code buffer. */

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "util/trace.h"
+
 #define NS_PER_SEC INT64_C(1000000000)
 
 static int64_t host_ns(clockid_t id) {
@@ -96,6 +98,10 @@ void timer_mod(Timer *t, int64_t expires_ns) {
     t->next = *link;
     *link = t;
 
+    if (trace_on(c->trace, TRACE_TIMER_ARMED)) {
+        trace_emit(c->trace, TRACE_TIMER_ARMED, TRACE_NO_HART, (uintptr_t)t,
+                   (uint64_t)t->expires_ns, 0, 0);
+    }
     bool earlier = old_deadline < 0 || t->expires_ns < old_deadline;
     if (earlier && c->notify != NULL) {
         c->notify(c->notify_opaque);
@@ -122,6 +128,10 @@ unsigned clock_run_timers(Clock *c) {
     uint64_t round = ++c->round;
     Timer *t;
     while ((t = clock_next_due(c, now, round)) != NULL) {
+        if (trace_on(c->trace, TRACE_TIMER_FIRED)) {
+            trace_emit(c->trace, TRACE_TIMER_FIRED, TRACE_NO_HART, (uintptr_t)t,
+                       (uint64_t)t->expires_ns, 0, 0);
+        }
         timer_del(t);
         t->fire(t->opaque);
         fired++;

@@ -46,6 +46,7 @@ struct Clock {
     Timer *first; /* armed timers, earliest first */
     void (*notify)(void *opaque);
     void *notify_opaque;
+    struct Trace *trace; /* told of timers; or NULL */
 };
 
 void clock_init(Clock *c);

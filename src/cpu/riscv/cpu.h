@@ -125,6 +125,9 @@ typedef struct RiscvCPU {
     void *read_time_opaque;
     uint64_t timebase_hz;
     Timer stimer; /* Sstc */
+    /* For the inspector, by interrupt number, since the machine was made. A line counts when it
+     * goes high (atomic), an interrupt when the hart enters its handler. */
+    uint64_t interrupts_raised[64], interrupts_taken[64];
 } RiscvCPU;
 
 _Static_assert(offsetof(RiscvCPU, env) == sizeof(CPUState), "env must follow CPUState");

@@ -460,6 +460,10 @@ static void enter_first(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu
                         const Page *page) {
     CPUState *cs = &cpu->parent;
     unsigned flags = page->flags;
+    if (trace_on(cs->trace, TRACE_TLB_FILL)) {
+        trace_emit(cs->trace, TRACE_TLB_FILL, (int)cs->index, addr & PAGE_MASK,
+                   page->phys, page->prot, mmu_idx);
+    }
     if (kind == ACCESS_FETCH) {
         cpu_set_fetch(cs, addr, page->phys, page->host ? page->ram : NULL, page->host,
                       flags & TLB_INVALID);

@@ -170,6 +170,25 @@ static void trap_to_m(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
     env->tcontrol = env->tcontrol & TCONTROL_MTE ? TCONTROL_MPTE : 0;
 }
 
+/* After the registers are those of the handler. */
+static void trace_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc,
+                       uint64_t from) {
+    Trace *t = cpu->parent.trace;
+    TraceKind kind = is_interrupt(cause) ? TRACE_INTERRUPT : TRACE_EXCEPTION;
+    if (trace_on(t, kind)) {
+        trace_emit(t, kind, (int)cpu->parent.index, cause & CAUSE_CODE_MASK, epc,
+                   is_interrupt(cause) ? cpu->env.pc : tval, from << 4 | cpu->env.priv);
+    }
+}
+
+static void trace_return(RiscvCPU *cpu, unsigned level) {
+    Trace *t = cpu->parent.trace;
+    if (trace_on(t, TRACE_RETURN)) {
+        trace_emit(t, TRACE_RETURN, (int)cpu->parent.index, level, cpu->env.pc,
+                   (uint64_t)level << 4 | cpu->env.priv, 0);
+    }
+}
+
 void riscv_enter_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
     RiscvEnv *env = &cpu->env;
     uint64_t delegated = is_interrupt(cause) ? env->mideleg : env->medeleg;
@@ -181,11 +200,14 @@ void riscv_enter_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
         tval = (uint64_t)(int64_t)(int32_t)tval;
         epc = (uint64_t)(int64_t)(int32_t)epc;
     }
+    uint64_t from = env->priv;
     if (to_s) {
         trap_to_s(cpu, cause, tval, epc);
     } else {
         trap_to_m(cpu, cause, tval, epc);
     }
+    cpu->interrupts_taken[cause & CAUSE_CODE_MASK] += is_interrupt(cause);
+    trace_trap(cpu, cause, tval, epc, from);
     riscv_switch_flags(cpu);
 }
 
@@ -229,6 +251,7 @@ void riscv_mret(RiscvCPU *cpu) {
     env->pc = return_pc(cpu, env->mepc);
     uint64_t mpte = env->tcontrol & TCONTROL_MPTE;
     env->tcontrol = mpte ? TCONTROL_MPTE | TCONTROL_MTE : 0;
+    trace_return(cpu, PRV_M);
     riscv_switch_flags(cpu);
     riscv_poll_interrupts(cpu);
 }
@@ -242,6 +265,7 @@ void riscv_sret(RiscvCPU *cpu) {
     env->mstatus = (m & ~clear) | sie | MSTATUS_SPIE;
     env->priv = to;
     env->pc = return_pc(cpu, env->sepc);
+    trace_return(cpu, PRV_S);
     riscv_switch_flags(cpu);
     riscv_poll_interrupts(cpu);
 }
@@ -296,10 +320,17 @@ void riscv_cpu_set_irq(RiscvCPU *cpu, unsigned irq, bool level) {
     uint64_t bit = BIT64(irq);
     /* The controller's SEIP line is not the bit that software may write. */
     uint64_t *word = irq == IRQ_SEI ? &cpu->env.mip_external_seip : &cpu->env.mip;
-    if (!level) {
-        __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
-    } else if (!(__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST) & bit) ||
-               irq == IRQ_MSI) {
+    uint64_t was = level ? __atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST)
+                         : __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
+    bool changed = !(was & bit) == level;
+    if (changed && level) {
+        __atomic_fetch_add(&cpu->interrupts_raised[irq], 1, __ATOMIC_RELAXED);
+    }
+    if (changed && trace_on(cpu->parent.trace, TRACE_HART_LINE)) {
+        trace_emit(cpu->parent.trace, TRACE_HART_LINE, (int)cpu->parent.index, irq, level,
+                   0, 0);
+    }
+    if (level && (changed || irq == IRQ_MSI)) {
         /* Software sends an IPI again to say something new: that ends a nap (exec.c, halt()). */
         cpu_kick(&cpu->parent);
     }

@@ -22,6 +22,8 @@
 
 #include <assert.h>
 
+#include "hw/machine/machine.h"
+
 enum {
     SOURCE_WORDS = PLIC_SOURCES / 32 + 1,
     PRIORITY_MASK = 7,
@@ -44,6 +46,8 @@ typedef struct Plic {
     uint32_t threshold[PLIC_MAX_CONTEXTS];
     IrqLine line[PLIC_MAX_CONTEXTS];
     unsigned contexts;
+    /* for the inspector: how often a line went high, and a context claimed its source */
+    uint64_t raised[PLIC_SOURCES + 1], claimed[PLIC_SOURCES + 1];
 } Plic;
 
 static bool get_bit(const uint32_t *words, unsigned n) {
@@ -92,7 +96,13 @@ static void set_input(void *opaque, int source, int level) {
         return;
     }
     set_bit(s->level, (unsigned)source, level != 0);
+    Trace *trace = s->dev.machine->trace;
+    if (trace_on(trace, TRACE_IRQ_LINE)) {
+        trace_emit(trace, TRACE_IRQ_LINE, TRACE_NO_HART, (uintptr_t)s, (uint64_t)source,
+                   level != 0, 0);
+    }
     if (level) {
+        s->raised[source]++;
         forward(s, (unsigned)source);
         update(s);
     }
@@ -103,6 +113,7 @@ static uint32_t claim(Plic *s, unsigned context) {
     if (source) {
         set_bit(s->pending, source, false);
         set_bit(s->in_service, source, true);
+        s->claimed[source]++;
         update(s);
     }
     return source;

@@ -192,7 +192,21 @@ static bool make_cpu_group(Machine *m, Error **errp) {
     return m->cpus != NULL;
 }
 
+/* Who has events to tell knows where. */
+static void connect_trace(Machine *m) {
+    m->clock.trace = m->trace;
+    m->cpus->cache->trace = m->trace;
+    for (unsigned i = 0; i < m->cpus->count; i++) {
+        m->cpus->cpu[i]->trace = m->trace;
+    }
+}
+
 static bool build(Machine *m, Error **errp) {
+    m->trace = trace_new(&m->clock, NULL, NULL);
+    if (!m->trace) {
+        error_set(errp, "no memory for a trace");
+        return false;
+    }
     m->loop = loop_new(&m->clock, lock_machine, unlock_machine, m, errp);
     if (!m->loop) {
         return false;
@@ -205,7 +219,11 @@ static bool build(Machine *m, Error **errp) {
     bool ok = m->cls->init(m, errp) && backends_add_devices(m, errp);
     address_space_commit(&m->as);
     address_space_reclaim(&m->as);
-    return ok && cpu_group_realize(m->cpus, errp) && m->cls->boot(m, errp);
+    if (!ok || !cpu_group_realize(m->cpus, errp)) {
+        return false;
+    }
+    connect_trace(m);
+    return m->cls->boot(m, errp);
 }
 
 /* Entropy is asked for, it does not come by itself. */
@@ -284,6 +302,7 @@ void machine_free(Machine *m) {
         loop_free(m->loop);
     }
     gate_free(m->gate);
+    trace_free(m->trace);
     error_free(m->error);
     pthread_mutex_destroy(&m->lock);
     free(m);

@@ -28,6 +28,7 @@
 #include "util/gate.h"
 #include "util/log.h"
 #include "util/mainloop.h"
+#include "util/trace.h"
 
 enum { MACHINE_MAX_LIST = 32, MACHINE_MAX_CPUS = 8 };
 
@@ -96,6 +97,7 @@ struct Machine {
     const CharEscapes *escapes;
     MainLoop *loop;
     Clock clock;
+    Trace *trace;
     InputGate *gate;         /* all input passes it */
     GatePort *entropy_input; /* of machine_random() */
 

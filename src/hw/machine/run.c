@@ -118,6 +118,9 @@ void run_exit(Machine *m) {
 /* --- reset ----------------------------------------------------------------------- */
 
 bool run_reset_locked(Machine *m, Error **errp) {
+    if (trace_on(m->trace, TRACE_RESET)) {
+        trace_emit(m->trace, TRACE_RESET, TRACE_NO_HART, 0, 0, 0, 0);
+    }
     for (Device *d = m->first_device; d; d = d->next) {
         if (d->cls->reset) {
             d->cls->reset(d);

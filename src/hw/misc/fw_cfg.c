@@ -156,6 +156,11 @@ static void run_dma(FwCfg *s, hwaddr descriptor) {
     if (control & DMA_SELECT) {
         select_item(s, (uint16_t)(control >> 16));
     }
+    Trace *trace = s->dev.machine->trace;
+    if ((control & DMA_READ) && trace_on(trace, TRACE_DMA_WRITE)) {
+        trace_emit(trace, TRACE_DMA_WRITE, TRACE_NO_HART, (uintptr_t)s, address, length,
+                   0);
+    }
     if (control & DMA_READ) {
         ok = dma_read(s, address, length);
     } else if (control & DMA_WRITE) {

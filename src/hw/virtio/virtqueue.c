@@ -190,6 +190,11 @@ static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
         virtio_error(vdev, "a descriptor has length 0");
         return false;
     }
+    TraceKind kind = is_write ? TRACE_DMA_WRITE : TRACE_DMA_READ;
+    if (trace_on(vdev->dev.machine->trace, kind)) {
+        trace_emit(vdev->dev.machine->trace, kind, TRACE_NO_HART, (uintptr_t)vdev, d.addr,
+                   d.len, 0);
+    }
     while (d.len > 0) {
         unsigned n = elem->out_count + elem->in_count;
         if (n == VIRTQUEUE_MAX_SIZE) {
