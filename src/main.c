@@ -17,6 +17,8 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "hw/machine/machine.h"
+#include "inspect/inspect.h"
+#include "inspect/rpc.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -127,9 +129,39 @@ static void report_host(void *opaque, const char *message) {
     fprintf(stderr, "\r\n%s: %s\r\n", s->program, message);
 }
 
-static int run_machine(Session *s, Machine *m) {
+/* Those who look into the machine and drive it. */
+typedef struct Faces {
+    Inspector *inspector;
+    Rpc *rpc[MACHINE_MAX_LIST];
+    unsigned rpc_count;
+} Faces;
+
+static void close_faces(Faces *f) {
+    while (f->rpc_count) {
+        rpc_free(f->rpc[--f->rpc_count]);
+    }
+    inspector_free(f->inspector);
+    f->inspector = NULL;
+}
+
+static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
+    f->inspector = inspector_new(m, errp);
+    bool ok = f->inspector != NULL;
+    for (unsigned i = 0; ok && i < cl->rpcs.count; i++) {
+        f->rpc[i] = rpc_new(f->inspector, cl->rpcs.item[i], errp);
+        ok = f->rpc[i] != NULL;
+        f->rpc_count += ok;
+    }
+    if (!ok) {
+        close_faces(f);
+    }
+    return ok;
+}
+
+static int run_machine(Session *s, Machine *m, Faces *faces) {
     int status = machine_run(m);
     int cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
+    close_faces(faces);
     Error *err = m->error;
     m->error = NULL;
     set_machine(s, NULL);
@@ -163,13 +195,19 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
         return EXIT_SUCCESS;
     }
     show_places(m);
+    Faces faces = {0};
+    if (!open_faces(&faces, cl, m, &err)) {
+        machine_free(m);
+        return fail(s, err);
+    }
     if ((cl->pidfile && !pidfile_create(cl->pidfile, &pid_fd, &err)) ||
         (ready_fd >= 0 && !daemon_ready(ready_fd, &err))) {
+        close_faces(&faces);
         machine_free(m);
         status = fail(s, err);
     } else {
         set_machine(s, m);
-        status = run_machine(s, m);
+        status = run_machine(s, m, &faces);
     }
     if (pid_fd >= 0) {
         pidfile_remove(cl->pidfile, pid_fd);

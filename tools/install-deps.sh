@@ -14,6 +14,7 @@ libc6-dev                  C library
 make                       build
 libslirp-dev               user networking
 libfdt-dev                 device tree
+libjansson-dev             JSON of the inspector
 libcapstone-dev            disassembly of host code
 opensbi                    firmware of the guest
 cpio                       the guest's initramfs

@@ -10,6 +10,8 @@
 
 #include "cli/values.h"
 #include "cpu/riscv/cpu.h"
+#include "inspect/rpc.h"
+#include "util/nearest.h"
 
 #define OPTION(id, name, alias, argument, help) OPT_##id,
 #define FOREIGN(name, advice)
@@ -74,54 +76,14 @@ static const ForeignRow *find_foreign(const char *name) {
     return NULL;
 }
 
-enum { NAME_MAX_LEN = 24 };
-
-static unsigned min3(unsigned a, unsigned b, unsigned c) {
-    unsigned ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance: insertions, removals and changes of a letter from a to b. */
-static unsigned edit_distance(const char *a, const char *b) {
-    unsigned row[NAME_MAX_LEN + 1];
-    unsigned len = (unsigned)strlen(b);
-    if (len > NAME_MAX_LEN) {
-        return NAME_MAX_LEN;
-    }
-    for (unsigned j = 0; j <= len; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= len; j++) {
-            unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = min3(change, row[j] + 1, row[j - 1] + 1);
-        }
-    }
-    return row[len];
-}
-
 const char *option_nearest(const char *written) {
-    const char *nearest = NULL;
-    /* A third of the letters and one more may be wrong; one letter is near nothing. */
-    unsigned best = (unsigned)strlen(written) / 3 + 2;
-    if (strlen(written) < 2) {
-        return NULL;
-    }
+    Nearest nearest;
+    nearest_init(&nearest, written);
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
-        const char *names[] = {option_rows[i].name, option_rows[i].alias};
-        for (unsigned n = 0; n < 2; n++) {
-            unsigned distance =
-                names[n][0] ? edit_distance(written, names[n]) : NAME_MAX_LEN;
-            if (distance < best && distance < strlen(names[n])) {
-                best = distance;
-                nearest = names[n];
-            }
-        }
+        nearest_offer(&nearest, option_rows[i].name);
+        nearest_offer(&nearest, option_rows[i].alias);
     }
-    return nearest;
+    return nearest.name;
 }
 
 /* --- one option --------------------------------------------------------------------- */
@@ -251,6 +213,8 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return c->nodefaults = true;
     case OPT_NO_USER_CONFIG:
         return true;
+    case OPT_RPC:
+        return rpc_check(arg, errp) && add(&cl->rpcs, "rpc", arg, errp);
     case OPT_STOPPED:
         return c->start_stopped = true;
     case OPT_NO_REBOOT:

@@ -15,8 +15,7 @@
 
 #include "hw/machine/machine.h"
 #include "util/error.h"
-
-#define VITRINE_VERSION "0.1.0"
+#include "util/version.h"
 
 /* What a "help" or "?" asked for, in place of a machine. */
 typedef enum CliAction {
@@ -38,6 +37,7 @@ typedef struct CommandLine {
     char *help_topic; /* one of `owned` */
     MachineConfig config;
     const char *log_items, *log_file, *log_filter; /* -d -D -dfilter */
+    OptionList rpcs;                               /* -rpc */
     const char *pidfile;
     bool daemonize;
     const char

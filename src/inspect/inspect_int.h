@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the core of the inspector shares: the inspector, its clients, their queues.
+ *
+ *   Inspector --> clients: [in: messages] [out: answers, events, frames] [subscriptions]
+ *             '-> jobs, domains' states, the record of pauses
+ *
+ *   inspector.c  the thread        client.c  queues, subscriptions' delivery
+ *   jsonrpc.c    text <-> calls    call.c    what handlers use     events.c  the domain "events"
+ */
+#ifndef VITRINE_INSPECT_INSPECT_INT_H
+#define VITRINE_INSPECT_INSPECT_INT_H
+
+#include <pthread.h>
+
+#include "inspect/inspect_call.h"
+#include "inspect/protocol.h"
+
+typedef struct InspectState {
+    const void *key;
+    void (*destroy)(void *state, Machine *m);
+    struct InspectState *next;
+    /* the domain's memory follows */
+} InspectState;
+
+typedef struct InspectMessage {
+    struct InspectMessage *next;
+    size_t len;
+    bool too_long; /* what came was longer than allowed; no text */
+    char text[];
+} InspectMessage;
+
+typedef struct InspectJob {
+    struct InspectJob *next;
+    void (*fn)(void *opaque);
+    void *opaque;
+} InspectJob;
+
+/* A subscription: some events, or a call that is repeated. */
+typedef struct InspectSub {
+    struct InspectSub *next;
+    uint32_t id;
+    uint64_t events[(EVENT_COUNT + 63) / 64]; /* bit set */
+    int64_t interval_ns; /* least time between two; of events: of the same kind */
+    int64_t last_ns[EVENT_COUNT];
+    int64_t credit; /* events that may yet be sent; -1: any number */
+    uint32_t sequence;
+    uint64_t sent, dropped, dropped_told;
+    /* events.every: NULL if it is none */
+    const InspectMethod *method;
+    json_t *params;
+    bool only_changed;
+    int64_t due_ns;
+    char *last_result;
+} InspectSub;
+
+/* What waits to be taken. */
+typedef struct OutItem {
+    struct OutItem *next;
+    InspectSub *sub; /* of an event; NULL: an answer or a frame of one */
+    int event;
+    int64_t not_before_ns;
+    InspectOut *out;
+} OutItem;
+
+struct InspectClient {
+    Inspector *ins;
+    InspectRole role;
+    /* ins->lock */
+    InspectClient *next;
+    InspectSink sink;
+    unsigned users; /* the thread works for it */
+    bool gone;      /* the carrier freed it; the thread does as soon as it is not used */
+    bool dropped;
+    InspectMessage *in_first, **in_last;
+    unsigned in_count;
+    size_t in_bytes;
+    OutItem *out_first, **out_last;
+    size_t out_bytes;
+    unsigned out_events;
+    int64_t
+        stalled_since_ns; /* something waits and nothing was taken since; 0: nothing waits */
+    InspectSub *subs;
+    unsigned sub_count;
+    /* inspector thread */
+    int64_t bucket_ns; /* when the rate's bucket was last filled */
+    double bucket;     /* requests that may be made at once */
+    uint32_t frame_sequence;
+    InspectState *states;
+};
+
+/* How long looking held the guest up. */
+typedef struct PauseRecord {
+    int64_t ns;
+    const InspectMethod *method;
+} PauseRecord;
+
+enum { PAUSES_RECENT = 32 };
+
+typedef struct PauseLog {
+    PauseRecord longest, recent[PAUSES_RECENT];
+    uint64_t count, over_limit;
+    int64_t total_ns;
+} PauseLog;
+
+struct Inspector {
+    Machine *m;
+    pthread_t thread;
+    int64_t start_ns;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    /* lock */
+    bool quit;
+    InspectClient *clients;
+    unsigned client_count;
+    InspectJob *job_first, **job_last;
+    uint32_t next_sub;
+    uint32_t wanted[EVENT_COUNT]; /* subscriptions of each event; read without the lock */
+    /* inspector thread */
+    PauseLog pauses;
+    InspectState *states;
+    uint32_t epoch; /* atomic: grows when the run jumps: reset, snapshot loaded */
+};
+
+int64_t inspect_now_ns(void); /* host, monotonic */
+
+/* --- client.c; _locked: ins->lock --- */
+/* All but its states. */
+void client_free_locked(InspectClient *client);
+InspectMessage *client_next_message_locked(InspectClient *client);
+bool client_is_runnable_locked(const InspectClient *client);
+/* Queues an answer or a frame. Owns: takes out. */
+void client_push_locked(InspectClient *client, InspectOut *out);
+void client_push(InspectClient *client, InspectOut *out);
+/* Queues an event for one subscription; text is the JSON of its data. */
+void client_event_locked(InspectClient *client, InspectSub *sub, int event,
+                         const char *text);
+/* Drops clients that stall; wakes those whose held events are due; returns when to look again. */
+int64_t client_housekeeping_locked(InspectClient *client, int64_t now_ns);
+InspectSub *client_find_sub_locked(InspectClient *client, uint32_t id);
+/* Takes the subscription away with what waits of it, and frees it. */
+void client_remove_sub_locked(InspectClient *client, InspectSub *sub);
+InspectOut *inspect_out_new(const void *data, size_t len, bool frame);
+
+/* --- jsonrpc.c: inspector thread --- */
+/* Executes a message; returns what is to be answered (malloc), or NULL. */
+char *jsonrpc_handle(InspectClient *client, const InspectMessage *msg);
+
+/* --- call.c --- */
+/* Calls a method: result, or NULL and *error. Checks role and parameters. */
+json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role,
+                         const char *name, const json_t *params, json_t **error);
+json_t *inspect_error_object(int code, const char *message, const char *cls,
+                             const char *what, const char *advice);
+void inspect_states_free(InspectState *first, Machine *m);
+
+/* --- events.c: inspector thread --- */
+/* Carries out a repeated call. */
+void events_run_periodic(InspectClient *client, uint32_t sub_id);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inspector: the thread that executes everything that is asked.
+ *
+ *   wait --> jobs --> one message of the next client that has one --> calls that are due --> wait
+ *
+ * Clients take turns, a message each, so that one that floods delays another by one request.
+ *
+ * Threads: the inspector's, but for what inspect.h offers to all.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "inspect/inspect_int.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+int64_t inspect_now_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+Machine *inspector_machine(const Inspector *ins) {
+    return ins->m;
+}
+
+/* --- what the thread does -------------------------------------------------------------------- */
+
+static bool run_job_locked(Inspector *ins) {
+    InspectJob *job = ins->job_first;
+    if (!job) {
+        return false;
+    }
+    ins->job_first = job->next;
+    if (!job->next) {
+        ins->job_last = &ins->job_first;
+    }
+    pthread_mutex_unlock(&ins->lock);
+    job->fn(job->opaque);
+    free(job);
+    pthread_mutex_lock(&ins->lock);
+    return true;
+}
+
+/* What domains keep for it goes without the lock: they may want the machine. */
+static void free_client_locked(InspectClient *client) {
+    Inspector *ins = client->ins;
+    InspectState *states = client->states;
+    client_free_locked(client);
+    pthread_mutex_unlock(&ins->lock);
+    inspect_states_free(states, ins->m);
+    pthread_mutex_lock(&ins->lock);
+}
+
+static bool free_gone_locked(Inspector *ins) {
+    for (InspectClient *c = ins->clients; c; c = c->next) {
+        if (c->gone && !c->users) {
+            free_client_locked(c);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Puts a client behind the others: its turn is over. */
+static void move_to_end_locked(Inspector *ins, InspectClient *client) {
+    InspectClient **p = &ins->clients;
+    while (*p != client) {
+        p = &(*p)->next;
+    }
+    *p = client->next;
+    while (*p) {
+        p = &(*p)->next;
+    }
+    *p = client;
+    client->next = NULL;
+}
+
+static bool run_message_locked(Inspector *ins) {
+    InspectClient *client = ins->clients;
+    while (client && !client_is_runnable_locked(client)) {
+        client = client->next;
+    }
+    if (!client) {
+        return false;
+    }
+    InspectMessage *msg = client_next_message_locked(client);
+    client->users++;
+    pthread_mutex_unlock(&ins->lock);
+    char *answer = jsonrpc_handle(client, msg);
+    free(msg);
+    pthread_mutex_lock(&ins->lock);
+    client->users--;
+    if (answer && !client->gone) {
+        client_push_locked(client, inspect_out_new(answer, strlen(answer), false));
+    } else if (!client->gone && client->sink.ready) {
+        client->sink.ready(client->sink.opaque); /* it may be idle now */
+    }
+    move_to_end_locked(ins, client);
+    free(answer);
+    return true;
+}
+
+static bool run_periodic_locked(Inspector *ins, int64_t now_ns) {
+    for (InspectClient *c = ins->clients; c; c = c->next) {
+        for (InspectSub *sub = c->subs; sub && !c->gone; sub = sub->next) {
+            if (!sub->method || sub->due_ns > now_ns) {
+                continue;
+            }
+            uint32_t id = sub->id;
+            sub->due_ns = now_ns + sub->interval_ns;
+            c->users++;
+            pthread_mutex_unlock(&ins->lock);
+            events_run_periodic(c, id);
+            pthread_mutex_lock(&ins->lock);
+            c->users--;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When the thread must look again though nobody wakes it. */
+static int64_t next_deadline_locked(Inspector *ins, int64_t now_ns) {
+    int64_t next_ns = now_ns + NS_PER_S;
+    for (InspectClient *c = ins->clients; c; c = c->next) {
+        int64_t ns = client_housekeeping_locked(c, now_ns);
+        next_ns = ns < next_ns ? ns : next_ns;
+        for (InspectSub *sub = c->subs; sub; sub = sub->next) {
+            next_ns = sub->method && sub->due_ns < next_ns ? sub->due_ns : next_ns;
+        }
+    }
+    return next_ns;
+}
+
+static void *thread_main(void *opaque) {
+    Inspector *ins = opaque;
+    pthread_mutex_lock(&ins->lock);
+    while (!ins->quit || ins->job_first) {
+        int64_t now_ns = inspect_now_ns();
+        if (run_job_locked(ins) || free_gone_locked(ins) || ins->quit) {
+            continue;
+        }
+        bool asked = run_message_locked(ins);
+        if (run_periodic_locked(ins, now_ns) || asked) {
+            continue;
+        }
+        int64_t next_ns = next_deadline_locked(ins, now_ns);
+        if (ins->clients) {
+            struct timespec ts = {next_ns / NS_PER_S, next_ns % NS_PER_S};
+            pthread_cond_timedwait(&ins->wake, &ins->lock, &ts);
+        } else {
+            pthread_cond_wait(&ins->wake, &ins->lock);
+        }
+    }
+    while (ins->clients) {
+        free_client_locked(ins->clients);
+    }
+    pthread_mutex_unlock(&ins->lock);
+    return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+Inspector *inspector_new(Machine *m, Error **errp) {
+    Inspector *ins = calloc(1, sizeof(*ins));
+    if (!ins) {
+        error_set(errp, "no memory for the inspector");
+        return NULL;
+    }
+    pthread_condattr_t attr;
+    ins->m = m;
+    ins->start_ns = inspect_now_ns();
+    ins->job_last = &ins->job_first;
+    pthread_mutex_init(&ins->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&ins->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    int err = pthread_create(&ins->thread, NULL, thread_main, ins);
+    if (err) {
+        error_set_errno(errp, err, "cannot start the inspector's thread");
+        pthread_cond_destroy(&ins->wake);
+        pthread_mutex_destroy(&ins->lock);
+        free(ins);
+        return NULL;
+    }
+    return ins;
+}
+
+void inspector_free(Inspector *ins) {
+    if (!ins) {
+        return;
+    }
+    pthread_mutex_lock(&ins->lock);
+    ins->quit = true;
+    pthread_cond_signal(&ins->wake);
+    pthread_mutex_unlock(&ins->lock);
+    pthread_join(ins->thread, NULL);
+    inspect_states_free(ins->states, ins->m);
+    pthread_cond_destroy(&ins->wake);
+    pthread_mutex_destroy(&ins->lock);
+    free(ins);
+}
+
+/* --- from other threads ---------------------------------------------------------------------- */
+
+void inspector_run(Inspector *ins, void (*fn)(void *opaque), void *opaque) {
+    InspectJob *job = calloc(1, sizeof(*job));
+    assert(job);
+    job->fn = fn;
+    job->opaque = opaque;
+    pthread_mutex_lock(&ins->lock);
+    *ins->job_last = job;
+    ins->job_last = &job->next;
+    pthread_cond_signal(&ins->wake);
+    pthread_mutex_unlock(&ins->lock);
+}
+
+bool inspect_wants(const Inspector *ins, const char *event) {
+    int number = protocol_find_event(event);
+    return number >= 0 && __atomic_load_n(&ins->wanted[number], __ATOMIC_RELAXED) != 0;
+}
+
+static bool has_event(const InspectSub *sub, int event) {
+    return sub->events[event / 64] >> (event % 64) & 1;
+}
+
+void inspect_emit(Inspector *ins, const char *event, json_t *data) {
+    int number = protocol_find_event(event);
+    assert(number >= 0); /* a row of protocol.def */
+    if (!__atomic_load_n(&ins->wanted[number], __ATOMIC_RELAXED)) {
+        json_decref(data);
+        return;
+    }
+    char *text = json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(data);
+    pthread_mutex_lock(&ins->lock);
+    for (InspectClient *c = ins->clients; c && text; c = c->next) {
+        for (InspectSub *sub = c->subs, *next; sub && !c->gone; sub = next) {
+            next = sub->next;
+            if (has_event(sub, number)) {
+                client_event_locked(c, sub, number, text);
+            }
+        }
+    }
+    pthread_mutex_unlock(&ins->lock);
+    free(text);
+}

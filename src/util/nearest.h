@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Nearest: "did you mean ...?" for names that are not known. */
+#ifndef VITRINE_UTIL_NEAREST_H
+#define VITRINE_UTIL_NEAREST_H
+
+/* Levenshtein's distance: insertions, removals and changes of a letter from a to b. */
+unsigned edit_distance(const char *a, const char *b);
+
+/* The search for the nearest of many names. */
+typedef struct Nearest {
+    const char *written;
+    const char *name; /* the nearest so far, or NULL: none is near */
+    unsigned best;
+} Nearest;
+
+void nearest_init(Nearest *n, const char *written);
+void nearest_offer(Nearest *n, const char *name);
+
+#endif
