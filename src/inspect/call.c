@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/runstate.h"
 #include "inspect/inspect_int.h"
 
 enum {
@@ -205,7 +206,7 @@ void inspect_pause(InspectCall *call) {
     if (call->pause_depth++ == 0) {
         call->pause_start = inspect_now_ns();
         call->pause_locked = false;
-        cpu_group_exclusive_begin(call->m->cpus);
+        machine_pause(call->m);
     }
     assert(!call->pause_locked); /* vCPUs cannot be parked by one who has the lock */
     machine_lock(call->m);
@@ -215,7 +216,7 @@ void inspect_unpause(InspectCall *call) {
     assert(call->pause_depth > 0 && !call->pause_locked);
     machine_unlock(call->m);
     if (--call->pause_depth == 0) {
-        cpu_group_exclusive_end(call->m->cpus);
+        machine_unpause(call->m);
         record_pause(call);
     }
 }

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "hw/machine/runstate.h"
 #include "inspect/inspect_call.h"
 #include "inspect/protocol.h"
 
@@ -107,6 +108,7 @@ struct Inspector {
     Machine *m;
     pthread_t thread;
     int64_t start_ns;
+    MachineListener listener;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     /* lock */
@@ -153,6 +155,14 @@ json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role
 json_t *inspect_error_object(int code, const char *message, const char *cls,
                              const char *what, const char *advice);
 void inspect_states_free(InspectState *first, Machine *m);
+
+/* --- machine.c --- */
+/* Tells subscribers what the run state does: a MachineListener. */
+void inspect_machine_event(void *opaque, const MachineEvent *ev);
+json_t *inspect_debug_stop_json(const DebugStop *stop);
+
+/* --- inspector.c --- */
+int64_t inspector_uptime_ns(const Inspector *ins);
 
 /* --- events.c: inspector thread --- */
 /* Carries out a repeated call. */

@@ -24,6 +24,10 @@ int64_t inspect_now_ns(void) {
     return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+int64_t inspector_uptime_ns(const Inspector *ins) {
+    return inspect_now_ns() - ins->start_ns;
+}
+
 Machine *inspector_machine(const Inspector *ins) {
     return ins->m;
 }
@@ -189,6 +193,8 @@ Inspector *inspector_new(Machine *m, Error **errp) {
         free(ins);
         return NULL;
     }
+    ins->listener = (MachineListener){inspect_machine_event, ins, NULL};
+    machine_add_listener(m, &ins->listener);
     return ins;
 }
 
@@ -196,6 +202,7 @@ void inspector_free(Inspector *ins) {
     if (!ins) {
         return;
     }
+    machine_remove_listener(ins->m, &ins->listener);
     pthread_mutex_lock(&ins->lock);
     ins->quit = true;
     pthread_cond_signal(&ins->wake);

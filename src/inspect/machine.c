@@ -4,24 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/runstate.h"
 #include "inspect/inspect_int.h"
 #include "util/version.h"
 
 json_t *inspect_machine_status(InspectCall *call) {
     Machine *m = call->m;
     const MachineConfig *config = &m->config;
-    inspect_lock(call);
-    bool running = m->running;
-    int64_t time_ns = clock_now_ns(&m->clock);
-    inspect_unlock(call);
-    return json_pack(
-        "{s:s, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:o, s:o}", "state",
-        running ? "running" : "paused", "running", running, "machine", m->cls->name,
-        "name", config->name, "cpus", (int)m->cpus->count, "ram",
-        inspect_hex(config->ram_size), "accel", config->accel, "backend",
-        m->cpus->backend ? m->cpus->backend->name : "none", "time_ns",
-        inspect_hex((uint64_t)time_ns), "uptime_ns",
-        inspect_hex((uint64_t)(inspect_now_ns() - call->inspector->start_ns)));
+    RunState state = machine_run_state(m);
+    return json_pack("{s:s, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:o, s:o}", "state",
+                     machine_run_state_name(state), "running", state == RUN_RUNNING,
+                     "machine", m->cls->name, "name", config->name, "cpus",
+                     (int)m->cpus->count, "ram", inspect_hex(config->ram_size), "accel",
+                     config->accel ? config->accel : "tcg", "backend",
+                     m->cpus->backend->name, "time_ns",
+                     inspect_hex((uint64_t)clock_now_ns(&m->clock)), "uptime_ns",
+                     inspect_hex((uint64_t)inspector_uptime_ns(call->inspector)));
 }
 
 json_t *inspect_machine_version(InspectCall *call) {
@@ -90,6 +88,25 @@ json_t *inspect_machine_pauses(InspectCall *call) {
     return result;
 }
 
+json_t *inspect_machine_stop(InspectCall *call) {
+    machine_stop(call->m, RUN_PAUSED);
+    return inspect_machine_status(call);
+}
+
+json_t *inspect_machine_cont(InspectCall *call) {
+    Error *err = NULL;
+    if (!machine_cont(call->m, &err)) {
+        return inspect_fail_error(call, INSPECT_BAD_STATE, "machine.reset starts it anew",
+                                  err);
+    }
+    return inspect_machine_status(call);
+}
+
+json_t *inspect_machine_powerdown(InspectCall *call) {
+    machine_powerdown(call->m);
+    return json_object();
+}
+
 json_t *inspect_machine_reset(InspectCall *call) {
     machine_request_reset(call->m);
     return json_object();
@@ -98,4 +115,88 @@ json_t *inspect_machine_reset(InspectCall *call) {
 json_t *inspect_machine_quit(InspectCall *call) {
     machine_request_shutdown(call->m, SHUTDOWN_USER, (int)inspect_int(call, "status"));
     return json_object();
+}
+
+/* --- events ---------------------------------------------------------------------- */
+
+static const char *shutdown_cause_name(ShutdownCause cause) {
+    switch (cause) {
+    case SHUTDOWN_NONE:
+        return "none";
+    case SHUTDOWN_GUEST:
+        return "guest";
+    case SHUTDOWN_GUEST_RESET:
+        return "guest-reset";
+    case SHUTDOWN_GUEST_ERROR:
+        return "guest-error";
+    case SHUTDOWN_USER:
+        return "user";
+    case SHUTDOWN_SIGNAL:
+        return "signal";
+    case SHUTDOWN_HOST_ERROR:
+        return "host-error";
+    }
+    return "none";
+}
+
+static const char *debug_reason_name(DebugReason reason) {
+    static const char *const names[] = {
+        [DEBUG_NONE] = "none",   [DEBUG_BREAK] = "break", [DEBUG_WATCH] = "watch",
+        [DEBUG_STEP] = "step",   [DEBUG_BLOCK] = "block", [DEBUG_TRAP] = "trap",
+        [DEBUG_COUNT] = "count",
+    };
+    return names[reason];
+}
+
+json_t *inspect_debug_stop_json(const DebugStop *stop) {
+    json_t *data = json_pack("{s:s, s:i, s:o}", "reason", debug_reason_name(stop->reason),
+                             "cpu", (int)stop->cpu, "pc", inspect_hex(stop->pc));
+    if (stop->reason == DEBUG_BREAK || stop->reason == DEBUG_WATCH) {
+        json_object_set_new(data, "point", json_integer(stop->point));
+    }
+    if (stop->reason == DEBUG_WATCH) {
+        json_object_set_new(data, "insn_pc", inspect_hex(stop->insn_pc));
+        json_object_set_new(data, "address", inspect_hex(stop->address));
+        json_object_set_new(data, "size", json_integer(stop->size));
+        json_object_set_new(data, "access",
+                            json_string(stop->access == DEBUG_ACCESS  ? "access"
+                                        : stop->access == DEBUG_WRITE ? "write"
+                                                                      : "read"));
+        json_object_set_new(data, "old", inspect_hex(stop->old_value));
+        json_object_set_new(data, "new", inspect_hex(stop->new_value));
+    }
+    return data;
+}
+
+static void emit_stopped(Inspector *ins, const MachineEvent *ev) {
+    if (inspect_wants(ins, "machine.stopped")) {
+        json_t *data = json_pack("{s:s}", "state", machine_run_state_name(ev->state));
+        if (ev->stop) {
+            json_object_set_new(data, "stop", inspect_debug_stop_json(ev->stop));
+        }
+        inspect_emit(ins, "machine.stopped", data);
+    }
+}
+
+void inspect_machine_event(void *opaque, const MachineEvent *ev) {
+    Inspector *ins = opaque;
+    switch (ev->kind) {
+    case MEV_STOP:
+        emit_stopped(ins, ev);
+        return;
+    case MEV_RESUME:
+        inspect_emit(ins, "machine.resumed", json_object());
+        return;
+    case MEV_RESET:
+        __atomic_add_fetch(&ins->epoch, 1, __ATOMIC_RELAXED);
+        inspect_emit(ins, "machine.reset", json_object());
+        return;
+    case MEV_SHUTDOWN:
+        inspect_emit(ins, "machine.shutdown",
+                     json_pack("{s:s}", "cause", shutdown_cause_name(ev->cause)));
+        return;
+    case MEV_POWERDOWN:
+        inspect_emit(ins, "machine.powerdown", json_object());
+        return;
+    }
 }

@@ -93,14 +93,14 @@ class Rpc:
             else:
                 return message
 
-    def request(self, method, **params):
+    def request(self, method, /, **params):
         """Sends a request and returns its id; answer() has the rest."""
         self.next_id += 1
         self.send_text(json.dumps({"jsonrpc": "2.0", "id": self.next_id, "method": method,
                                    "params": params}) + "\n")
         return self.next_id
 
-    def call(self, method, **params):
+    def call(self, method, /, **params):
         number = self.request(method, **params)
         answer = self.answer()
         assert answer["id"] == number, answer
