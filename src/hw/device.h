@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "hw/registers.h"
 #include "mem/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -100,6 +101,11 @@ typedef struct DeviceClass {
     const DeviceProperty *properties; /* ends with name NULL; may be NULL */
     const StateField *state;          /* ends with STATE_END; may be NULL */
     unsigned state_version;
+    const RegisterDesc *registers; /* ends with REGISTERS_END; may be NULL */
+    /* The register at the offset without side effects; false: it has no value to show (it can only
+     * be written, or is not there in this configuration). May be NULL: none has. */
+    bool (*peek)(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                 uint64_t *value);
     bool (*realize)(Device *dev,
                     Error **errp);  /* may be NULL; frees what it made if it fails */
     void (*unrealize)(Device *dev); /* may be NULL; only after a successful realize */

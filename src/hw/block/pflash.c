@@ -370,6 +370,52 @@ static const DeviceProperty pflash_properties[] = {
     {NULL, PROP_STRING, 0, NULL, NULL},
 };
 
+static const RegisterField status_fields[] = {
+    {"LOCKED", STATUS_LOCKED, "the block is locked: the drive is read-only", NULL},
+    {"PROGRAM_ERROR", STATUS_PROGRAM_ERROR, "programming failed", NULL},
+    {"ERASE_ERROR", STATUS_ERASE_ERROR, "erasing failed", NULL},
+    {"READY", STATUS_READY, "nothing is under way inside", NULL},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField command_fields[] = {
+    {"command", 0xff, "the command under way",
+     "0=none|0x10=program|0x20=erase block|0x40=program|0x60=lock|0xe8=buffered program"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField mode_fields[] = {
+    {"mode", 3, "what reads answer", "0=contents|1=status|2=identifiers|3=CFI table"},
+    REGISTER_FIELDS_END,
+};
+
+/* A flash has no registers of its own address: a write anywhere is a command, and what a read answers
+ * depends on it. Rows of pflash_registers. */
+enum { ROW_STATUS, ROW_COMMAND, ROW_MODE, ROW_END };
+static const RegisterDesc pflash_registers[] = {
+    [ROW_STATUS] =
+        REGISTER("STATUS", 0, 1, REG_READ, "status register", .fields = status_fields),
+    [ROW_COMMAND] = REGISTER("COMMAND", 0, 1, REG_WRITE, "command user interface",
+                             .fields = command_fields),
+    [ROW_MODE] = REGISTER("MODE", 0, 1, REG_READ, "read mode", .fields = mode_fields),
+    [ROW_END] = REGISTERS_END,
+};
+
+static bool pflash_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                        uint64_t *value) {
+    const Pflash *s = (const Pflash *)dev;
+    (void)offset;
+    switch (reg - pflash_registers) {
+    case ROW_STATUS:
+        *value = s->status;
+        return true;
+    case ROW_COMMAND:
+        *value = s->command;
+        return true;
+    default:
+        *value = s->mode;
+        return true;
+    }
+}
+
 static const StateField pflash_state[] = {
     STATE(Pflash, mode, STATE_U8),
     STATE(Pflash, command, STATE_U8),
@@ -388,6 +434,8 @@ const DeviceClass pflash_cfi01_class = {
     .properties = pflash_properties,
     .state = pflash_state,
     .state_version = 1,
+    .registers = pflash_registers,
+    .peek = pflash_peek,
     .realize = pflash_realize,
     .reset = pflash_reset,
     .post_load = pflash_post_load,

@@ -55,15 +55,20 @@ enum {
     IIR_RX = 0x04,
     IIR_LINE = 0x06,
     IIR_TIMEOUT = 0x0c,
+    IIR_CAUSE_MASK = 0x0f,
     IIR_FIFOS = 0xc0,
 
     FCR_ENABLE = 1 << 0,
     FCR_CLEAR_RX = 1 << 1,
     FCR_TRIGGER_SHIFT = 6,
+    FCR_TRIGGER_MASK = 3 << FCR_TRIGGER_SHIFT,
 
     LCR_WORD_MASK = 3, /* data bits - 5 */
     LCR_STOP2 = 1 << 2,
     LCR_PARITY = 1 << 3,
+    LCR_EVEN = 1 << 4,
+    LCR_STICK = 1 << 5,
+    LCR_BREAK = 1 << 6,
     LCR_DLAB = 1 << 7,
 
     MCR_DTR = 1 << 0,
@@ -253,18 +258,25 @@ static void update_modem(Ns16550a *s) {
 
 /* --- registers ------------------------------------------------------------------- */
 
+static uint8_t iir_value(const Ns16550a *s) {
+    return interrupt_cause(s) | (s->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+}
+
+static uint8_t lsr_value(const Ns16550a *s) {
+    return LSR_THRE | LSR_TEMT | (s->fifo_count ? LSR_DR : 0) | (s->overrun ? LSR_OE : 0);
+}
+
 static uint8_t read_iir(Ns16550a *s) {
-    uint8_t cause = interrupt_cause(s);
-    if (cause == IIR_THRE) {
+    uint8_t iir = iir_value(s);
+    if (interrupt_cause(s) == IIR_THRE) {
         s->thre_pending = false;
         update_irq(s);
     }
-    return cause | (s->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+    return iir;
 }
 
 static uint8_t read_lsr(Ns16550a *s) {
-    uint8_t lsr =
-        LSR_THRE | LSR_TEMT | (s->fifo_count ? LSR_DR : 0) | (s->overrun ? LSR_OE : 0);
+    uint8_t lsr = lsr_value(s);
     if (s->overrun) {
         s->overrun = false;
         update_irq(s);
@@ -322,7 +334,7 @@ static void write_fcr(Ns16550a *s, uint8_t value) {
         accept_input(s);
     }
     /* Without FCR_ENABLE in the same write the other bits are not programmed. */
-    s->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | 3 << FCR_TRIGGER_SHIFT) : 0;
+    s->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER_MASK) : 0;
     update_irq(s);
 }
 
@@ -382,6 +394,138 @@ static const MemoryRegionOps uart_ops = {
     .impl_min = 1,
     .impl_max = 8,
 };
+
+/* --- registers for who looks on -------------------------------------------------- */
+
+static const RegisterField ier_fields[] = {
+    {"RX", IER_RX, "interrupt when data is there or has waited too long", NULL},
+    {"THRE", IER_THRE, "interrupt when the transmitter is empty", NULL},
+    {"LINE", IER_LINE, "interrupt on a line error", NULL},
+    {"MODEM", IER_MODEM, "interrupt when a modem line changes", NULL},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField iir_fields[] = {
+    {"cause", IIR_CAUSE_MASK, "the pending interrupt of highest priority",
+     "1=none|0=modem line changed|2=transmitter empty|4=data is there|6=line error|"
+     "12=data has waited"},
+    {"FIFOS", IIR_FIFOS, "FIFOs are on", "0=off|3=on"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField fcr_fields[] = {
+    {"ENABLE", FCR_ENABLE, "FIFOs on", "0=off|1=on"},
+    {"CLEAR_RX", FCR_CLEAR_RX, "empties the receive FIFO", NULL},
+    {"TRIGGER", FCR_TRIGGER_MASK, "bytes in the FIFO that raise an interrupt",
+     "0=1 byte|1=4 bytes|2=8 bytes|3=14 bytes"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField lcr_fields[] = {
+    {"WORD", LCR_WORD_MASK, "data bits", "0=5 bits|1=6 bits|2=7 bits|3=8 bits"},
+    {"STOP", LCR_STOP2, "stop bits", "0=1 stop bit|1=2 stop bits"},
+    {"PARITY", LCR_PARITY, "parity bit", "0=no parity|1=parity"},
+    {"EVEN", LCR_EVEN, "kind of parity, if there is one", "0=odd|1=even"},
+    {"STICK", LCR_STICK, "the parity bit is constant", NULL},
+    {"BREAK", LCR_BREAK, "holds the line low", NULL},
+    {"DLAB", LCR_DLAB, "offsets 0 and 1 are the divisor", "0=data|1=divisor"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField mcr_fields[] = {
+    {"DTR", MCR_DTR, "data terminal ready", NULL},
+    {"RTS", MCR_RTS, "request to send", NULL},
+    {"OUT1", MCR_OUT1, "auxiliary output 1", NULL},
+    {"OUT2", MCR_OUT2, "auxiliary output 2", NULL},
+    {"LOOP", MCR_LOOP, "what is sent is received", NULL},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField lsr_fields[] = {
+    {"DR", LSR_DR, "received data is there", NULL},
+    {"OE", LSR_OE, "received data was lost", NULL},
+    {"THRE", LSR_THRE, "the transmitter takes a byte", NULL},
+    {"TEMT", LSR_TEMT, "the transmitter has sent everything", NULL},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField msr_fields[] = {
+    {"DCTS", MSR_DCTS, "CTS has changed", NULL},
+    {"DDSR", MSR_DDSR, "DSR has changed", NULL},
+    {"TERI", MSR_TERI, "RI has ended", NULL},
+    {"DDCD", MSR_DDCD, "DCD has changed", NULL},
+    {"CTS", MSR_CTS, "clear to send", NULL},
+    {"DSR", MSR_DSR, "data set ready", NULL},
+    {"RI", MSR_RI, "ring indicator", NULL},
+    {"DCD", MSR_DCD, "data carrier detect", NULL},
+    REGISTER_FIELDS_END,
+};
+
+/* Rows of uart_registers. */
+enum { ROW_RBR, ROW_THR, ROW_DLL, ROW_IER, ROW_DLM, ROW_IIR, ROW_FCR, ROW_LCR, ROW_MCR };
+enum { ROW_LSR = ROW_MCR + 1, ROW_MSR, ROW_SCR, ROW_END };
+
+static const RegisterDesc uart_registers[] = {
+    [ROW_RBR] = REGISTER("RBR", REG_DATA, 1, REG_READ, "the next received byte (DLAB=0)"),
+    [ROW_THR] = REGISTER("THR", REG_DATA, 1, REG_WRITE, "the byte to send (DLAB=0)"),
+    [ROW_DLL] =
+        REGISTER("DLL", REG_DATA, 1, REG_BOTH, "low byte of the divisor (DLAB=1)"),
+    [ROW_IER] = REGISTER("IER", REG_IER, 1, REG_BOTH, "which interrupts are on (DLAB=0)",
+                         .fields = ier_fields),
+    [ROW_DLM] =
+        REGISTER("DLM", REG_IER, 1, REG_BOTH, "high byte of the divisor (DLAB=1)"),
+    [ROW_IIR] = REGISTER("IIR", REG_IIR_FCR, 1, REG_READ, "which interrupt is pending",
+                         .fields = iir_fields),
+    [ROW_FCR] = REGISTER("FCR", REG_IIR_FCR, 1, REG_WRITE, "how the FIFOs work",
+                         .fields = fcr_fields),
+    [ROW_LCR] = REGISTER("LCR", REG_LCR, 1, REG_BOTH, "format of a character on the line",
+                         .fields = lcr_fields),
+    [ROW_MCR] = REGISTER("MCR", REG_MCR, 1, REG_BOTH, "modem outputs and loopback",
+                         .fields = mcr_fields),
+    [ROW_LSR] = REGISTER("LSR", REG_LSR, 1, REG_READ, "state of receiver and transmitter",
+                         .fields = lsr_fields),
+    [ROW_MSR] =
+        REGISTER("MSR", REG_MSR, 1, REG_READ, "modem inputs", .fields = msr_fields),
+    [ROW_SCR] = REGISTER("SCR", REG_SCR, 1, REG_BOTH, "scratch: keeps what is written"),
+    [ROW_END] = REGISTERS_END,
+};
+
+static bool uart_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                      uint64_t *value) {
+    const Ns16550a *s = (const Ns16550a *)dev;
+    (void)offset;
+    switch (reg - uart_registers) {
+    case ROW_RBR:
+        *value = s->fifo_count ? s->fifo[s->fifo_first] : 0;
+        return true;
+    case ROW_DLL:
+        *value = s->divisor & 0xff;
+        return true;
+    case ROW_IER:
+        *value = s->ier;
+        return true;
+    case ROW_DLM:
+        *value = s->divisor >> 8;
+        return true;
+    case ROW_IIR:
+        *value = iir_value(s);
+        return true;
+    case ROW_FCR:
+        *value = s->fcr;
+        return true;
+    case ROW_LCR:
+        *value = s->lcr;
+        return true;
+    case ROW_MCR:
+        *value = s->mcr;
+        return true;
+    case ROW_LSR:
+        *value = lsr_value(s);
+        return true;
+    case ROW_MSR:
+        *value = s->msr;
+        return true;
+    case ROW_SCR:
+        *value = s->scr;
+        return true;
+    default: /* THR: it is sent at once */
+        return false;
+    }
+}
 
 /* --- the device ------------------------------------------------------------------ */
 
@@ -461,6 +605,8 @@ const DeviceClass ns16550a_class = {
     .properties = uart_properties,
     .state = uart_state,
     .state_version = 1,
+    .registers = uart_registers,
+    .peek = uart_peek,
     .realize = uart_realize,
     .unrealize = uart_unrealize,
     .reset = uart_reset,

@@ -92,6 +92,28 @@ void aclint_swi_connect(Device *dev, unsigned hart, IrqLine line) {
     s->harts = hart >= s->harts ? hart + 1 : s->harts;
 }
 
+static const RegisterField msip_fields[] = {
+    {"MSIP", 1, "software interrupt of the hart", "0=low|1=pending"},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc swi_registers[] = {
+    REGISTER("msip", 0, 4, REG_BOTH, "a hart's software interrupt", .fields = msip_fields,
+             .count = ACLINT_MAX_HARTS, .stride = 4),
+    REGISTERS_END,
+};
+
+static bool swi_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                     uint64_t *value) {
+    const AclintSwi *s = (const AclintSwi *)dev;
+    (void)reg;
+    if (offset / 4 >= s->harts) {
+        return false;
+    }
+    *value = s->msip[offset / 4];
+    return true;
+}
+
 static const StateField swi_state[] = {
     STATE_ARRAY(AclintSwi, msip, STATE_U32, ACLINT_MAX_HARTS),
     STATE_END,
@@ -103,6 +125,8 @@ const DeviceClass riscv_aclint_swi_class = {
     .size = sizeof(AclintSwi),
     .state = swi_state,
     .state_version = 1,
+    .registers = swi_registers,
+    .peek = swi_peek,
     .realize = swi_realize,
     .reset = swi_reset,
     .post_load = swi_post_load,
@@ -265,6 +289,28 @@ void aclint_mtimer_on_time_change(Device *dev, void (*fn)(void *opaque), void *o
     s->time_changed_opaque = opaque;
 }
 
+static const RegisterDesc mtimer_registers[] = {
+    REGISTER("mtimecmp", 0, 8, REG_BOTH, "MTIP of the hart is high from this mtime on",
+             .count = ACLINT_MAX_HARTS, .stride = 8),
+    REGISTER("mtime", MTIME_OFFSET, 8, REG_BOTH, "ticks of 100 ns"),
+    REGISTERS_END,
+};
+
+static bool mtimer_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                        uint64_t *value) {
+    AclintMtimer *s = (AclintMtimer *)dev;
+    (void)reg;
+    if (offset >= MTIME_OFFSET) {
+        *value = aclint_mtimer_read_time(s);
+        return true;
+    }
+    if (offset / 8 >= s->harts) {
+        return false;
+    }
+    *value = s->mtimecmp[offset / 8];
+    return true;
+}
+
 static const StateField mtimer_state[] = {
     STATE(AclintMtimer, mtime_delta, STATE_U64),
     STATE_ARRAY(AclintMtimer, mtimecmp, STATE_U64, ACLINT_MAX_HARTS),
@@ -277,6 +323,8 @@ const DeviceClass riscv_aclint_mtimer_class = {
     .size = sizeof(AclintMtimer),
     .state = mtimer_state,
     .state_version = 1,
+    .registers = mtimer_registers,
+    .peek = mtimer_peek,
     .realize = mtimer_realize,
     .unrealize = mtimer_unrealize,
     .reset = mtimer_reset,

@@ -265,6 +265,95 @@ IrqLine plic_input(Device *dev, unsigned source) {
     return (IrqLine){.set = set_input, .opaque = dev, .n = (int)source};
 }
 
+static const RegisterField priority_fields[] = {
+    {"priority", PRIORITY_MASK, "the higher goes first", "0=never interrupts"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField threshold_fields[] = {
+    {"threshold", PRIORITY_MASK, "priorities up to this one do not interrupt",
+     "0=all pass|7=none passes"},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc plic_registers[] = {
+    REGISTER("priority", 0, 4, REG_BOTH, "priority of a source",
+             .fields = priority_fields, .count = PLIC_SOURCES + 1, .stride = 4),
+    REGISTER("pending", PENDING_BASE, 4, REG_READ,
+             "sources that wait to be claimed, a bit each", .count = SOURCE_WORDS,
+             .stride = 4),
+    REGISTER("enable", ENABLE_BASE, 4, REG_BOTH,
+             "sources a context listens to, a bit each", .count = SOURCE_WORDS,
+             .stride = 4, .rows = PLIC_MAX_CONTEXTS, .row_stride = ENABLE_STRIDE),
+    REGISTER("threshold", CONTEXT_BASE + CONTEXT_THRESHOLD, 4, REG_BOTH,
+             "the priority a source must exceed to interrupt a context",
+             .fields = threshold_fields, .rows = PLIC_MAX_CONTEXTS,
+             .row_stride = CONTEXT_STRIDE),
+    REGISTER("claim", CONTEXT_BASE + CONTEXT_CLAIM, 4, REG_BOTH,
+             "the source a read would claim; a write completes it",
+             .rows = PLIC_MAX_CONTEXTS, .row_stride = CONTEXT_STRIDE),
+    REGISTERS_END,
+};
+
+/* Without a claim. False: there is no such context or word. */
+static bool plic_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                      uint64_t *value) {
+    const Plic *s = (const Plic *)dev;
+    (void)reg;
+    if (offset < PENDING_BASE) {
+        *value = s->priority[offset / 4];
+        return true;
+    }
+    if (offset < ENABLE_BASE) {
+        *value = s->pending[(offset - PENDING_BASE) / 4];
+        return true;
+    }
+    if (offset < CONTEXT_BASE) {
+        hwaddr context = (offset - ENABLE_BASE) / ENABLE_STRIDE;
+        *value = s->enable[context][(offset - ENABLE_BASE) % ENABLE_STRIDE / 4];
+        return context < s->contexts;
+    }
+    unsigned context = (unsigned)((offset - CONTEXT_BASE) / CONTEXT_STRIDE);
+    bool is_claim = (offset - CONTEXT_BASE) % CONTEXT_STRIDE == CONTEXT_CLAIM;
+    *value = is_claim ? best_source(s, context) : s->threshold[context];
+    return context < s->contexts;
+}
+
+bool plic_source_info(const Device *dev, unsigned source, PlicSource *info) {
+    const Plic *s = (const Plic *)dev;
+    if (source == 0 || source > PLIC_SOURCES) {
+        return false;
+    }
+    *info = (PlicSource){
+        .level = get_bit(s->level, source),
+        .pending = get_bit(s->pending, source),
+        .in_service = get_bit(s->in_service, source),
+        .priority = s->priority[source],
+        .raised = s->raised[source],
+        .claimed = s->claimed[source],
+    };
+    return true;
+}
+
+bool plic_context_info(const Device *dev, unsigned context, unsigned source,
+                       PlicContext *info) {
+    const Plic *s = (const Plic *)dev;
+    if (context >= s->contexts) {
+        return false;
+    }
+    unsigned best = best_source(s, context);
+    *info = (PlicContext){
+        .enabled = source <= PLIC_SOURCES && get_bit(s->enable[context], source),
+        .threshold = s->threshold[context],
+        .best = best,
+        .output = best && s->priority[best] > s->threshold[context],
+    };
+    return true;
+}
+
+unsigned plic_source_of(const Device *dev, const IrqLine *line) {
+    return line->set == set_input && line->opaque == dev ? (unsigned)line->n : 0;
+}
+
 static const StateField plic_state[] = {
     STATE_ARRAY(Plic, priority, STATE_U32, PLIC_SOURCES + 1),
     STATE_ARRAY(Plic, level, STATE_U32, SOURCE_WORDS),
@@ -281,6 +370,8 @@ const DeviceClass sifive_plic_class = {
     .size = sizeof(Plic),
     .state = plic_state,
     .state_version = 1,
+    .registers = plic_registers,
+    .peek = plic_peek,
     .realize = plic_realize,
     .reset = plic_reset,
     .post_load = plic_post_load,

@@ -17,4 +17,27 @@ void plic_connect(Device *dev, unsigned context, IrqLine line);
 /* The input a device's interrupt line is wired to. */
 IrqLine plic_input(Device *dev, unsigned source);
 
+/* --- for the inspector; Locks: the machine lock --- */
+
+typedef struct PlicSource {
+    bool level, pending, in_service;
+    uint32_t priority;
+    uint64_t raised, claimed; /* how often since the machine was made */
+} PlicSource;
+
+/* One context, as it concerns one source. */
+typedef struct PlicContext {
+    bool enabled; /* the source, here */
+    uint32_t threshold;
+    unsigned best; /* the source a claim would return, 0: none */
+    bool output;   /* the line to the hart */
+} PlicContext;
+
+/* False: there is no such source or context. */
+bool plic_source_info(const Device *dev, unsigned source, PlicSource *info);
+bool plic_context_info(const Device *dev, unsigned context, unsigned source,
+                       PlicContext *info);
+/* The input a line leads to, or 0 if it does not lead to this PLIC. */
+unsigned plic_source_of(const Device *dev, const IrqLine *line);
+
 #endif

@@ -244,6 +244,43 @@ static void fw_cfg_reset(Device *dev) {
     s->dma_address = 0;
 }
 
+static const RegisterField selector_fields[] = {
+    {"key", KEY_MASK, "the selected item",
+     "0=signature|1=features|2=UUID|3=RAM size|4=no display|5=number of CPUs|"
+     "15=most CPUs|25=directory of files"},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc fw_cfg_registers[] = {
+    REGISTER("DATA", FW_CFG_DATA, 1, REG_READ,
+             "the next byte of the item; a read moves on"),
+    REGISTER("SELECTOR", FW_CFG_SELECTOR, 2, REG_WRITE, "which item (big-endian)",
+             .fields = selector_fields),
+    REGISTER(
+        "DMA", FW_CFG_DMA_HIGH, 8, REG_BOTH,
+        "address of a DMA descriptor (big-endian); shown: the half that waits for the "
+        "other"),
+    REGISTERS_END,
+};
+
+static bool fw_cfg_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                        uint64_t *value) {
+    const FwCfg *s = (const FwCfg *)dev;
+    const FwCfgItem *item = selected_item(s);
+    (void)reg;
+    switch (offset) {
+    case FW_CFG_DATA:
+        *value = item && s->offset < item->size ? item->data[s->offset] : 0;
+        return true;
+    case FW_CFG_SELECTOR:
+        *value = s->key;
+        return true;
+    default:
+        *value = s->dma_address;
+        return true;
+    }
+}
+
 static const StateField fw_cfg_state[] = {
     STATE(FwCfg, key, STATE_U16),
     STATE(FwCfg, offset, STATE_U64),
@@ -257,6 +294,8 @@ const DeviceClass fw_cfg_mmio_class = {
     .size = sizeof(FwCfg),
     .state = fw_cfg_state,
     .state_version = 1,
+    .registers = fw_cfg_registers,
+    .peek = fw_cfg_peek,
     .realize = fw_cfg_realize,
     .reset = fw_cfg_reset,
 };

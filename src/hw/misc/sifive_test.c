@@ -65,9 +65,24 @@ static bool test_realize(Device *dev, Error **errp) {
     return true;
 }
 
+static const RegisterField test_fields[] = {
+    {"command", 0xffff, "what is to happen",
+     "0x3333=end with the status in `code`|0x5555=end with status 0|0x7777=reset"},
+    {"code", 0xffff0000, "exit status", NULL},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc test_registers[] = {
+    REGISTER("COMMAND", 0, 4, REG_WRITE,
+             "ends or resets the machine (syscon power-off, reboot)",
+             .fields = test_fields),
+    REGISTERS_END,
+};
+
 const DeviceClass sifive_test_class = {
     .name = "riscv.sifive.test",
     .description = "SiFive test finisher",
     .size = sizeof(Device),
+    .registers = test_registers,
     .realize = test_realize,
 };

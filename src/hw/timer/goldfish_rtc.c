@@ -179,6 +179,61 @@ static void rtc_post_load(Device *dev) {
     }
 }
 
+static const RegisterField rtc_enabled_fields[] = {
+    {"enabled", 1, "the alarm raises the interrupt line", "0=off|1=on"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField rtc_status_fields[] = {
+    {"running", 1, "an alarm is set and has not come", NULL},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc rtc_registers[] = {
+    REGISTER("TIME_LOW", RTC_TIME_LOW, 4, REG_BOTH,
+             "low half of the time in ns; a read latches the high half"),
+    REGISTER("TIME_HIGH", RTC_TIME_HIGH, 4, REG_BOTH,
+             "high half of the time, as latched"),
+    REGISTER("ALARM_LOW", RTC_ALARM_LOW, 4, REG_BOTH,
+             "low half of the alarm; a write arms it"),
+    REGISTER("ALARM_HIGH", RTC_ALARM_HIGH, 4, REG_BOTH, "high half of the alarm"),
+    REGISTER("IRQ_ENABLED", RTC_IRQ_ENABLED, 4, REG_BOTH, "interrupt enable",
+             .fields = rtc_enabled_fields),
+    REGISTER("CLEAR_ALARM", RTC_CLEAR_ALARM, 4, REG_WRITE, "a write disarms the alarm"),
+    REGISTER("ALARM_STATUS", RTC_ALARM_STATUS, 4, REG_READ, "whether an alarm is set",
+             .fields = rtc_status_fields),
+    REGISTER("CLEAR_INTERRUPT", RTC_CLEAR_INTERRUPT, 4, REG_WRITE,
+             "a write lowers the interrupt line"),
+    REGISTERS_END,
+};
+
+static bool rtc_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                     uint64_t *value) {
+    const GoldfishRtc *s = (const GoldfishRtc *)dev;
+    (void)reg;
+    switch (offset) {
+    case RTC_TIME_LOW:
+        *value = (uint32_t)rtc_now(s);
+        return true;
+    case RTC_TIME_HIGH:
+        *value = s->time_high;
+        return true;
+    case RTC_ALARM_LOW:
+        *value = (uint32_t)s->alarm_ns;
+        return true;
+    case RTC_ALARM_HIGH:
+        *value = (uint32_t)(s->alarm_ns >> 32);
+        return true;
+    case RTC_IRQ_ENABLED:
+        *value = s->irq_enabled;
+        return true;
+    case RTC_ALARM_STATUS:
+        *value = s->alarm_running;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static const StateField rtc_state[] = {
     STATE(GoldfishRtc, offset_ns, STATE_U64),
     STATE(GoldfishRtc, alarm_ns, STATE_U64),
@@ -196,6 +251,8 @@ const DeviceClass goldfish_rtc_class = {
     .size = sizeof(GoldfishRtc),
     .state = rtc_state,
     .state_version = 1,
+    .registers = rtc_registers,
+    .peek = rtc_peek,
     .realize = rtc_realize,
     .unrealize = rtc_unrealize,
     .reset = rtc_reset,

@@ -147,6 +147,32 @@ uint64_t virtio_config_read(VirtIODevice *vdev, unsigned offset, unsigned size) 
     return value;
 }
 
+const RegisterField *virtio_common_features(void) {
+    static const RegisterField names[] = {
+        {"ANY_LAYOUT", VIRTIO_FEATURE(VIRTIO_F_ANY_LAYOUT_BIT),
+         "headers and data share descriptors as the driver likes", NULL},
+        {"INDIRECT_DESC", VIRTIO_FEATURE(VIRTIO_F_INDIRECT_DESC_BIT),
+         "a descriptor may point to a table of descriptors", NULL},
+        {"EVENT_IDX", VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX_BIT),
+         "each side says at which index it wants to be told", NULL},
+        {"VERSION_1", VIRTIO_FEATURE(VIRTIO_F_VERSION_1_BIT), "not the legacy interface",
+         NULL},
+        REGISTER_FIELDS_END,
+    };
+    return names;
+}
+
+bool virtio_config_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                        uint64_t *value) {
+    const VirtIODevice *vdev = (const VirtIODevice *)dev;
+    if (offset >= vdev->config_len || reg->size > vdev->config_len - offset) {
+        return false;
+    }
+    *value = 0;
+    memcpy(value, vdev->config + offset, reg->size);
+    return true;
+}
+
 void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,
                          unsigned size) {
     if (vdev->type->config_write == NULL || offset >= vdev->config_len ||

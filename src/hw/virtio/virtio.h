@@ -105,7 +105,8 @@ typedef struct VirtQueueElement {
 /* A device type's part. Any but get_features may be NULL. */
 typedef struct VirtIOType {
     uint32_t device_id;
-    uint64_t features; /* offered, besides the common ones */
+    uint64_t features;                  /* offered, besides the common ones */
+    const RegisterField *feature_names; /* of its own bits; or NULL */
     void (*reset)(VirtIODevice *vdev);
     void (*set_status)(VirtIODevice *vdev); /* vdev->status is new */
     /* The driver writes config space; NULL: it is read-only. */
@@ -144,6 +145,9 @@ struct VirtIODevice {
 bool virtio_init(VirtIODevice *vdev, const VirtIOType *type, unsigned config_len,
                  Error **errp);
 void virtio_exit(VirtIODevice *vdev);
+/* For DeviceClass.peek: registers are those of the config space. */
+bool virtio_config_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                        uint64_t *value);
 VirtQueue *virtio_add_queue(VirtIODevice *vdev,
                             void (*handle_output)(VirtIODevice *vdev, VirtQueue *vq));
 /* The whole device back to its start: for DeviceClass.reset and the driver's Status =
@@ -169,6 +173,8 @@ static inline bool virtio_is_running(const VirtIODevice *vdev) {
 
 void virtio_set_status(VirtIODevice *vdev, uint8_t status);
 void virtio_queue_notify(VirtIODevice *vdev, unsigned index);
+/* Feature bits that do not belong to a type; ends with REGISTER_FIELDS_END. */
+const RegisterField *virtio_common_features(void);
 void virtio_update_irq(VirtIODevice *vdev);
 uint64_t virtio_config_read(VirtIODevice *vdev, unsigned offset, unsigned size);
 void virtio_config_write(VirtIODevice *vdev, unsigned offset, uint64_t value,

@@ -203,6 +203,18 @@ static void blk_handle_output(VirtIODevice *vdev, VirtQueue *vq) {
 
 /* --- class -------------------------------------------------------------------------- */
 
+static const RegisterField blk_features[] = {
+    {"SEG_MAX", VIRTIO_FEATURE(BLK_F_SEG_MAX), "seg_max is valid", NULL},
+    {"GEOMETRY", VIRTIO_FEATURE(BLK_F_GEOMETRY), "the geometry is valid", NULL},
+    {"RO", VIRTIO_FEATURE(BLK_F_RO), "the disk is read-only", NULL},
+    {"BLK_SIZE", VIRTIO_FEATURE(BLK_F_BLK_SIZE), "blk_size is valid", NULL},
+    {"FLUSH", VIRTIO_FEATURE(BLK_F_FLUSH), "caches can be flushed", NULL},
+    {"TOPOLOGY", VIRTIO_FEATURE(BLK_F_TOPOLOGY), "I/O sizes are valid", NULL},
+    {"DISCARD", VIRTIO_FEATURE(BLK_F_DISCARD), "blocks can be discarded", NULL},
+    {"WRITE_ZEROES", VIRTIO_FEATURE(BLK_F_WRITE_ZEROES), "zeros need no data", NULL},
+    REGISTER_FIELDS_END,
+};
+
 static void blk_fill_config(VirtIOBlk *s) {
     uint64_t sectors = blk_size(s->blk) / SECTOR_SIZE;
     uint64_t cylinders = sectors / (GEOMETRY_HEADS * GEOMETRY_SECTORS);
@@ -230,6 +242,7 @@ static void blk_fill_config(VirtIOBlk *s) {
 static bool blk_realize(Device *dev, Error **errp) {
     static const VirtIOType type = {
         .device_id = VIRTIO_ID_BLOCK,
+        .feature_names = blk_features,
         .features = VIRTIO_FEATURE(BLK_F_SEG_MAX) | VIRTIO_FEATURE(BLK_F_GEOMETRY) |
                     VIRTIO_FEATURE(BLK_F_BLK_SIZE) | VIRTIO_FEATURE(BLK_F_FLUSH) |
                     VIRTIO_FEATURE(BLK_F_TOPOLOGY) | VIRTIO_FEATURE(BLK_F_DISCARD) |
@@ -266,6 +279,29 @@ static const DeviceProperty blk_properties[] = {
     {0},
 };
 
+#define BLK_REG(field, text)                                                             \
+    REGISTER(#field, offsetof(BlkConfig, field), sizeof(((BlkConfig *)0)->field),        \
+             REG_READ, text, )
+static const RegisterDesc blk_registers[] = {
+    BLK_REG(capacity, "size of the disk in sectors of 512 bytes"),
+    BLK_REG(size_max, "most bytes a descriptor; 0: any"),
+    BLK_REG(seg_max, "most data descriptors a request"),
+    BLK_REG(cylinders, "geometry for old software"),
+    BLK_REG(heads, "geometry for old software"),
+    BLK_REG(sectors, "geometry for old software"),
+    BLK_REG(blk_size, "bytes of a logical block"),
+    BLK_REG(min_io_size, "smallest efficient transfer, in blocks"),
+    BLK_REG(opt_io_size, "best transfer, in blocks; 0: no opinion"),
+    BLK_REG(num_queues, "request queues"),
+    BLK_REG(max_discard_sectors, "most sectors a discard"),
+    BLK_REG(max_discard_seg, "most ranges a discard"),
+    BLK_REG(discard_sector_alignment, "alignment of a discard, in sectors"),
+    BLK_REG(max_write_zeroes_sectors, "most sectors a write of zeros"),
+    BLK_REG(max_write_zeroes_seg, "most ranges a write of zeros"),
+    BLK_REG(write_zeroes_may_unmap, "a write of zeros may give space back"),
+    REGISTERS_END,
+};
+
 static const StateField blk_state[] = {
     VIRTIO_STATE(VirtIOBlk),
     VIRTQUEUE_STATE(VirtIOBlk, 0),
@@ -281,6 +317,8 @@ const DeviceClass virtio_blk_class = {
     .properties = blk_properties,
     .state = blk_state,
     .state_version = 1,
+    .registers = blk_registers,
+    .peek = virtio_config_peek,
     .realize = blk_realize,
     .unrealize = blk_unrealize,
     .reset = virtio_device_reset,

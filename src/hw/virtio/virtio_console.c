@@ -18,7 +18,8 @@
 #include "chardev/chardev.h"
 #include "hw/virtio/virtio.h"
 
-enum { CONSOLE_F_EMERG_WRITE = 2, CONSOLE_EMERG_OFFSET = 8, CONSOLE_CONFIG_LEN = 12 };
+enum { CONSOLE_F_EMERG_WRITE = 2 };
+enum { CONSOLE_MAX_PORTS = 4, CONSOLE_EMERG_OFFSET = 8, CONSOLE_CONFIG_LEN = 12 };
 enum { RX_QUEUE = 0, TX_QUEUE = 1 };
 /* More than any driver sends at once; the rest of a longer chain is thrown away. */
 enum { CONSOLE_TX_MAX = 1024 * 1024, CONSOLE_RX_MAX = 4096 };
@@ -129,9 +130,15 @@ static void console_event(void *opaque, int event) {
 
 /* --- classes ------------------------------------------------------------------------ */
 
+static const RegisterField serial_features[] = {
+    {"EMERG_WRITE", VIRTIO_FEATURE(CONSOLE_F_EMERG_WRITE), "emerg_wr is there", NULL},
+    REGISTER_FIELDS_END,
+};
+
 static bool serial_realize(Device *dev, Error **errp) {
     static const VirtIOType type = {
         .device_id = VIRTIO_ID_CONSOLE,
+        .feature_names = serial_features,
         .features = VIRTIO_FEATURE(CONSOLE_F_EMERG_WRITE),
         .config_write = serial_config_write,
     };
@@ -147,7 +154,7 @@ static bool serial_realize(Device *dev, Error **errp) {
     }
     virtio_add_queue(&s->vdev, serial_handle_rx);
     virtio_add_queue(&s->vdev, serial_handle_tx);
-    s->vdev.config[4] = 1; /* max_nr_ports */
+    s->vdev.config[CONSOLE_MAX_PORTS] = 1;
     return true;
 }
 
@@ -160,6 +167,13 @@ static void serial_unrealize(Device *dev) {
 static const DeviceProperty serial_properties[] = {
     VIRTIO_PROPERTIES(VirtIOSerial),
     {0},
+};
+
+static const RegisterDesc serial_registers[] = {
+    REGISTER("max_nr_ports", CONSOLE_MAX_PORTS, 4, REG_READ, "ports there can be"),
+    REGISTER("emerg_wr", CONSOLE_EMERG_OFFSET, 4, REG_WRITE,
+             "a byte to show without a queue"),
+    REGISTERS_END,
 };
 
 static const StateField serial_state[] = {
@@ -179,6 +193,8 @@ const DeviceClass virtio_serial_class = {
     .properties = serial_properties,
     .state = serial_state,
     .state_version = 1,
+    .registers = serial_registers,
+    .peek = virtio_config_peek,
     .realize = serial_realize,
     .unrealize = serial_unrealize,
     .reset = virtio_device_reset,

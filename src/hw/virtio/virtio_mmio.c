@@ -329,6 +329,167 @@ static void mmio_post_load(Device *dev) {
     }
 }
 
+/* --- for who looks on --------------------------------------------------------------- */
+
+static const RegisterField version_fields[] = {
+    {"version", 3, "interface", "1=legacy|2=1.0 and later"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField device_id_fields[] = {
+    {"type", 0xffffffff, "kind of device",
+     "0=none here|1=network|2=block|3=console|4=entropy"},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField isr_fields[] = {
+    {"QUEUE", VIRTIO_ISR_QUEUE, "a queue has used buffers", NULL},
+    {"CONFIG", VIRTIO_ISR_CONFIG, "the configuration changed", NULL},
+    REGISTER_FIELDS_END,
+};
+static const RegisterField status_fields[] = {
+    {"ACKNOWLEDGE", VIRTIO_STATUS_ACKNOWLEDGE, "the guest has seen the device", NULL},
+    {"DRIVER", VIRTIO_STATUS_DRIVER, "it has a driver", NULL},
+    {"DRIVER_OK", VIRTIO_STATUS_DRIVER_OK, "the driver is ready", NULL},
+    {"FEATURES_OK", VIRTIO_STATUS_FEATURES_OK, "features are agreed on", NULL},
+    {"NEEDS_RESET", VIRTIO_STATUS_NEEDS_RESET, "the driver broke the rules", NULL},
+    {"FAILED", VIRTIO_STATUS_FAILED, "the driver has given up", NULL},
+    REGISTER_FIELDS_END,
+};
+
+#define MMIO_REG(reg, how, text, ...)                                                    \
+    REGISTER(#reg, VIRTIO_MMIO_##reg, 4, how, text, __VA_ARGS__)
+static const RegisterDesc mmio_registers[] = {
+    MMIO_REG(MAGIC_VALUE, REG_READ, "\"virt\""),
+    MMIO_REG(VERSION, REG_READ, "which interface", .fields = version_fields),
+    MMIO_REG(DEVICE_ID, REG_READ, "who sits here", .fields = device_id_fields),
+    MMIO_REG(VENDOR_ID, REG_READ, "\"QEMU\""),
+    MMIO_REG(DEVICE_FEATURES, REG_READ, "32 feature bits the device offers"),
+    MMIO_REG(DEVICE_FEATURES_SEL, REG_WRITE, "which 32 of them"),
+    MMIO_REG(DRIVER_FEATURES, REG_WRITE, "32 feature bits the driver accepted"),
+    MMIO_REG(DRIVER_FEATURES_SEL, REG_WRITE, "which 32 of them"),
+    MMIO_REG(GUEST_PAGE_SIZE, REG_WRITE, "unit of QUEUE_PFN (legacy)"),
+    MMIO_REG(QUEUE_SEL, REG_WRITE, "which queue the registers below are about"),
+    MMIO_REG(QUEUE_NUM_MAX, REG_READ, "most descriptors the queue can have; 0: no queue"),
+    MMIO_REG(QUEUE_NUM, REG_WRITE, "descriptors of the queue"),
+    MMIO_REG(QUEUE_ALIGN, REG_WRITE, "alignment of the used ring (legacy)"),
+    MMIO_REG(QUEUE_PFN, REG_BOTH, "where the queue is, in pages (legacy)"),
+    MMIO_REG(QUEUE_READY, REG_BOTH, "the queue may be used"),
+    MMIO_REG(QUEUE_NOTIFY, REG_WRITE, "a write tells that a queue has new buffers"),
+    MMIO_REG(INTERRUPT_STATUS, REG_READ, "why the line is high", .fields = isr_fields),
+    MMIO_REG(INTERRUPT_ACK, REG_WRITE, "clears bits of INTERRUPT_STATUS"),
+    MMIO_REG(STATUS, REG_BOTH, "how far the driver is; writing 0 resets",
+             .fields = status_fields),
+    MMIO_REG(QUEUE_DESC_LOW, REG_WRITE, "address of the descriptors, low half"),
+    MMIO_REG(QUEUE_DESC_HIGH, REG_WRITE, "and high half"),
+    MMIO_REG(QUEUE_AVAIL_LOW, REG_WRITE, "address of the available ring, low half"),
+    MMIO_REG(QUEUE_AVAIL_HIGH, REG_WRITE, "and high half"),
+    MMIO_REG(QUEUE_USED_LOW, REG_WRITE, "address of the used ring, low half"),
+    MMIO_REG(QUEUE_USED_HIGH, REG_WRITE, "and high half"),
+    MMIO_REG(CONFIG_GENERATION, REG_READ, "grows with each change of the configuration"),
+    REGISTERS_END,
+};
+
+/* What the selectors and the driver's halves of registers hold. */
+static bool peek_written(const VirtIOMmio *s, hwaddr offset, uint64_t *value) {
+    const VirtIODevice *vdev = mmio_device(s);
+    switch (offset) {
+    case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+        *value = s->device_features_sel;
+        return true;
+    case VIRTIO_MMIO_DRIVER_FEATURES:
+        *value = (uint32_t)(vdev->guest_features >> (s->driver_features_sel ? 32 : 0));
+        return s->driver_features_sel <= 1;
+    case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+        *value = s->driver_features_sel;
+        return true;
+    case VIRTIO_MMIO_GUEST_PAGE_SIZE:
+        *value = s->guest_page_shift ? UINT64_C(1) << s->guest_page_shift : 0;
+        return s->transport.legacy;
+    case VIRTIO_MMIO_QUEUE_SEL:
+        *value = s->queue_sel;
+        return true;
+    default: /* notify, acknowledge: nothing is kept */
+        return false;
+    }
+}
+
+/* Of the queue QueueSel names. */
+static bool peek_queue(const VirtIOMmio *s, hwaddr offset, uint64_t *value) {
+    const VirtQueue *vq = mmio_queue(s);
+    bool legacy = s->transport.legacy;
+    if (vq == NULL) {
+        return false;
+    }
+    switch (offset) {
+    case VIRTIO_MMIO_QUEUE_NUM:
+        *value = vq->num;
+        return true;
+    case VIRTIO_MMIO_QUEUE_ALIGN:
+        *value = s->queue_align[s->queue_sel];
+        return legacy;
+    case VIRTIO_MMIO_QUEUE_PFN:
+        *value = vq->ready ? (uint32_t)(vq->desc_addr >> s->guest_page_shift) : 0;
+        return legacy;
+    case VIRTIO_MMIO_QUEUE_READY:
+        *value = vq->ready;
+        return !legacy;
+    case VIRTIO_MMIO_QUEUE_DESC_LOW:
+    case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+        *value = vq->desc_addr;
+        break;
+    case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+    case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+        *value = vq->avail_addr;
+        break;
+    case VIRTIO_MMIO_QUEUE_USED_LOW:
+    case VIRTIO_MMIO_QUEUE_USED_HIGH:
+        *value = vq->used_addr;
+        break;
+    default:
+        return false;
+    }
+    *value = offset & 4 ? *value >> 32 : (uint32_t)*value; /* the high half is 4 above */
+    return !legacy;
+}
+
+static bool mmio_peek(const Device *dev, const RegisterDesc *reg, hwaddr offset,
+                      uint64_t *value) {
+    const VirtIOMmio *s = (const VirtIOMmio *)dev;
+    const VirtIODevice *vdev = mmio_device(s);
+    (void)reg;
+    switch (offset) {
+    case VIRTIO_MMIO_MAGIC_VALUE:
+    case VIRTIO_MMIO_VERSION:
+    case VIRTIO_MMIO_VENDOR_ID:
+        *value = read_empty(s, offset);
+        return true;
+    case VIRTIO_MMIO_DEVICE_ID:
+        *value = vdev != NULL ? vdev->type->device_id : 0;
+        return true;
+    }
+    if (vdev == NULL) {
+        return false;
+    }
+    switch (offset) {
+    case VIRTIO_MMIO_DEVICE_FEATURES:
+        *value = read_features(s);
+        return true;
+    case VIRTIO_MMIO_QUEUE_NUM_MAX:
+        *value = mmio_queue(s) != NULL ? VIRTQUEUE_MAX_SIZE : 0;
+        return true;
+    case VIRTIO_MMIO_INTERRUPT_STATUS:
+        *value = vdev->isr;
+        return true;
+    case VIRTIO_MMIO_STATUS:
+        *value = vdev->status;
+        return true;
+    case VIRTIO_MMIO_CONFIG_GENERATION:
+        *value = vdev->config_generation;
+        return !s->transport.legacy;
+    default:
+        return peek_written(s, offset, value) || peek_queue(s, offset, value);
+    }
+}
+
 static const DeviceProperty mmio_properties[] = {
     {"force-legacy", PROP_BOOL, offsetof(VirtIOMmio, transport.legacy), "on",
      "speak version 1 (legacy) of the register interface"},
@@ -352,6 +513,8 @@ const DeviceClass virtio_mmio_class = {
     .properties = mmio_properties,
     .state = mmio_state,
     .state_version = 1,
+    .registers = mmio_registers,
+    .peek = mmio_peek,
     .realize = mmio_realize,
     .reset = mmio_reset,
     .post_load = mmio_post_load,

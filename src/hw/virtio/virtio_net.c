@@ -210,9 +210,18 @@ static bool attach(VirtIONet *s) {
     return ok;
 }
 
+static const RegisterField net_features[] = {
+    {"MAC", VIRTIO_FEATURE(NET_F_MAC), "the address is in config space", NULL},
+    {"MRG_RXBUF", VIRTIO_FEATURE(NET_F_MRG_RXBUF), "a frame may fill several buffers",
+     NULL},
+    {"STATUS", VIRTIO_FEATURE(NET_F_STATUS), "the link's state is in config space", NULL},
+    REGISTER_FIELDS_END,
+};
+
 static bool net_realize(Device *dev, Error **errp) {
     static const VirtIOType type = {
         .device_id = VIRTIO_ID_NET,
+        .feature_names = net_features,
         .features = VIRTIO_FEATURE(NET_F_MAC) | VIRTIO_FEATURE(NET_F_STATUS) |
                     VIRTIO_FEATURE(NET_F_MRG_RXBUF),
         .reset = net_reset,
@@ -265,6 +274,18 @@ static const DeviceProperty net_properties[] = {
     {0},
 };
 
+static const RegisterField net_status_fields[] = {
+    {"LINK_UP", NET_STATUS_LINK_UP, "the cable", "0=unplugged|1=plugged in"},
+    REGISTER_FIELDS_END,
+};
+
+static const RegisterDesc net_registers[] = {
+    REGISTER("mac", 0, NET_MAC_BYTES, REG_BOTH, "Ethernet address, first byte lowest"),
+    REGISTER("status", NET_CONFIG_STATUS, 2, REG_READ, "state of the link",
+             .fields = net_status_fields),
+    REGISTERS_END,
+};
+
 static const StateField net_state[] = {
     VIRTIO_STATE(VirtIONet),
     VIRTQUEUE_STATE(VirtIONet, 0),
@@ -281,6 +302,8 @@ const DeviceClass virtio_net_class = {
     .properties = net_properties,
     .state = net_state,
     .state_version = 1,
+    .registers = net_registers,
+    .peek = virtio_config_peek,
     .realize = net_realize,
     .unrealize = net_unrealize,
     .reset = virtio_device_reset,
