@@ -107,6 +107,7 @@ typedef struct RiscvMmuCache {
     /* an interval of the same PMP rights: [0] for S and U, [1] for M; first > last: none */
     hwaddr pmp_first[2], pmp_last[2];
     uint8_t pmp_prot[2];
+    int8_t pmp_entry[2]; /* which entry gave them; -1: none */
     /* all superpages entered since the last full flush lie in these: [0] user half, [1] upper half */
     vaddr large_first[2], large_last[2];
 } RiscvMmuCache;
@@ -185,6 +186,8 @@ static inline bool riscv_is_rv32(const RiscvCPU *cpu) {
 /* Delivers an exception for the instruction at env->pc: sets the CSRs and env->pc, recomputes flags,
  * sets tcg.fault_taken. */
 void riscv_raise(RiscvCPU *cpu, RiscvCause cause, uint64_t tval);
+/* "load page fault"; of an interrupt: "S timer". As kept in env->mcause. */
+const char *riscv_cause_name(uint64_t cause);
 bool riscv_take_interrupt(CPUState *cpu);
 /* The highest-priority pending and enabled interrupt, or -1. */
 int riscv_pending_interrupt(const RiscvCPU *cpu);
@@ -230,6 +233,7 @@ typedef struct RiscvWalk {
     uint8_t
         page_bits;    /* log2 of the mapping's size: more than PAGE_BITS for superpages */
     RiscvCause fault; /* valid if the walk failed */
+    uint8_t reason;   /* as well: a RiscvWalkReason, see walk.h */
 } RiscvWalk;
 /* Walks for `addr` (Sv32/39/48/57), updating A/D if allowed (Svadu) and !debug. */
 bool riscv_walk(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx, bool debug,

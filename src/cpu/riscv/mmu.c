@@ -28,6 +28,7 @@
  */
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
+#include "cpu/riscv/walk.h"
 
 /* A stamp: bits 15:0 the ASID, then these flags, from STAMP_SHIFT on epoch + generation. */
 enum {
@@ -36,13 +37,15 @@ enum {
     STAMP_MXR = 1 << 18,
     STAMP_SHIFT = 20
 };
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 enum { NAPOT_64K_BITS = 4 }; /* the only Svnapot size: 16 pages */
 
 /* What a walk may do. */
 typedef enum WalkMode {
-    WALK_ACCESS, /* for an access: A and D are updated */
-    WALK_PROBE,  /* would fail where an update is due */
-    WALK_DEBUG,  /* for a debugger: no update, no permissions */
+    WALK_ACCESS,  /* for an access: A and D are updated */
+    WALK_PROBE,   /* would fail where an update is due */
+    WALK_DEBUG,   /* for a debugger: no update, no permissions */
+    WALK_EXPLAIN, /* as ACCESS, but A and D stay in memory as they are */
 } WalkMode;
 
 static bool is_bare(const RiscvCPU *cpu, unsigned mmu_idx) {
@@ -164,17 +167,17 @@ typedef struct PteRef {
     bool wide; /* 8 bytes; Sv32: 4 */
 } PteRef;
 
-/* False: an access fault. Implicit accesses are made with S privilege; page tables in
- * devices are not supported (a PMA of this machine). */
-static bool pte_load(RiscvCPU *cpu, PteRef *pte) {
+/* Other than WALK_ALLOWED: an access fault. Implicit accesses are made with S privilege; page
+ * tables in devices are not supported (a PMA of this machine). */
+static inline RiscvWalkReason pte_load(RiscvCPU *cpu, PteRef *pte) {
     unsigned size = pte->wide ? 8 : 4;
     bool whole;
     if (!(riscv_pmp_check(cpu, pte->addr, size, PRV_S, &whole) & PROT_R)) {
-        return false;
+        return WALK_PTE_PMP;
     }
     pte->host = host_at(cpu, pte->addr, size);
     if (!pte->host) {
-        return false;
+        return WALK_PTE_NOT_RAM;
     }
     if (pte->wide) {
         pte->value =
@@ -183,7 +186,7 @@ static bool pte_load(RiscvCPU *cpu, PteRef *pte) {
         pte->value =
             __atomic_load_n((const uint32_t *)(const void *)pte->host, __ATOMIC_ACQUIRE);
     }
-    return true;
+    return WALK_ALLOWED;
 }
 
 typedef enum PteUpdate {
@@ -193,13 +196,17 @@ typedef enum PteUpdate {
     PTE_NOT_ALLOWED,  /* a page fault: software is to do it */
 } PteUpdate;
 
-/* Sets bits of a PTE in memory, if it is still what was read. */
-static PteUpdate pte_set(RiscvCPU *cpu, const PteRef *pte, uint64_t bits) {
+/* Sets bits of a PTE in memory, if it is still what was read; `dry`: tells what would
+ * happen. */
+static PteUpdate pte_set(RiscvCPU *cpu, const PteRef *pte, uint64_t bits, bool dry) {
     unsigned size = pte->wide ? 8 : 4;
     bool whole;
     if (!(riscv_pmp_check(cpu, pte->addr, size, PRV_S, &whole) & PROT_W) ||
         !cpu->mmu.ram_writable) {
         return PTE_NOT_WRITABLE;
+    }
+    if (dry) {
+        return PTE_UPDATED;
     }
     bool done;
     if (pte->wide) {
@@ -225,33 +232,43 @@ static PteUpdate pte_set(RiscvCPU *cpu, const PteRef *pte, uint64_t bits) {
     return PTE_UPDATED;
 }
 
-/* True if the entry is invalid or has bits set that are reserved. */
-static bool pte_is_bad(const RiscvCPU *cpu, const PteRef *pte, unsigned level) {
+/* What makes the entry invalid, or which bits are set that are reserved; else
+ * WALK_ALLOWED. */
+static inline RiscvWalkReason pte_fault(const RiscvCPU *cpu, const PteRef *pte,
+                                        unsigned level) {
     uint64_t v = pte->value;
     bool leaf = v & (PTE_R | PTE_X);
-    if (!(v & PTE_V) || (v & (PTE_R | PTE_W)) == PTE_W) {
-        return true;
+    if (!(v & PTE_V)) {
+        return WALK_NOT_VALID;
+    }
+    if ((v & (PTE_R | PTE_W)) == PTE_W) {
+        return WALK_W_WITHOUT_R;
     }
     if (!leaf && v & (PTE_A | PTE_D | PTE_U)) {
-        return true;
+        return WALK_POINTER_BITS;
     }
-    if (!pte->wide) {
-        return false;
+    if (!pte->wide || !(v & (PTE_RESERVED | PTE_PBMT | PTE_N))) {
+        return WALK_ALLOWED;
     }
     if (v & PTE_RESERVED) {
-        return true;
+        return WALK_RESERVED;
     }
     if (v & PTE_PBMT) {
         bool on = cpu->cfg.svpbmt && (cpu->env.menvcfg & ENVCFG_PBMTE);
         if (!on || !leaf || (v & PTE_PBMT) == PTE_PBMT) {
-            return true;
+            return !on ? WALK_PBMT_OFF : !leaf ? WALK_PBMT_POINTER : WALK_PBMT_RESERVED;
         }
     }
     if (v & PTE_N) {
         uint64_t low = v >> PTE_PPN_SHIFT & ((1 << NAPOT_64K_BITS) - 1);
-        return !cpu->cfg.svnapot || !leaf || level || low != 1 << (NAPOT_64K_BITS - 1);
+        if (!cpu->cfg.svnapot || !leaf) {
+            return leaf ? WALK_NAPOT_OFF : WALK_NAPOT_POINTER;
+        }
+        if (level || low != 1 << (NAPOT_64K_BITS - 1)) {
+            return level ? WALK_NAPOT_LEVEL : WALK_NAPOT_SIZE;
+        }
     }
-    return false;
+    return WALK_ALLOWED;
 }
 
 /* PROT_* that a leaf gives to the mode, A and D aside. */
@@ -276,20 +293,41 @@ static unsigned prot_needed(AccessKind kind) {
     return needed[kind];
 }
 
+/* Why leaf_rights() does not give what the access needs. */
+static RiscvWalkReason rights_reason(uint64_t pte, AccessKind kind, unsigned mmu_idx) {
+    static const uint8_t clear[] = {[ACCESS_LOAD] = WALK_NOT_READABLE,
+                                    [ACCESS_STORE] = WALK_NOT_WRITABLE,
+                                    [ACCESS_FETCH] = WALK_NOT_EXECUTABLE};
+    if (mmu_idx == MMU_U && !(pte & PTE_U)) {
+        return WALK_SUPERVISOR_PAGE;
+    }
+    if (mmu_idx != MMU_U && pte & PTE_U) {
+        if (kind == ACCESS_FETCH) {
+            return WALK_USER_FETCH;
+        }
+        if (mmu_idx != MMU_S_SUM) {
+            return WALK_USER_PAGE;
+        }
+    }
+    return (RiscvWalkReason)clear[kind];
+}
+
 /* --- the walk ----------------------------------------------------------------------- */
-static bool walk_page_fault(RiscvWalk *walk, AccessKind kind) {
+static bool walk_page_fault(RiscvWalk *walk, AccessKind kind, RiscvWalkReason reason) {
     static const uint8_t causes[] = {[ACCESS_LOAD] = CAUSE_LOAD_PAGE,
                                      [ACCESS_STORE] = CAUSE_STORE_PAGE,
                                      [ACCESS_FETCH] = CAUSE_INSN_PAGE};
     walk->fault = causes[kind];
+    walk->reason = (uint8_t)reason;
     return false;
 }
 
-static bool walk_access_fault(RiscvWalk *walk, AccessKind kind) {
+static bool walk_access_fault(RiscvWalk *walk, AccessKind kind, RiscvWalkReason reason) {
     static const uint8_t causes[] = {[ACCESS_LOAD] = CAUSE_LOAD_ACCESS,
                                      [ACCESS_STORE] = CAUSE_STORE_ACCESS,
                                      [ACCESS_FETCH] = CAUSE_INSN_ACCESS};
     walk->fault = causes[kind];
+    walk->reason = (uint8_t)reason;
     return false;
 }
 
@@ -343,53 +381,91 @@ static PteUpdate leaf_touch(RiscvCPU *cpu, PteRef *pte, AccessKind kind, WalkMod
     if (!hardware || mode == WALK_PROBE) {
         return PTE_NOT_ALLOWED;
     }
-    PteUpdate update = pte_set(cpu, pte, missing);
+    PteUpdate update = pte_set(cpu, pte, missing, mode == WALK_EXPLAIN);
     if (update == PTE_UPDATED) {
         pte->value |= missing;
     }
     return update;
 }
 
-static bool walk_tables(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx,
-                        WalkMode mode, RiscvWalk *walk) {
-    Paging paging;
-    PteRef pte;
-restart:
-    if (!paging_of(cpu, addr, &paging)) {
-        return walk_page_fault(walk, kind);
-    }
+/* Notes one level. */
+static void record_step(const RiscvCPU *cpu, RiscvWalkRecord *rec, const PteRef *pte,
+                        unsigned level, unsigned index, RiscvWalkReason reason) {
+    bool read = reason != WALK_PTE_PMP && reason != WALK_PTE_NOT_RAM;
+    bool pointer = read && !(pte->value & (PTE_R | PTE_X));
+    rec->step[rec->count++] = (RiscvWalkStep){
+        .level = level,
+        .index = index,
+        .pte_addr = pte->addr,
+        .read = read,
+        .pte = read ? pte->value : 0,
+        .pmp_entry = cpu->mmu.pmp_entry[0],
+        .reason = reason != WALK_ALLOWED || !pointer ? reason : WALK_POINTER,
+    };
+}
+
+/* Goes down to the leaf: *pte and its level. False: a fault. `rec` is NULL on the hot path;
+ * inlined there, so that asking costs nothing. */
+static ALWAYS_INLINE bool walk_levels(RiscvCPU *cpu, vaddr addr, AccessKind kind,
+                                      const Paging *paging, RiscvWalk *walk, PteRef *pte,
+                                      unsigned *leaf_level, RiscvWalkRecord *rec) {
+    hwaddr table = paging->root;
+    unsigned level = paging->levels;
+    pte->wide = paging->wide;
     walk->global = false;
-    hwaddr table = paging.root;
-    unsigned level = paging.levels;
-    pte.wide = paging.wide;
     do {
         level--;
-        unsigned shift = PAGE_BITS + level * paging.index_bits;
-        uint64_t index = addr >> shift & ((1u << paging.index_bits) - 1);
-        pte.addr = table + (paging.wide ? index * 8 : index * 4);
-        if (!pte_load(cpu, &pte)) {
-            return walk_access_fault(walk, kind);
+        unsigned shift = PAGE_BITS + level * paging->index_bits;
+        uint64_t index = addr >> shift & ((1u << paging->index_bits) - 1);
+        pte->addr = table + (paging->wide ? index * 8 : index * 4);
+        RiscvWalkReason reason = pte_load(cpu, pte);
+        if (reason != WALK_ALLOWED) {
+            if (rec) {
+                record_step(cpu, rec, pte, level, (unsigned)index, reason);
+            }
+            return walk_access_fault(walk, kind, reason);
         }
-        if (__builtin_expect(pte_is_bad(cpu, &pte, level), 0)) {
-            return walk_page_fault(walk, kind);
+        reason = pte_fault(cpu, pte, level);
+        if (rec) {
+            record_step(cpu, rec, pte, level, (unsigned)index, reason);
         }
-        walk->global |= (pte.value & PTE_G) != 0;
+        if (__builtin_expect(reason != WALK_ALLOWED, 0)) {
+            return walk_page_fault(walk, kind, reason);
+        }
+        walk->global |= (pte->value & PTE_G) != 0;
         uint64_t ppn =
-            pte.value >> PTE_PPN_SHIFT & (pte.wide ? SATP64_PPN_MASK : SATP32_PPN_MASK);
+            pte->value >> PTE_PPN_SHIFT & (pte->wide ? SATP64_PPN_MASK : SATP32_PPN_MASK);
         table = ppn << PAGE_BITS;
-    } while (!(pte.value & (PTE_R | PTE_X)) && level);
-    if (!(pte.value & (PTE_R | PTE_X))) {
-        return walk_page_fault(walk, kind); /* a pointer where there is no next level */
+    } while (!(pte->value & (PTE_R | PTE_X)) && level);
+    *leaf_level = level;
+    if (!(pte->value & (PTE_R | PTE_X))) {
+        return walk_page_fault(walk, kind, WALK_NO_LEAF);
+    }
+    return true;
+}
+
+static ALWAYS_INLINE bool walk_tables(RiscvCPU *cpu, vaddr addr, AccessKind kind,
+                                      unsigned mmu_idx, WalkMode mode, RiscvWalk *walk,
+                                      RiscvWalkRecord *rec) {
+    Paging paging;
+    PteRef pte;
+    unsigned level;
+restart:
+    if (!paging_of(cpu, addr, &paging)) {
+        return walk_page_fault(walk, kind, WALK_NOT_CANONICAL);
+    }
+    if (!walk_levels(cpu, addr, kind, &paging, walk, &pte, &level, rec)) {
+        return false;
     }
     walk->prot = leaf_rights(cpu, pte.value, mmu_idx);
     if (!leaf_result(&paging, pte.value, level, addr, walk)) {
-        return walk_page_fault(walk, kind);
+        return walk_page_fault(walk, kind, WALK_MISALIGNED);
     }
     if (mode == WALK_DEBUG) {
         return true;
     }
     if (!(walk->prot & prot_needed(kind))) {
-        return walk_page_fault(walk, kind);
+        return walk_page_fault(walk, kind, rights_reason(pte.value, kind, mmu_idx));
     }
     switch (leaf_touch(cpu, &pte, kind, mode)) {
     case PTE_UPDATED:
@@ -397,9 +473,13 @@ restart:
     case PTE_CHANGED_MEANWHILE:
         goto restart;
     case PTE_NOT_WRITABLE:
-        return walk_access_fault(walk, kind);
+        return walk_access_fault(walk, kind, WALK_PTE_NOT_WRITABLE);
     case PTE_NOT_ALLOWED:
-        return walk_page_fault(walk, kind);
+        return walk_page_fault(walk, kind,
+                               pte.value & PTE_A ? WALK_D_CLEAR : WALK_A_CLEAR);
+    }
+    if (rec) {
+        rec->would_set = pte.value & ~rec->step[rec->count - 1].pte;
     }
     if (!(pte.value & PTE_D)) {
         walk->prot &= ~(unsigned)PROT_W;
@@ -407,8 +487,9 @@ restart:
     return true;
 }
 
-static bool walk_any(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx,
-                     WalkMode mode, RiscvWalk *walk) {
+static ALWAYS_INLINE bool walk_any(RiscvCPU *cpu, vaddr addr, AccessKind kind,
+                                   unsigned mmu_idx, WalkMode mode, RiscvWalk *walk,
+                                   RiscvWalkRecord *rec) {
     if (is_bare(cpu, mmu_idx)) {
         walk->phys = addr & PAGE_MASK;
         walk->prot = PROT_R | PROT_W | PROT_X;
@@ -416,12 +497,13 @@ static bool walk_any(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_id
         walk->page_bits = PAGE_BITS;
         return true;
     }
-    return walk_tables(cpu, addr, kind, mmu_idx, mode, walk);
+    return walk_tables(cpu, addr, kind, mmu_idx, mode, walk, rec);
 }
 
 bool riscv_walk(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu_idx, bool debug,
                 RiscvWalk *walk) {
-    return walk_any(cpu, addr, kind, mmu_idx, debug ? WALK_DEBUG : WALK_ACCESS, walk);
+    return walk_any(cpu, addr, kind, mmu_idx, debug ? WALK_DEBUG : WALK_ACCESS, walk,
+                    NULL);
 }
 
 unsigned riscv_fetch_mmu_idx(const CPUState *cs) {
@@ -543,9 +625,10 @@ bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind,
     tlb->walks++;
     RiscvWalk walk;
     Page page;
-    bool ok = walk_any(cpu, addr, kind, mmu_idx, probe ? WALK_PROBE : WALK_ACCESS, &walk);
+    bool ok =
+        walk_any(cpu, addr, kind, mmu_idx, probe ? WALK_PROBE : WALK_ACCESS, &walk, NULL);
     if (ok && !page_attributes(cpu, addr, size, kind, mmu_idx, &walk, &page)) {
-        ok = walk_access_fault(&walk, kind);
+        ok = walk_access_fault(&walk, kind, WALK_PMP_DENIED);
     }
     if (!ok) {
         if (!probe) {
@@ -562,4 +645,82 @@ bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind,
     }
     enter_first(cpu, addr, kind, mmu_idx, &page);
     return true;
+}
+
+/* --- explaining it ------------------------------------------------------------------- */
+static void record_result(RiscvWalkRecord *rec, const RiscvWalk *walk, vaddr addr) {
+    rec->translated = true;
+    rec->phys = walk->phys | (addr & PAGE_OFFSET_MASK);
+    rec->prot = walk->prot;
+    rec->page_bits = walk->page_bits;
+    rec->global = walk->global;
+}
+
+static bool record_verdict(RiscvWalkRecord *rec, bool ok, const RiscvWalk *walk) {
+    rec->ok = ok;
+    rec->reason = ok ? WALK_ALLOWED : (RiscvWalkReason)walk->reason;
+    rec->fault = ok ? 0 : walk->fault;
+    RiscvWalkStep *last = rec->count ? &rec->step[rec->count - 1] : NULL;
+    if (!rec->pmp_asked && last && last->reason == WALK_ALLOWED) {
+        last->reason = rec->reason; /* the leaf's rights */
+    }
+    if (last && rec->reason == WALK_NO_LEAF) {
+        last->reason = WALK_NO_LEAF;
+    }
+    return ok;
+}
+
+static void record_begin(const RiscvCPU *cpu, vaddr addr, unsigned mmu_idx,
+                         RiscvWalkRecord *rec) {
+    Paging paging;
+    *rec = (RiscvWalkRecord){.paged = !is_bare(cpu, mmu_idx)};
+    if (rec->paged) {
+        paging_of(cpu, addr, &paging);
+        rec->levels = paging.levels;
+        rec->index_bits = paging.index_bits;
+        rec->root = paging.root;
+    }
+}
+
+bool riscv_explain(RiscvCPU *cpu, vaddr addr, unsigned size, AccessKind kind,
+                   unsigned mmu_idx, RiscvWalkRecord *rec) {
+    RiscvWalk walk;
+    Page page;
+    record_begin(cpu, addr, mmu_idx, rec);
+    if (!walk_any(cpu, addr, kind, mmu_idx, WALK_EXPLAIN, &walk, rec)) {
+        return record_verdict(rec, false, &walk);
+    }
+    record_result(rec, &walk, addr);
+    bool ok = page_attributes(cpu, addr, size, kind, mmu_idx, &walk, &page);
+    bool machine = mmu_idx == MMU_M;
+    rec->pmp_asked = true;
+    rec->pmp_prot = cpu->mmu.pmp_prot[machine];
+    rec->pmp_entry = cpu->mmu.pmp_entry[machine];
+    if (!ok) {
+        walk_access_fault(&walk, kind, WALK_PMP_DENIED);
+    } else if (!address_space_find(cpu->parent.as, rec->phys)) {
+        ok = walk_access_fault(&walk, kind, WALK_NOTHING_THERE); /* the bus error */
+    } else {
+        rec->prot &= rec->pmp_prot;
+    }
+    return record_verdict(rec, ok, &walk);
+}
+
+bool riscv_explain_mapping(RiscvCPU *cpu, vaddr addr, RiscvWalkRecord *rec) {
+    RiscvWalk walk;
+    record_begin(cpu, addr, MMU_S, rec);
+    bool ok = walk_any(cpu, addr, ACCESS_LOAD, MMU_S, WALK_DEBUG, &walk, rec);
+    if (ok) {
+        record_result(rec, &walk, addr);
+    }
+    return record_verdict(rec, ok, &walk);
+}
+
+RiscvStamp riscv_stamp_read(const RiscvCPU *cpu, uint64_t stamp, unsigned mmu_idx) {
+    Stamps now = stamps_now(cpu, mmu_idx);
+    return (RiscvStamp){.paged = stamp & STAMP_PAGED,
+                        .global = stamp & STAMP_GLOBAL,
+                        .mxr = stamp & STAMP_MXR,
+                        .live = stamp == now.own || stamp == now.global,
+                        .asid = stamp & SATP64_ASID_MASK};
 }

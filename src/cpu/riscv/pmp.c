@@ -85,6 +85,7 @@ static void pmp_search(RiscvCPU *cpu, hwaddr addr, bool machine) {
     const RiscvEnv *env = &cpu->env;
     hwaddr low = 0, high = UINT64_MAX;
     unsigned prot = machine ? PROT_R | PROT_W | PROT_X : 0; /* if no entry matches */
+    int entry = -1;
     for (unsigned i = 0; i < RISCV_PMP_COUNT; i++) {
         hwaddr first = env->pmp_first[i], last = env->pmp_last[i];
         if (first > last) {
@@ -97,6 +98,7 @@ static void pmp_search(RiscvCPU *cpu, hwaddr addr, bool machine) {
         } else {
             low = first > low ? first : low;
             high = last < high ? last : high;
+            entry = (int)i;
             if (!machine || env->pmpcfg[i] & PMP_L) {
                 prot = env->pmpcfg[i] & (PROT_R | PROT_W | PROT_X);
             }
@@ -106,6 +108,7 @@ static void pmp_search(RiscvCPU *cpu, hwaddr addr, bool machine) {
     cpu->mmu.pmp_first[machine] = low;
     cpu->mmu.pmp_last[machine] = high;
     cpu->mmu.pmp_prot[machine] = (uint8_t)prot;
+    cpu->mmu.pmp_entry[machine] = (int8_t)entry;
 }
 
 unsigned riscv_pmp_check(RiscvCPU *cpu, hwaddr addr, unsigned size, unsigned priv,

@@ -103,7 +103,7 @@ void riscv_update_flags(RiscvCPU *cpu) {
 }
 
 /* --- entering a handler ------------------------------------------------------------- */
-static const char *cause_name(uint64_t cause) {
+const char *riscv_cause_name(uint64_t cause) {
     static const char *const exceptions[] = {
         "misaligned fetch", "fetch access fault", "illegal instruction",
         "breakpoint",       "misaligned load",    "load access fault",
@@ -139,8 +139,9 @@ static void log_trap(const RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr e
         cpu->parent.log, LOG_INT,
         "trap: hart:%u, %s, cause:%u (%s), epc:0x%llx, tval:0x%llx, from:%u, to:%c\n",
         cpu->parent.index, is_interrupt(cause) ? "interrupt" : "exception",
-        (unsigned)(cause & CAUSE_CODE_MASK), cause_name(cause), (unsigned long long)epc,
-        (unsigned long long)tval, (unsigned)cpu->env.priv, to_s ? 'S' : 'M');
+        (unsigned)(cause & CAUSE_CODE_MASK), riscv_cause_name(cause),
+        (unsigned long long)epc, (unsigned long long)tval, (unsigned)cpu->env.priv,
+        to_s ? 'S' : 'M');
 }
 
 static void trap_to_s(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
