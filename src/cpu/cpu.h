@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cpu/debug.h"
 #include "mem/memory.h"
 #include "tcg/ir.h"
 #include "tcg/tb.h"
@@ -69,6 +70,9 @@ struct CpuClass {
     bool (*has_work)(const CPUState *cpu);
     /* Called when a TLB_WATCH page is hit: true if an exception was delivered instead. */
     bool (*check_watch)(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind);
+    /* debug.one_insn or debug.one_block changed: recomputes tcg.jump_tag.flags. Threads: own, or
+     * any while parked. */
+    void (*debug_changed)(CPUState *cpu);
     void (*reset)(CPUState *cpu);
     void (*dump)(const CPUState *cpu, FILE *out);
     /* One instruction as text; returns its length in bytes (0: not enough bytes). Threads: any. */
@@ -101,7 +105,6 @@ struct CPUState {
     IrContext *ir; /* this vCPU's translator */
     /* own thread */
     bool halted; /* waits for an interrupt */
-    bool single_step;
     /* group->work_lock */
     CpuWork *work_first, **work_last;
     bool stopped;        /* parked: not inside guest code, until resumed */
@@ -117,11 +120,11 @@ struct CPUState {
     uint32_t
         fetch_sequence[2]; /* CodePage.sequence of the pages of the block being made */
     unsigned idle_spins;   /* wfi that returned at once since an interrupt was taken */
-    bool debug_stop;       /* stopped at a break point or step, until resumed */
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
     uint64_t
         tlb_epoch; /* grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
-    TcgCpu tcg; /* last: env follows */
+    CpuDebug debug; /* own thread, or while parked */
+    TcgCpu tcg;     /* last: env follows */
 };
 
 static inline void *cpu_env(CPUState *cpu) {

@@ -176,10 +176,24 @@ static bool between_blocks(CPUState *cpu) {
                        0, 0);
         }
     }
+    if (__builtin_expect(cpu->debug.busy, 0)) {
+        return debug_before_block(cpu);
+    }
     if (cpu->cls->take_interrupt(cpu)) {
         cpu->idle_spins = 0;
     }
     return true;
+}
+
+/* A block returned, or could not be fetched (LOOKUP). True: the debugger wants a stop. */
+static bool wants_stop(CPUState *cpu, TbExit why) {
+    if (__builtin_expect(!cpu->debug.busy && why != TB_EXIT_DEBUG, 1)) {
+        return false;
+    }
+    /* LOOKUP at the same pc: the block was killed just before it was entered. */
+    bool executed = why != TB_EXIT_REQUEST &&
+                    !(why == TB_EXIT_LOOKUP && cpu->cls->get_pc(cpu) == cpu->debug.pc);
+    return debug_after_block(cpu, executed, why == TB_EXIT_DEBUG);
 }
 
 /* A vCPU waits for an interrupt. One that is pending but masked ends the wait at once (RISC-V
@@ -221,6 +235,9 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         TranslationBlock *tb = enter_next_block(cpu);
         if (!tb) {
             last.tb = NULL;
+            if (wants_stop(cpu, TB_EXIT_LOOKUP)) {
+                return;
+            }
             continue;
         }
         chain(cpu, &last, tb);
@@ -238,8 +255,8 @@ void cpu_run(CPUState *cpu, unsigned budget) {
         cpu_code_leave(cpu);
         if (why == TB_EXIT_HALT) {
             halt(cpu);
-        } else if (why == TB_EXIT_DEBUG) {
-            cpu->debug_stop = true;
+        }
+        if (wants_stop(cpu, why)) {
             return;
         }
         if (g->single) {
@@ -298,6 +315,7 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
     cpu->group = group;
     cpu->index = group->count;
     cpu->as = group->as;
+    cpu->debug.points = &group->debug;
     cpu->log = log;
     cpu->clock = clock;
     cpu->work_last = &cpu->work_first;

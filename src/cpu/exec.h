@@ -47,7 +47,8 @@ struct CpuGroup {
     unsigned turn, turn_count; /* atomic: whose turn, and how many turns were ended */
     /* mark_lock: pages become code pages one at a time, see lookup.c */
     pthread_mutex_t mark_lock;
-    bool marking; /* atomic */
+    bool marking;     /* atomic */
+    GroupDebug debug; /* break and watch points, see debug.h */
     /* fixed */
     const Backend *backend;
     uint64_t tb_size;
@@ -68,6 +69,8 @@ bool cpu_group_start(CpuGroup *group, Error **errp); /* threads begin to run */
  * resume. Threads: any but a vCPU's, without the machine lock; several at a time. */
 void cpu_group_stop(CpuGroup *group);
 void cpu_group_resume(CpuGroup *group);
+/* As stop, but does not wait. Locks: work_lock held. Threads: any. */
+void cpu_group_hold_locked(CpuGroup *group);
 void cpu_group_quit(CpuGroup *group); /* ends and joins the threads */
 void cpu_group_lock(CpuGroup *group); /* the machine lock (recursive) */
 void cpu_group_unlock(CpuGroup *group);

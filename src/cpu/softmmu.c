@@ -187,6 +187,17 @@ typedef struct Place {
     uint64_t tag;
 } Place;
 
+/* An access to a watched page. True: it does not happen, for the guest's own watch point (an
+ * exception was delivered) or for the debugger's (it will be tried again). */
+static bool is_watched(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
+                       AccessKind kind) {
+    const uint8_t *host = (const uint8_t *)(uintptr_t)(addr + place->e->addend);
+    return cpu->cls->check_watch(cpu, addr, size, kind) ||
+           debug_check_watch(cpu, addr, size,
+                             kind == ACCESS_STORE ? DEBUG_WRITE : DEBUG_READ,
+                             place->tag & TLB_MMIO ? NULL : host);
+}
+
 /* All of an access that may fault but for the bus. False: exception. */
 static bool find_place(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
                        unsigned mmu_idx, Place *place) {
@@ -194,7 +205,7 @@ static bool find_place(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind
     if (!place->e) {
         return false;
     }
-    return !((place->tag & TLB_WATCH) && cpu->cls->check_watch(cpu, addr, size, kind));
+    return !((place->tag & TLB_WATCH) && is_watched(cpu, place, addr, size, kind));
 }
 
 static void trace_mmio(CPUState *cpu, TraceKind kind, hwaddr phys, unsigned size,
@@ -433,7 +444,7 @@ bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t valu
         return false;
     }
     if ((place.tag & TLB_WATCH) &&
-        cpu->cls->check_watch(cpu, addr, size, ACCESS_LOAD)) { /* it is a load, too */
+        is_watched(cpu, &place, addr, size, ACCESS_LOAD)) { /* it is a load, too */
         return false;
     }
     uint64_t raw;

@@ -17,9 +17,9 @@
 enum { ENTRIES_PER_RUN = 1 << 20 };
 #define TURN_NS 1000000 /* of thread=single, and how often its ticker looks */
 
-/* Not parked for the debugger, and not halted with nothing to do. */
+/* Not held by the debugger, and not halted with nothing to do. */
 static bool can_run(const CPUState *cpu) {
-    return !cpu->debug_stop &&
+    return cpu->debug.run != DEBUG_HOLD &&
            (__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_SEQ_CST) || !cpu->halted ||
             cpu->cls->has_work(cpu));
 }
@@ -35,7 +35,7 @@ static bool wait_for_work(CPUState *cpu) {
             go = false;
             break;
         }
-        if (g->stop_request || cpu->debug_stop) {
+        if (g->stop_request) {
             if (!cpu->stopped) {
                 cpu->stopped = true;
                 pthread_cond_broadcast(&g->changed);
@@ -124,10 +124,16 @@ static bool wait_for_work_single(CpuGroup *g) {
 
 static void *single_thread(void *arg) {
     CpuGroup *g = arg;
+    unsigned next =
+        0; /* also after a stop, so that one that stops all does not starve others */
     while (wait_for_work_single(g)) {
-        for (unsigned i = 0; i < g->count; i++) {
-            CPUState *cpu = g->cpu[i];
-            __atomic_store_n(&g->turn, i, __ATOMIC_RELAXED);
+        for (unsigned n = 0; n < g->count; n++) {
+            if (__atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE)) {
+                break;
+            }
+            CPUState *cpu = g->cpu[next];
+            __atomic_store_n(&g->turn, next, __ATOMIC_RELAXED);
+            next = (next + 1) % g->count;
             /* A turn ends when turn_count moves: its end kicks, so generated code returns. */
             if (can_run(cpu)) {
                 cpu_run(cpu, ENTRIES_PER_RUN);
@@ -225,10 +231,14 @@ static bool all_stopped_locked(const CpuGroup *g) {
     return true;
 }
 
-void cpu_group_stop(CpuGroup *g) {
-    pthread_mutex_lock(&g->work_lock);
+void cpu_group_hold_locked(CpuGroup *g) {
     __atomic_add_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST);
     wake_all_locked(g);
+}
+
+void cpu_group_stop(CpuGroup *g) {
+    pthread_mutex_lock(&g->work_lock);
+    cpu_group_hold_locked(g);
     while (!all_stopped_locked(g)) {
         pthread_cond_wait(&g->changed, &g->work_lock);
     }
@@ -239,9 +249,6 @@ void cpu_group_resume(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
     assert(g->stop_request > 0);
     if (__atomic_sub_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST) == 0) {
-        for (unsigned i = 0; i < g->count; i++) {
-            g->cpu[i]->debug_stop = false;
-        }
         wake_all_locked(g);
     }
     pthread_mutex_unlock(&g->work_lock);
@@ -259,8 +266,7 @@ static void join(CpuGroup *g, pthread_t thread, bool *started) {
 void cpu_group_quit(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
     g->quit = true;
-    __atomic_add_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST);
-    wake_all_locked(g);
+    cpu_group_hold_locked(g);
     pthread_mutex_unlock(&g->work_lock);
     for (unsigned i = 0; i < g->count; i++) {
         join(g, g->cpu[i]->thread, &g->cpu[i]->thread_started);

@@ -295,6 +295,18 @@ void tb_cache_flush(TbCache *tc, TbDeath cause) {
     pthread_mutex_unlock(&tc->lock);
 }
 
+void tb_cache_kill_pc(TbCache *tc, vaddr pc, TbDeath cause) {
+    pthread_mutex_lock(&tc->lock);
+    for (unsigned i = 0; i < TB_REGIONS; i++) {
+        for (TranslationBlock *tb = tc->region[i].first; tb; tb = tb->region_next) {
+            if (!tb->death && pc - tb->pc < tb->size) {
+                tb_die(tc, tb, cause);
+            }
+        }
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
 /* --- regions and blocks ------------------------------------------------------------------------ */
 
 bool tb_cache_next_is_empty_locked(const TbCache *tc) {

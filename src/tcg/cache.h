@@ -111,6 +111,9 @@ bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDea
 void tb_cache_invalidate_range(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause);
 /* Kills everything. Locks: takes lock. */
 void tb_cache_flush(TbCache *tc, TbDeath cause);
+/* Kills the blocks that hold the instruction at a virtual address, in whatever address space. Locks:
+ * takes lock. Cost: a look at every block. */
+void tb_cache_kill_pc(TbCache *tc, vaddr pc, TbDeath cause);
 /* The hottest blocks, alive or dead, of those that were not evicted, and what became of the rest; for
  * -d profile. Locks: takes lock. */
 void tb_cache_print_profile(TbCache *tc, FILE *out);

@@ -180,6 +180,10 @@ static void riscv_set_pc(CPUState *cs, vaddr pc) {
     riscv_cpu(cs)->env.pc = pc;
 }
 
+static void riscv_debug_changed(CPUState *cs) {
+    riscv_update_flags(riscv_cpu(cs));
+}
+
 static bool riscv_wants_alignment(const CPUState *cs) {
     return !((const RiscvCPU *)cs)->cfg.misaligned;
 }
@@ -200,6 +204,7 @@ const CpuClass riscv_cpu_class = {
     .take_interrupt = riscv_take_interrupt,
     .has_work = riscv_has_work,
     .check_watch = riscv_trigger_check,
+    .debug_changed = riscv_debug_changed,
     .reset = riscv_cpu_reset,
     .dump = riscv_cpu_dump,
     .disassemble = riscv_disassemble,

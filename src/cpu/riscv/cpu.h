@@ -38,7 +38,9 @@ enum {
     TBF_PAGED = 1 << 8, /* fetches are translated: chains may not leave the page */
     TBF_TRIGGERS =
         1 << 9, /* an execute trigger is armed: one instruction a block, checked */
-    TBF_STEP = 1 << 10, /* single step */
+    TBF_STEP = 1 << 10,  /* single step */
+    TBF_BLOCK = 1 << 20, /* leave after the block */
+    TBF_TO_DEBUGGER = TBF_STEP | TBF_BLOCK,
     TBF_TVM = 1 << 11,
     TBF_TW = 1 << 12,
     TBF_TSR = 1 << 13,

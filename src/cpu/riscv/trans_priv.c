@@ -31,7 +31,7 @@ static unsigned priv_of(const DisasContext *ctx) {
  * changed. */
 static void end_after_change(DisasContext *ctx) {
     vaddr pc = code_address(ctx, ctx->next_pc);
-    if (ctx->flags & TBF_STEP) {
+    if (ctx->flags & TBF_TO_DEBUGGER) {
         riscv_end_exit(ctx, pc, TB_EXIT_STATE);
         return;
     }

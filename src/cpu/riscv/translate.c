@@ -102,7 +102,7 @@ static bool same_page(vaddr a, vaddr b) {
 }
 
 void riscv_end_exit_pc_stored(DisasContext *ctx, TbExit reason) {
-    ir_exit_tb(ctx->ir, ctx->flags & TBF_STEP ? TB_EXIT_DEBUG : reason);
+    ir_exit_tb(ctx->ir, ctx->flags & TBF_TO_DEBUGGER ? TB_EXIT_DEBUG : reason);
     ctx->done = true;
 }
 
@@ -116,7 +116,7 @@ void riscv_end_goto(DisasContext *ctx, vaddr pc) {
     bool remappable = (ctx->flags & TBF_PAGED) && !same_page(pc, ctx->tb->pc);
     /* An instruction there may reach into a page that can be remapped: never chained to. */
     remappable |= (pc & PAGE_OFFSET_MASK) == PAGE_SIZE - 2;
-    if (ctx->flags & TBF_STEP) {
+    if (ctx->flags & TBF_TO_DEBUGGER) {
         riscv_end_exit(ctx, pc, TB_EXIT_DEBUG);
     } else if (remappable || ctx->slots == TB_MAX_SLOTS) {
         ir_goto_pc(ctx->ir, pc);
@@ -127,7 +127,7 @@ void riscv_end_goto(DisasContext *ctx, vaddr pc) {
 }
 
 void riscv_end_goto_ptr(DisasContext *ctx, TempId pc) {
-    if (ctx->flags & TBF_STEP) {
+    if (ctx->flags & TBF_TO_DEBUGGER) {
         env_store_u64(ctx, pc, ENV_OFFSET(pc));
         riscv_end_exit_pc_stored(ctx, TB_EXIT_DEBUG);
     } else {
@@ -235,6 +235,15 @@ static void translate_insn(DisasContext *ctx) {
     ctx->pc = ctx->next_pc;
 }
 
+/* A block of no instruction, for a break point. */
+static void translate_break(DisasContext *ctx) {
+    enum { LEAST_INSN_BYTES = 2 };
+    ir_insn_start(ctx->ir, ctx->pc);
+    ir_insn_length(ctx->ir, LEAST_INSN_BYTES);
+    ctx->tb->size = LEAST_INSN_BYTES;
+    riscv_end_exit(ctx, ctx->pc, TB_EXIT_DEBUG);
+}
+
 bool riscv_translate(CPUState *cpu, IrContext *ir, TranslationBlock *tb,
                      unsigned max_insns) {
     RiscvCPU *rcpu = riscv_cpu(cpu);
@@ -254,8 +263,14 @@ bool riscv_translate(CPUState *cpu, IrContext *ir, TranslationBlock *tb,
     }
     tb->insns = 0;
     tb->size = 0;
+    if (!(tb->flags & TBF_TO_DEBUGGER) && debug_find_break(cpu->debug.points, tb->pc)) {
+        translate_break(&ctx);
+        return true;
+    }
     do {
-        bool more = tb->insns < max_insns && same_page(ctx.pc, tb->pc) && ir_has_room(ir);
+        bool more = tb->insns < max_insns && same_page(ctx.pc, tb->pc) &&
+                    ir_has_room(ir) &&
+                    !(tb->insns && debug_find_break(cpu->debug.points, ctx.pc));
         if (more && fetch_insn(&ctx)) {
             join_forward(&ctx);
             translate_insn(&ctx);

@@ -58,7 +58,8 @@ static uint32_t flags_of_priv(const RiscvCPU *cpu, unsigned priv) {
     uint32_t flags = priv << TBF_PRIV_SHIFT | cbo_flags(cpu, priv) << TBF_CBO_SHIFT;
     flags |= counters_open(cpu, priv) ? TBF_CSR_COUNTERS : 0;
     flags |= cpu->cfg.misaligned ? 0 : TBF_ALIGN;
-    flags |= cpu->parent.single_step ? TBF_STEP : 0;
+    flags |= cpu->parent.debug.one_insn ? TBF_STEP : 0;
+    flags |= cpu->parent.debug.one_block ? TBF_BLOCK : 0;
     flags |= env->triggers_armed & 1u << ACCESS_FETCH ? TBF_TRIGGERS : 0;
     /* Rights to run the next page may be withdrawn by PMP as well as by page tables. */
     bool checked = priv == PRV_M ? env->pmp_locked : paging_on(cpu) || env->pmp_active;
@@ -210,6 +211,9 @@ void riscv_enter_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
     cpu->interrupts_taken[cause & CAUSE_CODE_MASK] += is_interrupt(cause);
     trace_trap(cpu, cause, tval, epc, from);
     riscv_switch_flags(cpu);
+    if (__builtin_expect(cpu->parent.debug.busy, 0)) {
+        debug_note_trap(&cpu->parent);
+    }
 }
 
 void riscv_raise(RiscvCPU *cpu, RiscvCause cause, uint64_t tval) {

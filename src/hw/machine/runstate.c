@@ -116,10 +116,22 @@ static void stop_locked(Machine *m, RunState why) {
         }
         return;
     }
+    if (why == RUN_DEBUG && !debug_is_claimed(m->cpus)) {
+        return; /* somebody was told of it meanwhile */
+    }
     hold_locked(m);
     set_time_running(m, false);
+    machine_lock(m);
+    bool debug = debug_take_stop(m->cpus, &m->run.debug_stop);
+    machine_unlock(m);
+    if (!debug) {
+        m->run.debug_stop = (DebugStop){.reason = DEBUG_NONE};
+    } else if (why == RUN_PAUSED) {
+        why = RUN_DEBUG;
+    }
     set_state_locked(m, why);
-    tell_locked(m, (MachineEvent){.kind = MEV_STOP});
+    tell_locked(
+        m, (MachineEvent){.kind = MEV_STOP, .stop = debug ? &m->run.debug_stop : NULL});
 }
 
 void machine_stop(Machine *m, RunState why) {
@@ -145,21 +157,34 @@ static bool may_go_on(const Machine *m, Error **errp) {
     return true;
 }
 
+/* A vCPU claimed a stop. */
+static void debug_stopped(void *opaque) {
+    machine_request_stop(opaque, RUN_DEBUG);
+}
+
 /* Makes the vCPUs' threads, held. */
 static bool start_locked(Machine *m, Error **errp) {
     hold_locked(m);
+    m->cpus->debug.notify = debug_stopped;
+    m->cpus->debug.notify_opaque = m;
     bool ok = m->cpus->started || cpu_group_start(m->cpus, errp);
     m->run.ended = !ok;
     return ok;
 }
 
-static bool cont_locked(Machine *m, Error **errp) {
+static bool cont_locked(Machine *m, const DebugPlan *plan, Error **errp) {
     if (m->run.state == RUN_RUNNING) {
-        return true;
+        if (plan) {
+            error_set(errp, "the machine runs; stop it first");
+        }
+        return !plan;
     }
     if (!may_go_on(m, errp) || !start_locked(m, errp)) {
         return false;
     }
+    machine_lock(m);
+    debug_go(m->cpus, plan);
+    machine_unlock(m);
     set_time_running(m, true);
     set_state_locked(m, RUN_RUNNING);
     tell_locked(m, (MachineEvent){.kind = MEV_RESUME});
@@ -170,9 +195,23 @@ static bool cont_locked(Machine *m, Error **errp) {
 
 bool machine_cont(Machine *m, Error **errp) {
     run_lock(m);
-    bool ok = cont_locked(m, errp);
+    bool ok = cont_locked(m, NULL, errp);
     run_unlock(m);
     return ok;
+}
+
+bool machine_debug_cont(Machine *m, const DebugPlan *plan, Error **errp) {
+    run_lock(m);
+    bool ok = cont_locked(m, plan, errp);
+    run_unlock(m);
+    return ok;
+}
+
+DebugStop machine_debug_stop(Machine *m) {
+    run_lock(m);
+    DebugStop stop = m->run.debug_stop;
+    run_unlock(m);
+    return stop;
 }
 
 void machine_pause(Machine *m) {
@@ -234,6 +273,8 @@ bool runstate_reset(Machine *m, Error **errp) {
         set_time_running(m, false);
     }
     machine_lock(m);
+    debug_take_stop(m->cpus, &m->run.debug_stop);
+    m->run.debug_stop = (DebugStop){.reason = DEBUG_NONE};
     bool ok = run_reset_locked(m, errp);
     machine_unlock(m);
     if (running) {

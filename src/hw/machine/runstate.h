@@ -74,10 +74,10 @@ typedef struct RunControl {
     pthread_mutex_t lock; /* the run lock: one change of state at a time */
     pthread_cond_t changed;
     /* lock */
-    RunState state; /* atomic: read by anybody */
-    bool holding;   /* the stop holds the vCPUs; PRELAUNCH at the start does not */
-    bool ended;     /* machine_run() is over: nothing runs any more */
-    DebugStop debug_stop;
+    RunState state;       /* atomic: read by anybody */
+    bool holding;         /* the stop holds the vCPUs; PRELAUNCH at the start does not */
+    bool ended;           /* machine_run() is over: nothing runs any more */
+    DebugStop debug_stop; /* of the last stop */
     MachineListener *first_listener;
 } RunControl;
 
@@ -85,11 +85,15 @@ RunState machine_run_state(const Machine *m);
 /* "running", "paused", ...: QMP's words. */
 const char *machine_run_state_name(RunState state);
 /* Parks the vCPUs and stops time. A machine that is stopped already just gets the new
- * reason, but RUN_DEBUG. */
+ * reason. RUN_DEBUG is what a stop becomes that a vCPU asked for by debug_claim(). */
 void machine_stop(Machine *m, RunState why);
 /* Lets the guest go on; true if it ran already. Errors: RUN_SHUTDOWN, RUN_RESTORE (whoever
  * restores ends that by machine_stop(RUN_PAUSED)), the machine has ended. */
 bool machine_cont(Machine *m, Error **errp);
+/* The same with a plan for each vCPU; which may end in a stop. Errors: it runs already. */
+bool machine_debug_cont(Machine *m, const DebugPlan *plan, Error **errp);
+/* Why the machine stopped the last time; DEBUG_NONE: not for a debugger. */
+DebugStop machine_debug_stop(Machine *m);
 /* Asks the main loop for machine_stop(). Threads: any, also vCPUs under the machine lock. */
 void machine_request_stop(Machine *m, RunState why);
 /* Tells the listeners that the user pressed the power button. Threads: as stop. */
@@ -102,6 +106,15 @@ void machine_unpause(Machine *m);
 /* Waits until the machine does not run. False: the time is over. Threads: as stop, but not
  * the main loop's. */
 bool machine_wait_stopped(Machine *m, unsigned timeout_ms);
+
+/* Break and watch points, as in cpu/debug.h; the vCPUs are paused for it. Threads: as stop. */
+unsigned machine_add_break(Machine *m, DebugOwner owner, vaddr pc, Error **errp);
+unsigned machine_add_watch(Machine *m, DebugOwner owner, vaddr addr, uint64_t len,
+                           unsigned access, Error **errp);
+bool machine_remove_point(Machine *m, DebugOwner owner, unsigned id);
+void machine_remove_points(Machine *m, DebugOwner owner);
+/* Copies at most max points; returns how many there are. */
+unsigned machine_list_points(Machine *m, DebugPoint *out, unsigned max);
 
 /* The listener's memory is the caller's. After removal it is not called any more. Threads:
  * as stop. */

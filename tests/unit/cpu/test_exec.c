@@ -243,13 +243,13 @@ static void single_step_stops_after_each_instruction(void **state) {
     h->cpu->env.gpr[A0] = 0;
     h->cpu->env.pc = RAM_BASE;
     cpu->halted = false;
-    cpu->single_step = true;
-    riscv_update_flags(h->cpu);
     static const struct { unsigned pc, a0; } steps[] = {{4, 1}, {8, 2}, {16, 2}, {20, 3}};
     for (unsigned i = 0; i < 4; i++) {
-        cpu->debug_stop = false;
+        DebugStop stop;
+        debug_go(h->group, &(DebugPlan){.run = {DEBUG_RUN_STEP}});
         cpu_run(cpu, ENOUGH);
-        assert_true(cpu->debug_stop);
+        assert_true(debug_take_stop(h->group, &stop));
+        assert_int_equal(stop.reason, DEBUG_STEP);
         assert_int_equal(h->cpu->env.pc, RAM_BASE + steps[i].pc);
         assert_int_equal(h->cpu->env.gpr[A0], steps[i].a0);
     }
