@@ -151,6 +151,7 @@ void trace_stats(const Trace *t, TraceStats *stats) {
                    load(&t->last_addr)},
         .first = oldest(t, head),
         .next = head,
+        .overwritten = oldest(t, head) - load(&t->begin),
         .collisions = load(&t->collisions),
     };
     for (unsigned k = 0; k < TRACE_KIND_COUNT; k++) {

@@ -71,6 +71,7 @@ typedef struct TraceStats {
     uint64_t capacity;
     TraceFilter filter;
     uint64_t first, next; /* events that can be read: [first, next) */
+    uint64_t overwritten; /* since the start */
     uint64_t collisions;  /* given up by a writer, see Invariants */
     uint64_t count[TRACE_KIND_COUNT];
 } TraceStats;

@@ -344,6 +344,7 @@ bool plic_context_info(const Device *dev, unsigned context, unsigned source,
     *info = (PlicContext){
         .enabled = source <= PLIC_SOURCES && get_bit(s->enable[context], source),
         .threshold = s->threshold[context],
+        .line = s->line[context],
         .best = best,
         .output = best && s->priority[best] > s->threshold[context],
     };

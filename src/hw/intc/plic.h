@@ -30,7 +30,8 @@ typedef struct PlicContext {
     bool enabled; /* the source, here */
     uint32_t threshold;
     unsigned best; /* the source a claim would return, 0: none */
-    bool output;   /* the line to the hart */
+    bool output;   /* the line to the hart ... */
+    IrqLine line;  /* ... which leads here */
 } PlicContext;
 
 /* False: there is no such source or context. */

@@ -207,6 +207,32 @@ void virtqueue_rewind(VirtQueue *vq, unsigned count);
 /* Asks the driver to notify us about new chains, or not to bother. */
 void virtqueue_set_notification(VirtQueue *vq, bool on);
 
+/* --- looking at a queue from outside: changes nothing, believes nothing ------------------ */
+
+/* What lies in the rings, as far as they can be read. */
+typedef struct VirtQueueInfo {
+    bool in_ram; /* the rings are aligned and in RAM; else the rest is zero */
+    uint16_t avail_flags, avail_idx, used_event;
+    uint16_t used_flags, used_idx, avail_event;
+} VirtQueueInfo;
+
+typedef struct VirtDescInfo {
+    uint16_t index; /* in its table */
+    bool indirect;  /* the table is an indirect one */
+    uint64_t addr;
+    uint32_t len;
+    bool next, write, table; /* its flags */
+} VirtDescInfo;
+
+VirtQueueInfo virtqueue_look(const VirtQueue *vq);
+/* Follows the chain in entry `avail` of the available ring: its descriptors, at most `max`.
+ * *problem: what is wrong with it, or NULL. Returns how many there are. */
+unsigned virtqueue_look_chain(const VirtQueue *vq, uint16_t avail, VirtDescInfo *descs,
+                              unsigned max, const char **problem);
+/* Entry `used` of the used ring. */
+bool virtqueue_look_used(const VirtQueue *vq, uint16_t used, uint32_t *id,
+                         uint32_t *written);
+
 /* Handles one chain: returns the bytes written to elem->in, or VIRTQUEUE_LATER to
  * leave it where it is (the device calls virtqueue_process() again when it can go on). */
 typedef int64_t VirtQueueFn(VirtIODevice *vdev, VirtQueue *vq, VirtQueueElement *elem);

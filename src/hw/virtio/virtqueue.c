@@ -103,8 +103,8 @@ static uint64_t used_bytes(const VirtQueue *vq) {
 }
 
 /* Guest RAM [addr, addr + len) as one host pointer, or NULL. */
-static uint8_t *map_whole(VirtQueue *vq, uint64_t addr, uint64_t len, unsigned align,
-                          bool is_write) {
+static uint8_t *map_whole(const VirtQueue *vq, uint64_t addr, uint64_t len,
+                          unsigned align, bool is_write) {
     if (addr % align != 0) {
         return NULL;
     }
@@ -333,6 +333,94 @@ void virtqueue_set_notification(VirtQueue *vq, bool on) {
     if (on) { /* our wish before we look at avail.idx again */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
+}
+
+/* --- looking on --------------------------------------------------------------------- */
+
+/* The rings as host pointers, all or none. */
+static bool look_map(const VirtQueue *vq, VirtQueueView *view) {
+    if (!vq->ready || vq->num == 0 || vq->num > VIRTQUEUE_MAX_SIZE) {
+        return false;
+    }
+    view->desc =
+        map_whole(vq, vq->desc_addr, (uint64_t)vq->num * DESC_SIZE, DESC_ALIGN, false);
+    view->avail = map_whole(vq, vq->avail_addr, avail_bytes(vq), AVAIL_ALIGN, false);
+    view->used = map_whole(vq, vq->used_addr, used_bytes(vq), USED_ALIGN, false);
+    return view->desc != NULL && view->avail != NULL && view->used != NULL;
+}
+
+VirtQueueInfo virtqueue_look(const VirtQueue *vq) {
+    VirtQueue seen = *vq;
+    VirtQueueInfo info = {0};
+    if (look_map(vq, &seen.view)) {
+        info.in_ram = true;
+        info.avail_flags = load_u16(seen.view.avail);
+        info.avail_idx = load_u16(seen.view.avail + RING_IDX);
+        info.used_event = load_u16(used_event(&seen));
+        info.used_flags = load_u16(seen.view.used);
+        info.used_idx = load_u16(seen.view.used + RING_IDX);
+        info.avail_event = load_u16(avail_event(&seen));
+    }
+    return info;
+}
+
+unsigned virtqueue_look_chain(const VirtQueue *vq, uint16_t avail, VirtDescInfo *descs,
+                              unsigned max, const char **problem) {
+    VirtQueueView view;
+    *problem = "the rings are not in RAM";
+    if (!look_map(vq, &view)) {
+        return 0;
+    }
+    const uint8_t *table = view.desc;
+    unsigned size = vq->num, n = 0;
+    unsigned i = load_u16(view.avail + RING_ENTRIES + AVAIL_ENTRY * (avail % vq->num));
+    bool indirect = false;
+    while (n < max) {
+        *problem = "a descriptor is beyond its table";
+        if (i >= size) {
+            return n;
+        }
+        VirtDesc d = load_desc(table, i);
+        descs[n++] = (VirtDescInfo){
+            .index = (uint16_t)i,
+            .indirect = indirect,
+            .addr = d.addr,
+            .len = d.len,
+            .next = d.flags & DESC_F_NEXT,
+            .write = d.flags & DESC_F_WRITE,
+            .table = d.flags & DESC_F_INDIRECT,
+        };
+        i = d.next;
+        if (d.flags & DESC_F_INDIRECT) {
+            *problem =
+                "an indirect table is nested, chained, of a bad length or not in RAM";
+            if (indirect || (d.flags & DESC_F_NEXT) || d.len == 0 ||
+                d.len % DESC_SIZE != 0 ||
+                !(table = map_whole(vq, d.addr, d.len, 1, false))) {
+                return n;
+            }
+            indirect = true;
+            size = d.len / DESC_SIZE;
+            i = 0;
+        } else if (!(d.flags & DESC_F_NEXT)) {
+            *problem = NULL;
+            return n;
+        }
+    }
+    *problem = "the chain is longer than what is shown, or a loop";
+    return n;
+}
+
+bool virtqueue_look_used(const VirtQueue *vq, uint16_t used, uint32_t *id,
+                         uint32_t *written) {
+    VirtQueueView view;
+    if (!look_map(vq, &view)) {
+        return false;
+    }
+    const uint8_t *p = view.used + RING_ENTRIES + USED_ENTRY * (used % vq->num);
+    memcpy(id, p, sizeof(*id));
+    memcpy(written, p + sizeof(*id), sizeof(*written));
+    return true;
 }
 
 /* --- the usual loop ----------------------------------------------------------------- */
