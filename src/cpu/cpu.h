@@ -37,6 +37,15 @@ typedef struct CpuWork CpuWork;
 
 typedef enum AccessKind { ACCESS_LOAD, ACCESS_STORE, ACCESS_FETCH } AccessKind;
 
+/* A field of an instruction, for the inspector: bits [lo, hi] of the encoding. */
+typedef struct InsnField {
+    uint8_t hi, lo;
+    bool fixed;       /* part of what tells this instruction from others */
+    uint32_t bits;    /* as they stand there */
+    const char *name; /* "rd", "imm", "opcode" */
+    char value[24];   /* what it means: "a0", "-16" */
+} InsnField;
+
 /* What an ISA provides. All run on the vCPU's own thread unless said otherwise. */
 struct CpuClass {
     const char *name;
@@ -79,6 +88,15 @@ struct CpuClass {
     unsigned (*disassemble)(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
                             unsigned len, char *text, size_t text_size);
     void (*free)(CPUState *cpu); /* NULL: free() */
+    /* A vCPU of the same configuration that is in no group and never runs: for explain. Freed by
+     * free(). Threads: any. */
+    CPUState *(*new_like)(const CPUState *cpu);
+    /* The page behind that of addr. Threads: any. */
+    vaddr (*next_page)(const CPUState *cpu, vaddr addr);
+    /* The fields of an instruction, from the highest bit to the lowest; returns how many (0: it is not
+     * legal), at most `max`. *row: the name of its row in the decode table, or NULL. Threads: any. */
+    unsigned (*decode_fields)(const CPUState *cpu, const uint8_t *bytes, unsigned len,
+                              InsnField *field, unsigned max, const char **row);
     /* Names for the inspector: i-th general register etc. come with the inspect layer. */
 };
 
@@ -105,6 +123,7 @@ struct CPUState {
     IrContext *ir; /* this vCPU's translator */
     /* own thread */
     bool halted; /* waits for an interrupt */
+    bool explainer; /* fixed: translates for explain alone, marks no page as code */
     /* group->work_lock */
     CpuWork *work_first, **work_last;
     bool stopped;        /* parked: not inside guest code, until resumed */

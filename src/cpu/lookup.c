@@ -100,7 +100,8 @@ bool cpu_fetch16_slow(CPUState *cpu, TranslationBlock *tb, vaddr pc, uint16_t *b
             if (page.ram == RAM_ADDR_INVALID) {
                 tb->one_shot = true;
             } else if (tb->phys2 == RAM_ADDR_INVALID) {
-                tb->one_shot |= !mark_code(cpu, page.ram, &cpu->fetch_sequence[1]);
+                tb->one_shot |=
+                    !cpu->explainer && !mark_code(cpu, page.ram, &cpu->fetch_sequence[1]);
                 tb->phys2 = page.ram;
             }
         }
@@ -145,6 +146,8 @@ TranslationBlock *cpu_lookup_block(CPUState *cpu) {
     pthread_mutex_lock(&tc->lock);
     TranslationBlock *tb = tb_cache_find_locked(tc, page.ram | (pc & PAGE_OFFSET_MASK),
                                                 pc, tcg->jump_tag.flags);
+    tc->stats.lookups++;
+    tc->stats.lookup_hits += tb != NULL;
     pthread_mutex_unlock(&tc->lock);
     if (!tb) {
         return NULL;
@@ -180,7 +183,7 @@ static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t catego
         return;
     }
     const Backend *b = cpu->group->backend;
-    if (category == LOG_OUT_ASM && !b->disassemble) {
+    if (category == LOG_OUT_ASM && !b->needs_code_buffer) {
         return;
     }
     FILE *out = log_stream(log);
@@ -221,9 +224,8 @@ static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t catego
     funlockfile(out);
 }
 
-/* Front end and passes. False: the fetch faulted and the exception was delivered. */
-static bool build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
-                     unsigned max_insns) {
+bool cpu_build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
+                  unsigned max_insns) {
     IrContext *ir = cpu->ir;
     do {
         cpu->fetch = *first;
@@ -239,6 +241,9 @@ static bool build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first
     if (cpu->log->mask) {
         log_block(cpu, tb, LOG_IN_ASM, "----------------\nIN:");
         log_block(cpu, tb, LOG_OP, "OP:");
+    }
+    if (ir->on_pass) {
+        ir->on_pass(ir, "front end", ir->on_pass_opaque);
     }
     ir_optimize(ir);
     ir_liveness(ir);
@@ -308,7 +313,7 @@ static bool draft_block(CPUState *cpu, TranslationBlock *draft, unsigned max_ins
         cpu->fetch = first;
         restless = !mark_code(cpu, first.ram, &cpu->fetch_sequence[0]);
     }
-    if (!build_ir(cpu, draft, &first, max_insns)) {
+    if (!cpu_build_ir(cpu, draft, &first, max_insns)) {
         return false;
     }
     draft->one_shot |= restless;

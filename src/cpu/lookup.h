@@ -13,5 +13,9 @@ const void *cpu_lookup_code(TcgCpu *tcg);
 /* Makes the block for the vCPU's pc and flags. NULL: the fetch faulted; the exception was delivered.
  * Called with in_code raised, between blocks and without locks. */
 TranslationBlock *cpu_translate_block(CPUState *cpu);
+/* Front end and passes, for tb->pc and tb->flags, from the page `first`: the IR is in cpu->ir. False: the
+ * fetch faulted and the exception was delivered. */
+bool cpu_build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
+                  unsigned max_insns);
 
 #endif

@@ -118,10 +118,13 @@ static RAMBlock *find_ram(CPUState *cpu, const uint8_t *host, hwaddr phys) {
 static void invalidate_code_locked(CPUState *cpu, RAMBlock *rb, uint64_t offset,
                                    unsigned size) {
     bool hit_running = false;
-    if (tb_cache_invalidate_locked(cpu->group->cache, rb->base + offset, size,
-                                   TB_DEATH_STORE, cpu->tcg.current_tb, &hit_running)) {
+    TbCache *tc = cpu->group->cache;
+    tb_cache_blame_locked(tc, (int)cpu->index, cpu->cls->get_pc(cpu));
+    if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
+                                   cpu->tcg.current_tb, &hit_running)) {
         ramblock_set_dirty(rb, offset, size, 1u << DIRTY_CODE);
     }
+    tb_cache_blame_locked(tc, TB_NO_HART, 0);
     if (hit_running) {
         cpu->tcg.stop_after = 1;
     }

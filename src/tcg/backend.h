@@ -43,14 +43,66 @@ typedef struct BackendState {
         *globals; /* a context whose globals are declared; the same in all contexts */
     bool profile; /* blocks count their runs in tb->run_count */
     void *priv;   /* the back end's own, from init */
+    /* Explain only, else NULL. self: the block whose address the code is to carry instead of that of
+     * the one being filled. record: what is noted on the way. */
+    const TranslationBlock *self;
+    struct GenRecord *record;
 } BackendState;
 
-/* Explain: which host bytes an op became, and where temps lived. */
+/* Explain: what a piece of host code is for. */
+typedef enum CodeKind {
+    CODE_MAIN,    /* the op itself */
+    CODE_ENTRY,   /* the test of exit_request; counting */
+    CODE_SLOW,    /* call of a slow path, and its descriptor */
+    CODE_EXIT,    /* an exit slot that is not chained */
+    CODE_REQUEST, /* the entry saw exit_request */
+    CODE_STOP,    /* the block's own bytes were written: leave */
+    CODE_RARE,    /* a rare case: division by 0 or -1, a NaN */
+    CODE_DATA,    /* not code: pcs and constants */
+    CODE_KIND_COUNT
+} CodeKind;
+
+/* Explain: which host bytes an op became. */
 typedef struct OpRange {
-    uint16_t op;         /* index in ctx->ops */
+    uint16_t op;         /* index in ctx->ops; OP_RANGE_NONE: of none of them */
+    uint16_t last;       /* made together with `op`, or the same */
     uint32_t begin, end; /* bytes from tb->code */
-    bool out_of_line;    /* slow path or exit stub */
+    bool out_of_line;    /* behind the block */
+    uint8_t kind;        /* CodeKind */
 } OpRange;
+enum { OP_RANGE_NONE = 0xffff };
+
+/* Explain: what becomes of a value in a host register. */
+typedef enum RegEvent {
+    REG_HOLDS,     /* reg holds temp from here on */
+    REG_STORED,    /* it was stored to env and stays in reg */
+    REG_SPILLED,   /* it is in the stack slot `slot` from here on, no more in reg */
+    REG_HOME,      /* it is in env from here on, no more in reg */
+    REG_MOVED,     /* it is in another register from here on */
+    REG_DEAD,      /* it is not needed any more, or another value took its place */
+    REG_FORGOTTEN, /* a label: where it is differs by the way there */
+    REG_EVENT_COUNT
+} RegEvent;
+
+typedef struct RegNote {
+    uint16_t op; /* index in ctx->ops, after which this holds; OP_RANGE_NONE: at entry */
+    TempId temp;
+    uint8_t reg;
+    uint8_t event; /* RegEvent */
+    int16_t slot;
+} RegNote;
+
+typedef struct GenRecord {
+    RegNote *note;
+    unsigned count, max;
+} GenRecord;
+
+/* Bytes of a block's code that are written after it was made. */
+typedef struct CodePatch {
+    uint32_t offset, size;
+    int slot; /* exit slot; -1: the entry of a dead block */
+} CodePatch;
+enum { CODE_PATCHES = 3 };
 
 typedef struct Backend {
     const char *name;
@@ -79,9 +131,15 @@ typedef struct Backend {
     void (*fp_set_flags)(FpEnv *fp, unsigned flags);
     void (*fp_set_round)(FpEnv *fp, unsigned mode); /* FP_MODE_RNE .. FP_MODE_RUP */
     /* One host instruction at p as text, or data among instructions as a line that starts with
-     * "; "; returns its length. p: in a block's code, rx. NULL: no host instructions. */
+     * "; "; returns its length. p: in a block's code, rx; or rw, given a copy of *bs that calls that
+     * rx, too. NULL: no host instructions. */
     unsigned (*disassemble)(const BackendState *bs, const uint8_t *p, const uint8_t *end,
                             uint64_t address, char *text, size_t text_size);
+    /* Which bytes link(), unlink() and kill() write; returns how many entries. */
+    unsigned (*patches)(const TranslationBlock *tb, CodePatch patch[CODE_PATCHES]);
+    /* NULL: temps do not live in registers. */
+    const char *(*reg_name)(unsigned reg);
+    uint8_t code_header; /* generate() at `tb->code - code_header` gives tb->code again */
     bool needs_code_buffer; /* executable memory; interp keeps its ops in plain memory */
 } Backend;
 

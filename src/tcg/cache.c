@@ -212,6 +212,11 @@ static void tb_die(TbCache *tc, TranslationBlock *tb, TbDeath cause) {
         trace_emit(tc->trace, TRACE_TB_DIED, TRACE_NO_HART, tb->pc, tb->phys, cause,
                    tb->insns);
     }
+    tc->region[tb->region].alive--;
+    static const TbCulprit nobody = {.hart = TB_NO_HART};
+    bool written = cause == TB_DEATH_STORE || cause == TB_DEATH_DMA;
+    tb_biography_died(&tc->biography, tb, tc->stats.translated,
+                      written ? &tc->culprit : &nobody);
     if (cause != TB_DEATH_EVICT) {
         tc->backend->kill(&tc->bs, tb);
     }
@@ -248,6 +253,8 @@ static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
         covered |= page->covered[g];
     }
     if (covered) {
+        tc->culprit.addr = page_addr + first;
+        tc->culprit.len = last - first + 1;
         low = low > page->reach ? low - page->reach : 0;
         for (unsigned g = low; g <= high; g++) {
             TranslationBlock *tb;
@@ -281,6 +288,21 @@ void tb_cache_invalidate_range(TbCache *tc, ram_addr start, uint64_t len, TbDeat
     pthread_mutex_lock(&tc->lock);
     tb_cache_invalidate_locked(tc, start, len, cause, NULL, NULL);
     pthread_mutex_unlock(&tc->lock);
+}
+
+void tb_cache_set_profile(TbCache *tc, bool on) {
+    pthread_mutex_lock(&tc->lock);
+    tc->bs.profile = on;
+    pthread_mutex_unlock(&tc->lock);
+    for (unsigned i = 0; i < TB_REGIONS; i++) {
+        pthread_mutex_lock(&tc->lock);
+        for (TranslationBlock *tb = tc->region[i].first; tb; tb = tb->region_next) {
+            if (!tb->death && tb->profiled != on) {
+                tb_die(tc, tb, TB_DEATH_PROFILE);
+            }
+        }
+        pthread_mutex_unlock(&tc->lock);
+    }
 }
 
 void tb_cache_flush(TbCache *tc, TbDeath cause) {
@@ -337,6 +359,7 @@ bool tb_cache_next_region_locked(TbCache *tc) {
     }
     region->next = region->start;
     region->tb_count = 0;
+    region->generation++;
     tc->stats.evictions += evicted;
     return evicted;
 }
@@ -379,13 +402,42 @@ bool tb_cache_generate_locked(TbCache *tc, IrContext *ctx, TranslationBlock *tb)
     region->first = tb;
     region->tb_count++;
     tb->born = ++tc->stats.translated;
+    tb->profiled = tc->bs.profile;
+    tb->birth = TB_BIRTH_ONCE; /* until it is inserted */
     tc->stats.guest_bytes += tb->size;
     tc->stats.guest_insns += tb->insns;
     tc->stats.host_bytes += tb->code_size;
     return true;
 }
 
+/* Why tb is made: a dead one of its key, or a live one of the same bytes, which begins in the same
+ * granule. */
+static void note_birth(TbCache *tc, TranslationBlock *tb) {
+    const TbObituary *before =
+        tb_biography_find(&tc->biography, tb->phys, tb->pc, tb->flags);
+    tb->birth = before ? TB_BIRTH_AGAIN : TB_BIRTH_FIRST;
+    tb->parent = before ? before->born : 0;
+    const CodePage *page = page_find(tc, tb->phys);
+    if (before || !page) {
+        return;
+    }
+    unsigned granule = (unsigned)(tb->phys & PAGE_OFFSET_MASK) >> TB_GRANULE_BITS;
+    TranslationBlock *tagged = page->first[granule];
+    while (tagged) {
+        unsigned n;
+        const TranslationBlock *other = untag_pointer(tagged, &n);
+        if (other->phys == tb->phys) {
+            tb->birth = other->pc == tb->pc ? TB_BIRTH_FLAGS : TB_BIRTH_ALIAS;
+            tb->parent = other->born;
+            return;
+        }
+        tagged = other->page_next[n];
+    }
+}
+
 void tb_cache_insert_locked(TbCache *tc, TranslationBlock *tb) {
+    note_birth(tc, tb);
+    tc->region[tb->region].alive++;
     unsigned h = hash_index(tb->phys, tb->pc, tb->flags);
     tb->hash_next = tc->hash[h];
     tc->hash[h] = tb;
@@ -420,6 +472,8 @@ TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_off
     tc->backend = backend;
     tc->bs.pc_offset = pc_offset;
     tc->bs.globals = globals;
+    tb_cache_blame_locked(tc, TB_NO_HART, 0);
+    tb_biography_init(&tc->biography);
     tc->pages = calloc(PAGE_L1_SIZE, sizeof(*tc->pages));
     assert(tc->pages);
     if (code_size == 0) {
@@ -447,6 +501,7 @@ TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_off
 out_buffer:
     code_buffer_destroy(&tc->bs.code);
 out_free:
+    tb_biography_destroy(&tc->biography);
     free(tc->pages);
     pthread_mutex_destroy(&tc->lock);
     free(tc);
@@ -472,6 +527,7 @@ void tb_cache_free(TbCache *tc) {
             free(tc->pages[i]);
         }
     }
+    tb_biography_destroy(&tc->biography);
     free(tc->pages);
     pthread_mutex_destroy(&tc->lock);
     free(tc);

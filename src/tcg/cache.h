@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "tcg/backend.h"
+#include "tcg/biography.h"
 #include "tcg/tb.h"
 #include "tcg/tcg.h"
 #include "util/error.h"
@@ -43,12 +44,14 @@ typedef struct CodePage {
 typedef struct CodeRegion {
     const uint8_t *start, *end, *next; /* rx addresses */
     TranslationBlock *first;           /* its blocks, newest first */
-    unsigned tb_count;
+    unsigned tb_count, alive;
+    uint32_t generation; /* +1 each time it is emptied */
 } CodeRegion;
 
 typedef struct TbStats {
     uint64_t translated, guest_bytes, host_bytes, guest_insns;
-    uint64_t chained, evictions, invalidated[TB_DEATH_DEBUG + 1];
+    uint64_t chained, evictions, invalidated[TB_DEATH_COUNT];
+    uint64_t lookups, lookup_hits; /* in the hash, after the jump cache had missed */
 } TbStats;
 
 typedef struct TbCache {
@@ -63,6 +66,8 @@ typedef struct TbCache {
     TranslationBlock *chunks; /* all allocations, for free() */
     TbStats stats;
     Trace *trace; /* told of deaths; or NULL */
+    TbBiography biography;
+    TbCulprit culprit; /* of the deaths that follow; set by tb_cache_blame_locked() */
 } TbCache;
 
 /* `globals`: a context with the ISA's globals declared. Errors: no memory for the code buffer. */
@@ -103,6 +108,11 @@ bool tb_cache_half_is_free_locked(const TbCache *tc);
 void tb_cache_chain_locked(TbCache *tc, TranslationBlock *from, unsigned slot,
                            TranslationBlock *to);
 
+/* Says whose doing the deaths are that follow, until it is called with TB_NO_HART. */
+static inline void tb_cache_blame_locked(TbCache *tc, int hart, vaddr pc) {
+    tc->culprit = (TbCulprit){.hart = hart, .pc = pc};
+}
+
 /* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any
  * more. `running`: set *hit_running if that block died. */
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
@@ -114,6 +124,9 @@ void tb_cache_flush(TbCache *tc, TbDeath cause);
 /* Kills the blocks that hold the instruction at a virtual address, in whatever address space. Locks:
  * takes lock. Cost: a look at every block. */
 void tb_cache_kill_pc(TbCache *tc, vaddr pc, TbDeath cause);
+/* Counts runs of all blocks from now on (or no more): kills those made the other way, a region at a
+ * time. */
+void tb_cache_set_profile(TbCache *tc, bool on);
 /* The hottest blocks, alive or dead, of those that were not evicted, and what became of the rest; for
  * -d profile. Locks: takes lock. */
 void tb_cache_print_profile(TbCache *tc, FILE *out);

@@ -257,26 +257,39 @@ static void dump_remark(const IrContext *ctx, const IrOp *op, FILE *out) {
     }
 }
 
-void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out) {
+void ir_print_temp(const IrContext *ctx, TempId t, FILE *out) {
+    dump_temp(ctx, t, out);
+}
+
+void ir_print_op(const IrContext *ctx, const IrOp *op, FILE *out) {
     const char *format = ir_text_format[op->opcode];
     if (op->opcode == IR_insn_start) {
         fprintf(out, "---- 0x%" PRIx64, op->imm);
-    } else if (op->opcode == IR_label) {
-        fprintf(out, "L%" PRIu64 ":", op->imm);
-    } else {
-        fprintf(out, "%s%s", op->removed ? " ~ " : "   ", ir_op_defs[op->opcode].name);
-        if (*format == '-') {
-            format++;
-        } else {
-            fprintf(out, "_%s", ir_type_names[op->type]);
-        }
-        if (*format) {
-            fputc(' ', out);
-        }
-        for (; *format; format++) {
-            dump_field(ctx, op, *format, out);
-        }
+        return;
     }
+    if (op->opcode == IR_label) {
+        fprintf(out, "L%" PRIu64 ":", op->imm);
+        return;
+    }
+    fputs(ir_op_defs[op->opcode].name, out);
+    if (*format == '-') {
+        format++;
+    } else {
+        fprintf(out, "_%s", ir_type_names[op->type]);
+    }
+    if (*format) {
+        fputc(' ', out);
+    }
+    for (; *format; format++) {
+        dump_field(ctx, op, *format, out);
+    }
+}
+
+void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out) {
+    if (op->opcode != IR_insn_start && op->opcode != IR_label) {
+        fputs(op->removed ? " ~ " : "   ", out);
+    }
+    ir_print_op(ctx, op, out);
     dump_remark(ctx, op, out);
     fputc('\n', out);
 }

@@ -244,8 +244,10 @@ typedef struct IrContext {
     uint32_t
         const_stamp[IR_CONST_BUCKETS]; /* == block_stamp: the bucket is of this block */
     uint32_t block_stamp;
-    /* Set by explain: called with the ops after each pass ("front end", "optimize", ...). */
+    /* Set by explain, else NULL: called with the ops after each pass ("optimize", ...), and with an
+     * op after each rule that changed it. */
     void (*on_pass)(struct IrContext *ctx, const char *pass, void *opaque);
+    void (*on_rule)(struct IrContext *ctx, const IrOp *op, void *opaque);
     void *on_pass_opaque;
     struct IrOptimizer *optimizer; /* what ir_optimize() knows of each temp */
 } IrContext;
@@ -346,6 +348,9 @@ bool ir_validate(const IrContext *ctx, Error **errp);
 /* --- text (dump.c, parse.c): the form of -d op, tests/ir and the console ------------------------ */
 void ir_dump(const IrContext *ctx, FILE *out);
 void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out);
+/* The op alone: no margin, no remark, no line end. */
+void ir_print_op(const IrContext *ctx, const IrOp *op, FILE *out);
+void ir_print_temp(const IrContext *ctx, TempId t, FILE *out);
 /* Reads what ir_dump writes; helpers are looked up by name in `helpers` (NULL-terminated, or NULL).
  * Globals must have been declared. Errors: line number, what is wrong, what is expected. */
 bool ir_parse(IrContext *ctx, const char *text, const HelperInfo *const *helpers,

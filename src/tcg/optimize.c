@@ -262,6 +262,9 @@ static void record(IrOptimizer *o, IrOp *op) {
         if (is_known_result(op, &f)) {
             opt_to_const(o, op, f.value, RULE_known_bits);
             record_mov(o, op, &f);
+            if (o->ctx->on_rule) {
+                o->ctx->on_rule(o->ctx, op, o->ctx->on_pass_opaque);
+            }
         }
         uint64_t c;
         if ((op->opcode == IR_add || op->opcode == IR_sub) && is_full_width(o, op) &&
@@ -396,11 +399,39 @@ static void record_effects(IrOptimizer *o, const IrOp *op, uint32_t flags) {
  * that does not. */
 enum { MAX_RULES_AN_OP = 12 };
 
-static void visit(IrOptimizer *o, IrOp *op) {
-    uint32_t flags = ir_op_defs[op->opcode].flags;
+/* replace_copies() and one rule, and the rule's copies, until none applies. */
+static void apply_all_rules(IrOptimizer *o, IrOp *op) {
     replace_copies(o, op);
     for (unsigned n = 0; n < MAX_RULES_AN_OP && apply_rules(o, op) && !op->removed; n++) {
         replace_copies(o, op);
+    }
+}
+
+/* The same, telling explain of each. */
+static void apply_rules_told(IrOptimizer *o, IrOp *op) {
+    IrContext *ctx = o->ctx;
+    for (unsigned n = 0; n <= MAX_RULES_AN_OP; n++) {
+        IrOp before = *op;
+        replace_copies(o, op);
+        if (memcmp(before.in, op->in, sizeof(before.in)) != 0) {
+            ctx->on_rule(ctx, op, ctx->on_pass_opaque);
+        }
+        if (n == MAX_RULES_AN_OP || !apply_rules(o, op)) {
+            return;
+        }
+        ctx->on_rule(ctx, op, ctx->on_pass_opaque);
+        if (op->removed) {
+            return;
+        }
+    }
+}
+
+static void visit(IrOptimizer *o, IrOp *op) {
+    uint32_t flags = ir_op_defs[op->opcode].flags;
+    if (__builtin_expect(o->ctx->on_rule != NULL, 0)) {
+        apply_rules_told(o, op);
+    } else {
+        apply_all_rules(o, op);
     }
     if (op->removed) {
         return;
@@ -461,16 +492,22 @@ static void walk(IrContext *ctx) {
         }
     }
     opt_groups_end(o);
-    if (o->shared_count) {
-        opt_share_checks(o);
+}
+
+static void end_of_pass(IrContext *ctx, const char *pass) {
+    if (ctx->on_pass) {
+        ctx->on_pass(ctx, pass, ctx->on_pass_opaque);
     }
 }
 
 void ir_optimize(IrContext *ctx) {
-    if (has_room(ctx)) {
+    bool room = has_room(ctx);
+    if (room) {
         walk(ctx);
     }
-    if (ctx->on_pass) {
-        ctx->on_pass(ctx, "optimize", ctx->on_pass_opaque);
+    end_of_pass(ctx, "optimize");
+    if (room && ctx->optimizer->shared_count) {
+        opt_share_checks(ctx->optimizer);
     }
+    end_of_pass(ctx, "share checks");
 }

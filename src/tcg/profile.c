@@ -19,6 +19,7 @@ static const char *const death_names[] = {
     [TB_DEATH_FLUSH] = "flushed",
     [TB_DEATH_EVICT] = "evicted",
     [TB_DEATH_DEBUG] = "killed by a break point",
+    [TB_DEATH_PROFILE] = "killed to be counted",
 };
 
 /* Keeps top[] sorted, hottest first. */
@@ -61,7 +62,7 @@ void tb_cache_print_profile(TbCache *tc, FILE *out) {
             " regions evicted\n",
             s->translated, s->guest_insns, s->guest_bytes, s->host_bytes, s->chained,
             s->evictions);
-    for (unsigned d = TB_DEATH_STORE; d <= TB_DEATH_DEBUG; d++) {
+    for (unsigned d = TB_DEATH_STORE; d < TB_DEATH_COUNT; d++) {
         if (s->invalidated[d]) {
             fprintf(out, "blocks %s: %" PRIu64 "\n", death_names[d], s->invalidated[d]);
         }

@@ -30,12 +30,24 @@
 
 typedef enum TbDeath {
     TB_ALIVE,
-    TB_DEATH_STORE, /* a guest store hit its bytes */
-    TB_DEATH_DMA,   /* a device wrote its bytes */
-    TB_DEATH_FLUSH, /* everything was flushed */
-    TB_DEATH_EVICT, /* its region of the code buffer was reused */
-    TB_DEATH_DEBUG, /* a break point was set or removed */
+    TB_DEATH_STORE,   /* a guest store hit its bytes */
+    TB_DEATH_DMA,     /* a device wrote its bytes */
+    TB_DEATH_FLUSH,   /* everything was flushed */
+    TB_DEATH_EVICT,   /* its region of the code buffer was reused */
+    TB_DEATH_DEBUG,   /* a break point was set or removed */
+    TB_DEATH_PROFILE, /* counting of runs was switched on or off */
+    TB_DEATH_COUNT
 } TbDeath;
+
+/* Why a block was made. */
+typedef enum TbBirth {
+    TB_BIRTH_FIRST, /* nothing is remembered of its key */
+    TB_BIRTH_AGAIN, /* the one before it at this key died: `parent` */
+    TB_BIRTH_FLAGS, /* `parent` is made of the same bytes for other flags */
+    TB_BIRTH_ALIAS, /* `parent` is made of the same bytes at another virtual address */
+    TB_BIRTH_ONCE,  /* see one_shot */
+    TB_BIRTH_COUNT
+} TbBirth;
 
 enum { TB_MAX_SLOTS = 2 };
 
@@ -63,6 +75,8 @@ struct TranslationBlock {
     uint8_t region; /* of the code buffer */
     bool
         one_shot; /* not from RAM, or written while it was made: runs once, is never found */
+    uint8_t birth; /* TbBirth */
+    bool profiled; /* its code counts run_count */
     /* host code */
     const uint8_t *code;      /* the checked entry: tests exit_request first */
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */
@@ -77,7 +91,8 @@ struct TranslationBlock {
     TranslationBlock *region_next;
     uint64_t
         run_count; /* BackendState.profile: not atomic, so near enough with several vCPUs */
-    uint64_t born; /* number of the translation, for the biography */
+    uint64_t born;   /* number of the translation: its name for the inspector */
+    uint64_t parent; /* born of the block that `birth` speaks of; 0: none */
 };
 
 #endif

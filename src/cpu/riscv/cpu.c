@@ -188,6 +188,16 @@ static bool riscv_wants_alignment(const CPUState *cs) {
     return !((const RiscvCPU *)cs)->cfg.misaligned;
 }
 
+static CPUState *riscv_new_like(const CPUState *cs) {
+    const RiscvCPU *cpu = (const RiscvCPU *)cs;
+    return &riscv_cpu_new(&cpu->cfg, cpu->hartid)->parent;
+}
+
+static vaddr riscv_next_page(const CPUState *cs, vaddr addr) {
+    vaddr next = (addr | PAGE_OFFSET_MASK) + 1;
+    return riscv_is_rv32((const RiscvCPU *)cs) ? (uint32_t)next : next;
+}
+
 const CpuClass riscv_cpu_class = {
     .name = "riscv",
     .declare_globals = riscv_declare_globals,
@@ -209,4 +219,7 @@ const CpuClass riscv_cpu_class = {
     .dump = riscv_cpu_dump,
     .disassemble = riscv_disassemble,
     .free = riscv_cpu_free,
+    .new_like = riscv_new_like,
+    .next_page = riscv_next_page,
+    .decode_fields = riscv_decode_fields,
 };

@@ -268,6 +268,8 @@ void riscv_cpu_dump(const CPUState *cpu, FILE *out);
 /* --- decode.c, disas.c, translate.c -------------------------------------------------------------- */
 bool riscv_translate(CPUState *cpu, IrContext *ctx, TranslationBlock *tb,
                      unsigned max_insns);
+unsigned riscv_decode_fields(const CPUState *cpu, const uint8_t *bytes, unsigned len,
+                             InsnField *field, unsigned max, const char **row);
 unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
                            unsigned len, char *text, size_t text_size);
 

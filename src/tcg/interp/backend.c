@@ -184,6 +184,7 @@ static bool gen_ops(Gen *g, size_t ops_at, OpRange *ranges, unsigned *range_coun
         if (n < max_ranges) {
             ranges[n++] =
                 (OpRange){.op = (uint16_t)i,
+                          .last = (uint16_t)i,
                           .begin = (uint32_t)(ops_at + begin * sizeof(InterpOp)),
                           .end = (uint32_t)(ops_at + g->count * sizeof(InterpOp))};
         }
@@ -219,7 +220,7 @@ static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
         return false;
     }
     resolve_labels(&g);
-    block->tb = tb;
+    block->tb = (TranslationBlock *)(uintptr_t)(bs->self ? bs->self : tb);
     block->dead = 0;
     block->ops = (const InterpOp *)(code + ops_at);
     tb->code = code;
@@ -261,6 +262,17 @@ static void kill(BackendState *bs, TranslationBlock *tb) {
     __atomic_store_n(&block_of(bs, tb)->dead, 1, __ATOMIC_RELEASE);
 }
 
+static unsigned patches(const TranslationBlock *tb, CodePatch patch[CODE_PATCHES]) {
+    (void)tb;
+    unsigned n = 0;
+    patch[n++] = (CodePatch){offsetof(InterpBlock, dead), sizeof(uint32_t), -1};
+    for (unsigned slot = 0; slot < TB_MAX_SLOTS; slot++) {
+        patch[n++] = (CodePatch){(uint32_t)offsetof(InterpBlock, jump[slot]),
+                                 sizeof(void *), (int)slot};
+    }
+    return n;
+}
+
 /* --- floating point: cpu->fp is the live state ------------------------------------ */
 
 static unsigned fp_get_flags(const FpEnv *fp) {
@@ -288,5 +300,6 @@ const Backend backend_interp = {
     .fp_set_flags = fp_set_flags,
     .fp_set_round = fp_set_round,
     .disassemble = NULL,
+    .patches = patches,
     .needs_code_buffer = false,
 };

@@ -57,17 +57,25 @@ typedef struct Ranges {
     unsigned count, max;
 } Ranges;
 
-static void note_range(Ranges *r, const X86Gen *g, unsigned op, const uint8_t *begin,
-                       bool cold) {
+/* Notes that ops [op, last] became the bytes from `begin` on. */
+static void note_range(Ranges *r, const X86Gen *g, unsigned op, unsigned last,
+                       const uint8_t *begin, CodeKind kind) {
     if (r->count < r->max && g->e.p != begin) {
         r->list[r->count++] = (OpRange){
             .op = (uint16_t)op,
+            .last = (uint16_t)last,
             .begin = (uint32_t)(begin - g->code),
             .end = (uint32_t)(g->e.p - g->code),
-            .out_of_line = cold,
+            .out_of_line = kind != CODE_MAIN && kind != CODE_ENTRY,
+            .kind = (uint8_t)kind,
         };
     }
 }
+
+static const uint8_t kind_of_cold[] = {
+    [COLD_SLOW] = CODE_SLOW, [COLD_REQUEST] = CODE_REQUEST, [COLD_EXIT] = CODE_EXIT,
+    [COLD_STOP] = CODE_STOP, [COLD_DIV] = CODE_RARE,        [COLD_NAN] = CODE_RARE,
+};
 
 static bool gen_cold(X86Gen *g, Ranges *ranges) {
     for (unsigned i = 0; i < g->cold_count; i++) {
@@ -86,7 +94,8 @@ static bool gen_cold(X86Gen *g, Ranges *ranges) {
         } else {
             gen_control_cold(g, c);
         }
-        note_range(ranges, g, c->op, begin, true);
+        unsigned op = c->kind == COLD_REQUEST ? (unsigned)OP_RANGE_NONE : c->op;
+        note_range(ranges, g, op, op, begin, (CodeKind)kind_of_cold[c->kind]);
     }
     return !g->failed;
 }
@@ -96,6 +105,9 @@ static bool gen_block(X86Gen *g, Ranges *ranges) {
     memset(g->label, 0, ctx->label_count * sizeof(g->label[0]));
     ra_begin(g);
     gen_entry(g);
+    note_range(ranges, g, OP_RANGE_NONE, OP_RANGE_NONE, g->code, CODE_ENTRY);
+    RegRecorder recorder;
+    reg_record_begin(&recorder, g);
     for (unsigned i = 0; i < ctx->op_count; i++) {
         if (i == g->skip_from) {
             i = g->skip_to - 1;
@@ -113,13 +125,15 @@ static bool gen_block(X86Gen *g, Ranges *ranges) {
         }
         g->op_index = i;
         unsigned last = gen_fused(g, i);
-        if (last) {
-            note_range(ranges, g, i, begin, false);
-            i = last;
-            continue;
+        if (!last) {
+            gen_op(g, op);
+            last = i;
         }
-        gen_op(g, op);
-        note_range(ranges, g, i, begin, false);
+        note_range(ranges, g, i, last, begin, CODE_MAIN);
+        if (__builtin_expect(recorder.to != NULL, 0)) {
+            reg_record_op(&recorder, g, last);
+        }
+        i = last;
     }
     for (unsigned i = 0; i < g->fixup_count; i++) {
         uint8_t *target = g->label[g->fixup[i].label];
@@ -133,6 +147,7 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
                          const uint8_t *at, size_t space, OpRange *range_list,
                          unsigned *range_count) {
     X86Priv *priv = bs->priv;
+    const TranslationBlock *self = bs->self ? bs->self : tb;
     /* The TB's address lies in the eight bytes before the 16-byte aligned entry. */
     size_t skip = (((uintptr_t)at + sizeof(tb) + 15) & ~(uintptr_t)15) - (uintptr_t)at;
     if (space < skip + 2 * OP_BYTES_MAX) {
@@ -149,6 +164,7 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     g.ctx = ctx;
     g.temps = ctx->temps;
     g.tb = tb;
+    g.self = self;
     g.failed = g.stop_check = false;
     g.in_place = true;
     g.flags_end = NULL;
@@ -159,7 +175,7 @@ static bool x86_generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     for (unsigned i = 0; i < TB_MAX_SLOTS; i++) {
         tb->jump[i].used = false;
     }
-    memcpy(g.code - sizeof(tb), &tb, sizeof(tb));
+    memcpy(g.code - sizeof(self), &self, sizeof(self));
     Ranges ranges = {range_list, 0, range_list ? *range_count : 0};
     bool ok = gen_block(&g, &ranges);
     if (range_count) {
@@ -215,6 +231,19 @@ static void x86_kill(BackendState *bs, TranslationBlock *tb) {
     int32_t rel = (int32_t)(priv->thunk.killed - (p + 5));
     memcpy(call + 1, &rel, sizeof(rel));
     patch_atomic(p, call, sizeof(call));
+}
+
+static unsigned x86_patches(const TranslationBlock *tb, CodePatch patch[CODE_PATCHES]) {
+    enum { KILL_BYTES = 5, DISPLACEMENT_BYTES = 4 };
+    unsigned n = 0;
+    patch[n++] = (CodePatch){0, KILL_BYTES, -1};
+    for (unsigned slot = 0; slot < TB_MAX_SLOTS; slot++) {
+        if (tb->jump[slot].used) {
+            patch[n++] =
+                (CodePatch){tb->jump[slot].patch_offset, DISPLACEMENT_BYTES, (int)slot};
+        }
+    }
+    return n;
 }
 
 /* --- floating-point environment ----------------------------------------------- */
@@ -335,5 +364,8 @@ const Backend backend_x86_64 = {
     .fp_set_flags = x86_fp_set_flags,
     .fp_set_round = x86_fp_set_round,
     .disassemble = x86_disassemble,
+    .patches = x86_patches,
+    .reg_name = x86_reg_name,
+    .code_header = sizeof(TranslationBlock *),
     .needs_code_buffer = true,
 };

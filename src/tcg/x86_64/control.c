@@ -21,7 +21,7 @@ void gen_entry(X86Gen *g) {
     cold_new(g, COLD_REQUEST, emit_jcc_later(&g->e, CC_NE));
     g->tb->code_fast = g->tb->code + (g->e.p - g->code);
     if (g->bs->profile) { /* no temp register is taken yet */
-        emit_mov_imm_keep(&g->e, RAX, (uintptr_t)&g->tb->run_count);
+        emit_mov_imm_keep(&g->e, RAX, (uintptr_t)&g->self->run_count);
         emit_rm(&g->e, 0xff | X_W, 0, RAX, 0); /* inc */
     }
 }
@@ -334,7 +334,7 @@ void gen_control_cold(X86Gen *g, const Cold *c) {
     case COLD_EXIT:
         g->tb->jump[c->a].reset_offset = (uint32_t)(e->p - g->code);
         emit_set_pc(e, g->priv, c->imm);
-        emit_mov_imm_keep(e, RAX, (uint64_t)(uintptr_t)g->tb | c->a);
+        emit_mov_imm_keep(e, RAX, (uint64_t)(uintptr_t)g->self | c->a);
         emit_jmp(e, t->epilogue);
         break;
     case COLD_STOP:

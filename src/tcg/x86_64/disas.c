@@ -50,6 +50,10 @@ static const char *const reg_names[HOST_REGS] = {
     "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
 };
 
+const char *x86_reg_name(unsigned reg) {
+    return reg < HOST_REGS ? reg_names[reg] : "?";
+}
+
 /* A line being written; what does not fit is cut off. */
 typedef struct Line {
     char *text;
@@ -172,7 +176,8 @@ static unsigned descriptor(const BackendState *bs, const uint8_t *p, const uint8
     }
     int32_t rel;
     memcpy(&rel, call + 1, sizeof(rel));
-    const uint8_t *target = call + SLOW_SKIP + rel - priv->rx_delta;
+    const uint8_t *target =
+        call + SLOW_SKIP + rel - (bs->code.rx_base - bs->code.rw_base);
     if (target != priv->thunk.slow && target != priv->thunk.slow_xmm) {
         return 0;
     }

@@ -128,7 +128,8 @@ typedef struct X86Gen {
     IrContext *ctx;
     const IrTemp *temps;
     TranslationBlock *tb;
-    uint8_t *code; /* of the block, rw */
+    const TranslationBlock *self; /* tb, as the code is to name it */
+    uint8_t *code;                /* of the block, rw */
     uint32_t host;
     bool failed;
     bool stop_check; /* at the next instruction: leave if stop_after */
@@ -237,6 +238,21 @@ void ra_sync(X86Gen *g);
  * are forgotten. */
 void ra_spill_all(X86Gen *g);
 void ra_forget_all(X86Gen *g);
+
+/* --- record.c ----------------------------------------------------------------- */
+
+/* For explain: what the temp registers held after the op before. */
+typedef struct RegRecorder {
+    GenRecord *to; /* NULL: nobody asked */
+    uint32_t used, dirty;
+    TempId temp[HOST_REGS];
+} RegRecorder;
+
+/* At the block's entry. */
+void reg_record_begin(RegRecorder *r, const X86Gen *g);
+/* After op `index`: notes what changed. Only if r->to. */
+void reg_record_op(RegRecorder *r, const X86Gen *g, unsigned index);
+const char *x86_reg_name(unsigned reg);
 
 /* --- emission helpers (int.c) ------------------------------------------------- */
 

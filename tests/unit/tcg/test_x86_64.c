@@ -720,11 +720,14 @@ static void ranges_tile_the_code_in_order(void **state) {
     OpRange range[16];
     unsigned count = 16, cold = 0;
     assert_true(backend_x86_64.generate(&r->bs, ctx, &tb, r->at, 10000, range, &count));
-    uint32_t at = (uint32_t)(tb.code_fast - tb.code);
-    for (unsigned i = 0; i < count; i++) {
+    assert_int_equal(range[0].op, OP_RANGE_NONE);
+    assert_int_equal(range[0].begin, 0);
+    assert_int_equal(range[0].end, tb.code_fast - tb.code);
+    uint32_t at = range[0].end;
+    for (unsigned i = 1; i < count; i++) {
         assert_int_equal(range[i].begin, at);
         assert_true(range[i].end > at);
-        assert_true(range[i].op < ctx->op_count);
+        assert_true(range[i].op < ctx->op_count || range[i].kind == CODE_REQUEST);
         cold += range[i].out_of_line;
         at = range[i].end;
     }
