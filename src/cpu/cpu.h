@@ -122,7 +122,7 @@ struct CPUState {
     Clock *clock;
     IrContext *ir; /* this vCPU's translator */
     /* own thread */
-    bool halted; /* waits for an interrupt */
+    bool halted;    /* waits for an interrupt */
     bool explainer; /* fixed: translates for explain alone, marks no page as code */
     /* group->work_lock */
     CpuWork *work_first, **work_last;
