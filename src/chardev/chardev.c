@@ -163,3 +163,10 @@ const char *chardev_where(const Chardev *chr) {
 uint64_t chardev_dropped(const Chardev *chr) {
     return chr->dropped;
 }
+
+void chardev_set_tap(Chardev *chr,
+                     void (*tap)(void *opaque, const uint8_t *buf, unsigned len),
+                     void *opaque) {
+    chr->tap = tap;
+    chr->tap_opaque = opaque;
+}

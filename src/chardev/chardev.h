@@ -72,6 +72,13 @@ void chardev_detach(Chardev *chr, const void *fe_opaque);
 /* Writes all of buf (buffers what the host does not take now, up to a limit, then
  * drops and counts). */
 void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len);
+/* Shows all that is written, too, to one who looks on; it must not wait. NULL: no more. */
+void chardev_set_tap(Chardev *chr,
+                     void (*tap)(void *opaque, const uint8_t *buf, unsigned len),
+                     void *opaque);
+/* Input for the guest's device as if the host's side had sent it, but that Ctrl-A means
+ * nothing. Returns how many bytes there was room for. */
+unsigned chardev_inject(Chardev *chr, const uint8_t *buf, unsigned len);
 /* False while so much waits in the buffer that a device should hold back; CHR_WRITABLE
  * follows. Always true in a deterministic machine, whose guest must not see how fast the
  * host is: there, what is too much is dropped. */

@@ -57,6 +57,9 @@ struct Chardev {
     bool told_busy; /* chardev_writable() was false: CHR_WRITABLE is owed */
     uint64_t dropped;
 
+    void (*tap)(void *opaque, const uint8_t *buf, unsigned len); /* or NULL */
+    void *tap_opaque;
+
     void *kind; /* the kind's own state */
 };
 

@@ -169,6 +169,9 @@ static void char_out_append(Chardev *chr, const uint8_t *buf, size_t len) {
 }
 
 void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len) {
+    if (chr->tap != NULL) {
+        chr->tap(chr->tap_opaque, buf, len);
+    }
     if (chr->out_fd < 0 && chr->ops->look_for_peer != NULL) {
         chr->ops->look_for_peer(chr);
     }

@@ -156,6 +156,27 @@ void mux_deliver(Chardev *chr) {
     chr->delivering = false;
 }
 
+/* The front end that is a guest's device; the others are monitors. */
+static CharPort *device_port(Chardev *chr) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        if (chr->port[i].gate != NULL) {
+            return &chr->port[i];
+        }
+    }
+    return chr->port_count > 0 ? &chr->port[0] : NULL;
+}
+
+unsigned chardev_inject(Chardev *chr, const uint8_t *buf, unsigned len) {
+    CharPort *port = device_port(chr);
+    unsigned n = 0;
+    while (port != NULL && n < len && port->len < CHAR_RING_SIZE) {
+        port->ring[(port->head + port->len++) % CHAR_RING_SIZE] = buf[n++];
+    }
+    mux_deliver(chr);
+    char_update_watch(chr);
+    return n;
+}
+
 void chardev_accept_input(Chardev *chr) {
     for (unsigned i = 0; i < chr->port_count; i++) {
         gate_enter(chr->port[i].gate);

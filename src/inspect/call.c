@@ -27,11 +27,10 @@ enum {
 
 json_t *inspect_error_object(int code, const char *message, const char *cls,
                              const char *what, const char *advice) {
-    /* What a guest or a client wrote may stand in `what`: replace what is no UTF-8. */
-    json_t *text = json_string(what);
+    /* What a guest or a client wrote may stand in `what`. */
     return json_pack("{s:i, s:s, s:{s:s, s:o, s:s}}", "code", code, "message", message,
-                     "data", "class", cls, "what",
-                     text ? text : json_string("(not printable)"), "try", advice);
+                     "data", "class", cls, "what", inspect_text(what, strlen(what)),
+                     "try", advice);
 }
 
 static json_t *unknown_method(const char *name) {
@@ -241,6 +240,27 @@ void inspect_unlock(InspectCall *call) {
 
 json_t *inspect_hex(uint64_t value) {
     return json_sprintf("0x%" PRIx64, value);
+}
+
+json_t *inspect_text(const void *data, size_t len) {
+    static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+    json_t *text = json_stringn(data, len);
+    if (text) {
+        return text;
+    }
+    const unsigned char *p = data;
+    char *copy = malloc(len * 3 + 1), *out = copy;
+    assert(copy);
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] < 0x80) {
+            *out++ = (char)p[i];
+        } else {
+            out = stpcpy(out, replacement);
+        }
+    }
+    text = json_stringn(copy, (size_t)(out - copy));
+    free(copy);
+    return text;
 }
 
 json_t *inspect_base64(const void *data, size_t len) {

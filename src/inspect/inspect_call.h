@@ -96,6 +96,8 @@ enum { INSPECT_PAUSE_LIMIT_NS = 2000000 };
 
 /* --- results --- */
 json_t *inspect_hex(uint64_t value); /* "0x1f" */
+/* Text that somebody else wrote: what is no UTF-8 is replaced. */
+json_t *inspect_text(const void *data, size_t len);
 /* Bytes as text for JSON: base64. */
 json_t *inspect_base64(const void *data, size_t len);
 /* Sends a frame to the caller, before the answer; header.length, icount and sequence are filled in.

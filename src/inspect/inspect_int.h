@@ -109,6 +109,8 @@ struct Inspector {
     pthread_t thread;
     int64_t start_ns;
     MachineListener listener;
+    struct SerialLines *serial;
+    struct LogLines *log;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     /* lock */
@@ -163,6 +165,14 @@ json_t *inspect_debug_stop_json(const DebugStop *stop);
 
 /* --- inspector.c --- */
 int64_t inspector_uptime_ns(const Inspector *ins);
+
+/* --- serial.c, log.c: begin and end to keep what is written --- */
+void serial_start(Inspector *ins);
+void serial_stop(Inspector *ins);
+void serial_free(Inspector *ins);
+void log_start(Inspector *ins);
+void log_stop(Inspector *ins);
+void log_free(Inspector *ins);
 
 /* --- events.c: inspector thread --- */
 /* Carries out a repeated call. */

@@ -195,6 +195,8 @@ Inspector *inspector_new(Machine *m, Error **errp) {
     }
     ins->listener = (MachineListener){inspect_machine_event, ins, NULL};
     machine_add_listener(m, &ins->listener);
+    serial_start(ins);
+    log_start(ins);
     return ins;
 }
 
@@ -203,12 +205,16 @@ void inspector_free(Inspector *ins) {
         return;
     }
     machine_remove_listener(ins->m, &ins->listener);
+    serial_stop(ins);
+    log_stop(ins);
     pthread_mutex_lock(&ins->lock);
     ins->quit = true;
     pthread_cond_signal(&ins->wake);
     pthread_mutex_unlock(&ins->lock);
     pthread_join(ins->thread, NULL);
     inspect_states_free(ins->states, ins->m);
+    serial_free(ins);
+    log_free(ins);
     pthread_cond_destroy(&ins->wake);
     pthread_mutex_destroy(&ins->lock);
     free(ins);

@@ -27,6 +27,7 @@ void log_init(Log *log) {
 }
 
 void log_destroy(Log *log) {
+    log_set_tap(log, NULL, NULL, NULL);
     if (log->file != NULL) {
         fclose(log->file);
     }
@@ -64,7 +65,7 @@ bool log_set_mask(Log *log, const char *items, Error **errp) {
         }
         item += len + 1;
     }
-    log->mask = mask;
+    __atomic_store_n(&log->mask, mask, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -180,7 +181,47 @@ void log_help(FILE *out) {
     fprintf(out, "%-15s %s\n", "all", "every item above");
 }
 
+const char *log_item_name(unsigned i) {
+    return i < LOG_CATEGORY_COUNT ? log_categories[i].name : NULL;
+}
+
+const char *log_item_help(unsigned i) {
+    return i < LOG_CATEGORY_COUNT ? log_categories[i].help : NULL;
+}
+
+/* --- the tap ------------------------------------------------------------------------ */
+
+static ssize_t write_tee(void *opaque, const char *text, size_t len) {
+    Log *log = opaque;
+    fwrite(text, 1, len, log->file != NULL ? log->file : stderr);
+    log->tap(log->tap_opaque, text, len);
+    return (ssize_t)len;
+}
+
+bool log_set_tap(Log *log, void (*tap)(void *opaque, const char *text, size_t len),
+                 void *opaque, Error **errp) {
+    if (log->tee != NULL) {
+        fclose(log->tee); /* what is in it still goes to the old tap */
+        log->tee = NULL;
+    }
+    log->tap = tap;
+    log->tap_opaque = opaque;
+    if (tap == NULL) {
+        return true;
+    }
+    log->tee = fopencookie(log, "w", (cookie_io_functions_t){.write = write_tee});
+    if (log->tee == NULL) {
+        error_set(errp, "no memory for the log's tap");
+        return false;
+    }
+    setvbuf(log->tee, NULL, _IOLBF, BUFSIZ);
+    return true;
+}
+
 FILE *log_stream(const Log *log) {
+    if (log->tee != NULL) {
+        return log->tee;
+    }
     return log->file != NULL ? log->file : stderr;
 }
 

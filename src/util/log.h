@@ -43,14 +43,18 @@ typedef struct LogRange {
 } LogRange;
 
 typedef struct Log {
-    uint32_t mask; /* enabled LOG_* categories */
+    uint32_t mask; /* enabled LOG_* categories. Atomic */
     FILE *file;    /* NULL: stderr */
+    FILE *tee;     /* writes to file and to the tap; NULL: there is no tap */
+    void (*tap)(void *opaque, const char *text, size_t len);
+    void *tap_opaque;
     LogRange *ranges;
     unsigned range_count; /* 0: no -dfilter, every address passes */
 } Log;
 
 static inline bool log_enabled(const Log *log, uint32_t category) {
-    return __builtin_expect((log->mask & category) != 0, 0);
+    return __builtin_expect(
+        (__atomic_load_n(&log->mask, __ATOMIC_RELAXED) & category) != 0, 0);
 }
 
 void log_init(Log *log);
@@ -65,6 +69,14 @@ bool log_set_filter(Log *log, const char *ranges, Error **errp);
 /* True if the address is inside the -dfilter ranges, or there are none. */
 bool log_in_filter(const Log *log, uint64_t addr);
 void log_help(FILE *out);
+/* The name and help text of category number i; NULL behind the last. */
+const char *log_item_name(unsigned i);
+const char *log_item_help(unsigned i);
+
+/* Shows what is written to one who looks on, too; NULL: no more. Not while others write; the
+ * tap is called by who does, and must not log. Errors: no memory. */
+bool log_set_tap(Log *log, void (*tap)(void *opaque, const char *text, size_t len),
+                 void *opaque, Error **errp);
 
 /* Where messages go, for those who write more than a line. */
 FILE *log_stream(const Log *log);
