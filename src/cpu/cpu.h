@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "cpu/debug.h"
+#include "cpu/regs.h"
 #include "mem/memory.h"
 #include "tcg/ir.h"
 #include "tcg/tb.h"
@@ -98,6 +99,8 @@ struct CpuClass {
     unsigned (*decode_fields)(const CPUState *cpu, const uint8_t *bytes, unsigned len,
                               InsnField *field, unsigned max, const char **row);
     /* Names for the inspector: i-th general register etc. come with the inspect layer. */
+
+    const CpuRegisters *registers; /* for those who look; may be NULL in tests */
 };
 
 /* One virtual page instructions are fetched from. */

@@ -111,6 +111,7 @@ struct Inspector {
     MachineListener listener;
     struct SerialLines *serial;
     struct LogLines *log;
+    struct CpuViews *cpus;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     /* lock */
@@ -173,6 +174,12 @@ void serial_free(Inspector *ins);
 void log_start(Inspector *ins);
 void log_stop(Inspector *ins);
 void log_free(Inspector *ins);
+
+/* --- cpu.c --- */
+void cpu_views_new(Inspector *ins);
+void cpu_views_free(Inspector *ins);
+/* The machine stopped: remembers the registers. Threads: a MachineListener's. */
+void cpu_views_stopped(Inspector *ins);
 
 /* --- events.c: inspector thread --- */
 /* Carries out a repeated call. */

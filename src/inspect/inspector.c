@@ -194,6 +194,7 @@ Inspector *inspector_new(Machine *m, Error **errp) {
         return NULL;
     }
     ins->listener = (MachineListener){inspect_machine_event, ins, NULL};
+    cpu_views_new(ins);
     machine_add_listener(m, &ins->listener);
     serial_start(ins);
     log_start(ins);
@@ -213,6 +214,7 @@ void inspector_free(Inspector *ins) {
     pthread_mutex_unlock(&ins->lock);
     pthread_join(ins->thread, NULL);
     inspect_states_free(ins->states, ins->m);
+    cpu_views_free(ins);
     serial_free(ins);
     log_free(ins);
     pthread_cond_destroy(&ins->wake);

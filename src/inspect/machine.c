@@ -182,6 +182,7 @@ void inspect_machine_event(void *opaque, const MachineEvent *ev) {
     Inspector *ins = opaque;
     switch (ev->kind) {
     case MEV_STOP:
+        cpu_views_stopped(ins);
         emit_stopped(ins, ev);
         return;
     case MEV_RESUME:

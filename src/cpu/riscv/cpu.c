@@ -218,6 +218,7 @@ const CpuClass riscv_cpu_class = {
     .reset = riscv_cpu_reset,
     .dump = riscv_cpu_dump,
     .disassemble = riscv_disassemble,
+    .registers = &riscv_registers,
     .free = riscv_cpu_free,
     .new_like = riscv_new_like,
     .next_page = riscv_next_page,

@@ -209,6 +209,9 @@ static inline uint64_t riscv_pc_mask(const RiscvConfig *cfg) {
 void riscv_poll_interrupts(RiscvCPU *cpu);
 bool riscv_has_work(const CPUState *cpu);
 
+/* --- regs.c ----------------------------------------------------------------------------------- */
+extern const CpuRegisters riscv_registers;
+
 /* --- csr.c ------------------------------------------------------------------------------------ */
 /* Reads or writes as an instruction in the current privilege does; false: illegal. */
 bool riscv_csr_read(RiscvCPU *cpu, unsigned csr, uint64_t *value);

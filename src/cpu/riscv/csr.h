@@ -57,6 +57,9 @@ typedef enum RiscvCsrOp { CSR_OP_WRITE, CSR_OP_SET, CSR_OP_CLEAR } RiscvCsrOp;
 uint64_t riscv_csr_modify(RiscvCPU *cpu, const CsrDef *def, unsigned csr, RiscvCsrOp op,
                           uint64_t value);
 
+/* The register's name as the disassembler writes it (disas.c). */
+void riscv_csr_name(unsigned csr, char *text, size_t size);
+
 /* The value of sstatus out of mstatus, without SD. */
 uint64_t riscv_sstatus_mask(const RiscvConfig *cfg);
 

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "cpu/riscv/cpu.h"
+#include "cpu/riscv/csr.h"
 #include "cpu/riscv/decode.h"
 
 typedef struct Text {
@@ -52,20 +53,27 @@ static const CsrName csr_names[] = {
 #undef CSR_NAME
 };
 
-static void put_csr(Text *text, unsigned csr) {
+void riscv_csr_name(unsigned csr, char *text, size_t size) {
     for (size_t i = 0; i < sizeof(csr_names) / sizeof(csr_names[0]); i++) {
         const CsrName *n = &csr_names[i];
         if (csr < n->first || csr > n->last) {
             continue;
         }
         if (n->index < 0) {
-            put(text, "%s", n->name);
+            snprintf(text, size, "%s", n->name);
         } else {
-            put(text, "%s%u%s", n->name, (unsigned)n->index + csr - n->first, n->suffix);
+            snprintf(text, size, "%s%u%s", n->name, (unsigned)n->index + csr - n->first,
+                     n->suffix);
         }
         return;
     }
-    put(text, "0x%x", csr);
+    snprintf(text, size, "0x%x", csr);
+}
+
+static void put_csr(Text *text, unsigned csr) {
+    char name[24];
+    riscv_csr_name(csr, name, sizeof(name));
+    put(text, "%s", name);
 }
 
 static const char *const rounding_names[8] = {"rne", "rtz",     "rdn",     "rup",
