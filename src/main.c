@@ -19,6 +19,7 @@
 #include "hw/machine/machine.h"
 #include "inspect/inspect.h"
 #include "inspect/rpc.h"
+#include "monitor/monitor.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -46,11 +47,6 @@ static int fail(const Session *s, Error *err) {
 static void quit_key(void *opaque) {
     Session *s = opaque;
     machine_request_shutdown(s->machine, SHUTDOWN_USER, EXIT_SUCCESS);
-}
-
-static void monitor_key(void *opaque) {
-    (void)opaque;
-    fprintf(stderr, "\r\n(there is no monitor yet; Ctrl-A x ends the machine)\r\n");
 }
 
 static void each_terminal(Machine *m, void (*change)(const Chardev *chr)) {
@@ -134,9 +130,12 @@ typedef struct Faces {
     Inspector *inspector;
     Rpc *rpc[MACHINE_MAX_LIST];
     unsigned rpc_count;
+    Monitors *monitors;
 } Faces;
 
 static void close_faces(Faces *f) {
+    monitors_free(f->monitors);
+    f->monitors = NULL;
     while (f->rpc_count) {
         rpc_free(f->rpc[--f->rpc_count]);
     }
@@ -151,6 +150,10 @@ static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp
         f->rpc[i] = rpc_new(f->inspector, cl->rpcs.item[i], errp);
         ok = f->rpc[i] != NULL;
         f->rpc_count += ok;
+    }
+    if (ok) {
+        f->monitors = monitors_new(m, f->inspector, &cl->monitors, errp);
+        ok = f->monitors != NULL;
     }
     if (!ok) {
         close_faces(f);
@@ -177,7 +180,7 @@ static int run_machine(Session *s, Machine *m, Faces *faces) {
 
 /* From here on `ready_fd` is the daemon's, or -1. */
 static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_fd) {
-    const CharEscapes escapes = {quit_key, monitor_key, s};
+    const CharEscapes escapes = {.quit = quit_key, .opaque = s};
     Error *err = NULL;
     int pid_fd = -1, status = EXIT_FAILURE;
     MachineConfig config = cl->config;

@@ -15,6 +15,7 @@ make                       build
 libslirp-dev               user networking
 libfdt-dev                 device tree
 libjansson-dev             JSON of the inspector
+libedit-dev                line editing of the monitor
 libcapstone-dev            disassembly of host code
 opensbi                    firmware of the guest
 cpio                       the guest's initramfs

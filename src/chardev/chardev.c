@@ -90,6 +90,7 @@ static bool chardev_open(Chardev *chr, const KeyVal *kv, const char *spec, Error
     for (size_t i = 0;
          name != NULL && i < sizeof(chardev_kinds) / sizeof(chardev_kinds[0]); i++) {
         if (strcmp(chardev_kinds[i].name, name) == 0) {
+            chr->kind_name = chardev_kinds[i].name;
             return chardev_kinds[i].open(chr, kv, errp);
         }
     }
@@ -154,6 +155,21 @@ const char *chardev_id(const Chardev *chr) {
 
 bool chardev_is_mux(const Chardev *chr) {
     return chr->mux;
+}
+
+bool chardev_is_attached(const Chardev *chr) {
+    return chr->port_count > 0;
+}
+
+void chardev_describe(const Chardev *chr, char *text, size_t size) {
+    const char *where = chr->where != NULL ? chr->where : "";
+    if (strcmp(chr->kind_name, "socket") == 0) {
+        snprintf(text, size, "%s%s%s%s", chr->out_fd < 0 ? "disconnected:" : "",
+                 chr->is_tcp ? "tcp:" : "unix:", where,
+                 chr->is_server ? ",server=on" : "");
+    } else {
+        snprintf(text, size, "%s%s%s", chr->kind_name, *where != '\0' ? ":" : "", where);
+    }
 }
 
 const char *chardev_where(const Chardev *chr) {

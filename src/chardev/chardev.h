@@ -36,6 +36,11 @@ typedef struct CharFrontend {
     unsigned (*can_receive)(void *opaque); /* how many bytes it takes now */
     void (*receive)(void *opaque, const uint8_t *buf, unsigned len);
     void (*event)(void *opaque, int event); /* a CharEvent; may be NULL */
+    /* True while an answer to what was received is still to come: a peer that has only ended
+     * its sending is kept until chardev_accept_input() finds this false. May be NULL. */
+    bool (*is_busy)(void *opaque);
+    /* Input comes here from now on, or no longer; told at attach, too. May be NULL. */
+    void (*focus)(void *opaque, bool in);
     void *opaque;
     /* A guest's device takes its input through the gate, under this name; a monitor
      * leaves both NULL. */
@@ -62,11 +67,19 @@ void chardev_free(
     Chardev *chr); /* flushes; restores the terminal; removes a server's socket file */
 const char *chardev_id(const Chardev *chr); /* NULL: none */
 bool chardev_is_mux(const Chardev *chr);
+bool chardev_is_attached(const Chardev *chr); /* it has a front end */
 /* Where a pty or a server can be reached ("/dev/pts/3", "127.0.0.1:4444"), or NULL. */
 const char *chardev_where(const Chardev *chr);
+/* In QEMU's words: "stdio", "unix:PATH,server=on", with "disconnected:" before it while a
+ * socket has no peer. */
+void chardev_describe(const Chardev *chr, char *text, size_t size);
 /* False (and nothing changes) if it has a front end already and no mux, or no slot
  * left. */
 bool chardev_attach(Chardev *chr, const CharFrontend *fe);
+/* As chardev_attach(), but leaves the focus where it is if anybody has it. */
+bool chardev_attach_behind(Chardev *chr, const CharFrontend *fe);
+/* Forgets what was read for a front end and not taken yet. */
+void chardev_drop_input(Chardev *chr, const void *fe_opaque);
 /* Takes a front end off again, named by its opaque pointer. */
 void chardev_detach(Chardev *chr, const void *fe_opaque);
 /* Writes all of buf (buffers what the host does not take now, up to a limit, then

@@ -41,6 +41,8 @@ struct Chardev {
     const ChardevOps *ops;
     MainLoop *loop;
     char *id, *where;
+    const char *kind_name;  /* "stdio", "socket", ... */
+    bool is_server, is_tcp; /* of kind socket */
     CharEscapes escapes;
     bool mux;
 
@@ -50,6 +52,7 @@ struct Chardev {
 
     int in_fd, out_fd; /* -1: none now. May be the same */
     bool in_is_tty;
+    bool in_ended;   /* the peer sends no more, but waits for answers */
     bool delivering; /* in mux_deliver(): receive() may call chardev_accept_input() */
 
     uint8_t *out; /* what the host did not take: out_len bytes from out_head on */
@@ -65,6 +68,7 @@ struct Chardev {
 
 /* --- fd.c: */
 void char_update_watch(Chardev *chr); /* after any change of fds, rings or buffer */
+void char_end_input(Chardev *chr);    /* at in_ended, when nobody is busy: hangs up */
 void char_close_fds(Chardev *chr);    /* stops watching and closes; drops the buffer */
 bool char_flush(Chardev *chr); /* writes what the host takes now; false: output is gone */
 /* Writes the buffer with waiting, at most `timeout_ms` without progress. */
@@ -75,6 +79,7 @@ void mux_input(Chardev *chr, const uint8_t *buf, unsigned len);
 void mux_deliver(Chardev *chr);
 unsigned mux_room(const Chardev *chr);         /* bytes of input to read now */
 void mux_event(Chardev *chr, CharEvent event); /* to all front ends */
+bool mux_is_busy(const Chardev *chr);          /* a front end has an answer to give */
 void char_port_free(CharPort *port);           /* what it owns */
 
 /* --- kinds: set chr->ops, kind and descriptors. */

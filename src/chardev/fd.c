@@ -91,6 +91,19 @@ static bool char_read(Chardev *chr) {
     return n > 0;
 }
 
+void char_end_input(Chardev *chr) {
+    if (!chr->in_ended || chr->in_fd < 0) {
+        return;
+    }
+    chr->in_ended = false;
+    if (chr->ops->hangup != NULL) {
+        chr->ops->hangup(chr);
+    } else { /* the end of stdin ends the input, not the guest */
+        loop_watch(chr->loop, chr->in_fd, 0, NULL, NULL);
+        chr->in_fd = -1;
+    }
+}
+
 static void char_fd_event(void *opaque, unsigned events) {
     Chardev *chr = opaque;
     if ((events & (LOOP_WRITE | LOOP_HANGUP)) && chr->out_fd >= 0 && chr->out_len > 0) {
@@ -100,18 +113,17 @@ static void char_fd_event(void *opaque, unsigned events) {
         char_tell_writable(chr);
     }
     if ((events & (LOOP_READ | LOOP_HANGUP)) && chr->in_fd >= 0 && !char_read(chr)) {
-        if (chr->ops->hangup != NULL) {
-            chr->ops->hangup(chr);
-        } else { /* the end of stdin ends the input, not the guest */
-            loop_watch(chr->loop, chr->in_fd, 0, NULL, NULL);
-            chr->in_fd = -1;
-        }
+        chr->in_ended = true;
+    }
+    if ((events & LOOP_HANGUP) || !mux_is_busy(chr)) {
+        char_end_input(chr);
     }
     char_update_watch(chr);
 }
 
 void char_update_watch(Chardev *chr) {
-    unsigned in = chr->in_fd >= 0 && mux_room(chr) > 0 ? LOOP_READ : 0;
+    bool reads = chr->in_fd >= 0 && !chr->in_ended && mux_room(chr) > 0;
+    unsigned in = reads ? LOOP_READ : 0;
     unsigned out = chr->out_fd >= 0 && chr->out_len > 0 ? LOOP_WRITE : 0;
     if (chr->in_fd >= 0 && chr->in_fd == chr->out_fd) {
         loop_watch(chr->loop, chr->in_fd, in | out, char_fd_event, chr);
@@ -129,6 +141,7 @@ void char_close_fds(Chardev *chr) {
     char_out_clear(chr);
     int in_fd = chr->in_fd, out_fd = chr->out_fd;
     chr->in_fd = chr->out_fd = -1;
+    chr->in_ended = false;
     if (in_fd >= 0) {
         loop_watch(chr->loop, in_fd, 0, NULL, NULL);
         close(in_fd);

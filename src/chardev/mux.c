@@ -58,6 +58,16 @@ void mux_event(Chardev *chr, CharEvent event) {
     }
 }
 
+bool mux_is_busy(const Chardev *chr) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        const CharFrontend *fe = chr->port[i].fe;
+        if (fe->is_busy != NULL && (chr->port[i].len > 0 || fe->is_busy(fe->opaque))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 unsigned mux_room(const Chardev *chr) {
     if (chr->mux && chr->in_is_tty) {
         return TTY_CHUNK;
@@ -76,9 +86,18 @@ static void mux_push(Chardev *chr, uint8_t byte) {
     }
 }
 
+/* Where input goes is the host's affair: the log of a guest's input does not have it. */
+static void port_tell_focus(const CharPort *port, bool in) {
+    if (port->fe->focus != NULL) {
+        port->fe->focus(port->fe->opaque, in);
+    }
+}
+
 static void mux_switch_focus(Chardev *chr) {
     if (chr->port_count > 1) {
+        port_tell_focus(&chr->port[chr->focus], false);
         chr->focus = (chr->focus + 1) % chr->port_count;
+        port_tell_focus(&chr->port[chr->focus], true);
     } else if (chr->escapes.switch_focus != NULL) {
         chr->escapes.switch_focus(chr->escapes.opaque);
     }
@@ -182,6 +201,9 @@ void chardev_accept_input(Chardev *chr) {
         gate_enter(chr->port[i].gate);
     }
     mux_deliver(chr);
+    if (!mux_is_busy(chr)) {
+        char_end_input(chr);
+    }
     char_update_watch(chr);
 }
 
@@ -198,7 +220,7 @@ static void gate_opened(void *opaque) {
     char_update_watch(chr);
 }
 
-bool chardev_attach(Chardev *chr, const CharFrontend *fe) {
+static bool attach_port(Chardev *chr, const CharFrontend *fe, bool take_focus) {
     if (chr->port_count == (chr->mux ? CHAR_MAX_PORTS : 1)) {
         return false;
     }
@@ -216,13 +238,33 @@ bool chardev_attach(Chardev *chr, const CharFrontend *fe) {
     if (port.gate != NULL) {
         gate_port_on_open(port.gate, gate_opened, chr);
     }
-    chr->focus = chr->port_count;
+    if (take_focus || chr->port_count == 0) {
+        chr->focus = chr->port_count;
+    }
     chr->port[chr->port_count++] = port;
     char_update_watch(chr);
+    CharPort *added = &chr->port[chr->port_count - 1];
     if (chr->out_fd >= 0) {
-        port_event(&chr->port[chr->port_count - 1], CHR_OPENED);
+        port_event(added, CHR_OPENED);
     }
+    port_tell_focus(added, mux_focus(chr) == added);
     return true;
+}
+
+bool chardev_attach(Chardev *chr, const CharFrontend *fe) {
+    return attach_port(chr, fe, true);
+}
+
+bool chardev_attach_behind(Chardev *chr, const CharFrontend *fe) {
+    return attach_port(chr, fe, false);
+}
+
+void chardev_drop_input(Chardev *chr, const void *fe_opaque) {
+    for (unsigned i = 0; i < chr->port_count; i++) {
+        if (chr->port[i].fe->opaque == fe_opaque) {
+            chr->port[i].len = 0;
+        }
+    }
 }
 
 void chardev_detach(Chardev *chr, const void *fe_opaque) {

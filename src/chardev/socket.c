@@ -251,6 +251,8 @@ bool char_socket_open(Chardev *chr, const KeyVal *kv, Error **errp) {
     *st =
         (SocketState){.listen_fd = -1, .nodelay = nodelay || !delay, .tcp = path == NULL};
     chr->kind = st;
+    chr->is_server = server;
+    chr->is_tcp = st->tcp;
     chr->ops = &socket_ops; /* from here on chardev_free() cleans up */
     int fd = path != NULL
                  ? socket_open_unix(chr, path, server, errp)

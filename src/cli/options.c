@@ -199,8 +199,13 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     case OPT_SERIAL:
         return add_or_list(cl, CLI_LIST_CHARDEVS, &c->serials, "serial", arg, errp);
     case OPT_MONITOR:
-        return c->monitor = arg,
-               only_none("monitor", arg, "there is no monitor yet; use none", errp);
+        return monitor_options_add(&cl->monitors, MONITOR_OPTION_MONITOR, arg, errp);
+    case OPT_QMP:
+        return monitor_options_add(&cl->monitors, MONITOR_OPTION_QMP, arg, errp);
+    case OPT_QMP_PRETTY:
+        return monitor_options_add(&cl->monitors, MONITOR_OPTION_QMP_PRETTY, arg, errp);
+    case OPT_MON:
+        return monitor_options_add(&cl->monitors, MONITOR_OPTION_MON, arg, errp);
     case OPT_PARALLEL:
         return only_none("parallel", arg, "there is no parallel port", errp);
     case OPT_VGA:
@@ -343,11 +348,11 @@ static bool check_daemonize(const CommandLine *cl, Error **errp) {
     for (unsigned i = 0; i < c->chardevs.count; i++) {
         terminal = terminal || !strncmp(c->chardevs.item[i], "stdio", 5);
     }
+    terminal = terminal || monitor_options_take_terminal(&cl->monitors);
     if (cl->daemonize && terminal) {
-        error_set(
-            errp,
-            "-daemonize: a serial line is on the terminal; add -display none, or -serial "
-            "file:FILE");
+        error_set(errp, "-daemonize: a serial line or monitor is on the terminal; add "
+                        "-display none, or -serial "
+                        "file:FILE");
         return false;
     }
     return true;
@@ -367,6 +372,9 @@ bool command_line_parse(CommandLine *cl, int argc, char *const *argv, Error **er
     if (cl->action != CLI_RUN) {
         return true;
     }
+    /* -nographic asks for the serial line there; then there is no place for the monitor */
+    cl->config.terminal_taken =
+        !cl->config.nographic && monitor_options_take_terminal(&cl->monitors);
     if (!value_check_accel(cl, errp) || !check_machine(&cl->config, errp) ||
         !check_boot(&cl->config, errp) || !check_log(cl, errp) ||
         !check_daemonize(cl, errp)) {

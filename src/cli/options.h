@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "hw/machine/machine.h"
+#include "monitor/monitor.h"
 #include "util/error.h"
 #include "util/version.h"
 
@@ -38,6 +39,7 @@ typedef struct CommandLine {
     MachineConfig config;
     const char *log_items, *log_file, *log_filter; /* -d -D -dfilter */
     OptionList rpcs;                               /* -rpc */
+    MonitorOptions monitors;                       /* -monitor -qmp -mon */
     const char *pidfile;
     bool daemonize;
     const char

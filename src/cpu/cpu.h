@@ -133,6 +133,7 @@ struct CPUState {
     pthread_cond_t wake; /* with group->work_lock */
     pthread_t thread;
     bool thread_started;
+    int host_tid; /* atomic: the thread's number on the host; 0: none yet */
     /* own thread: where instructions come from */
     FetchPage fetch; /* set by tlb_fill(ACCESS_FETCH) through cpu_set_fetch() */
     FetchPage fetch_cache[FETCH_CACHE_SIZE];

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cpu/exec.h"
 
@@ -71,6 +72,7 @@ void cpu_nap(CPUState *cpu, long ns) {
 
 static void *vcpu_thread(void *arg) {
     CPUState *cpu = arg;
+    __atomic_store_n(&cpu->host_tid, gettid(), __ATOMIC_RELAXED);
     while (wait_for_work(cpu)) {
         cpu_run(cpu, ENTRIES_PER_RUN);
     }

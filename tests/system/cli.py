@@ -129,7 +129,7 @@ ERRORS = [
     (["-pidfile", "/nonexistent/pid"], ["/nonexistent/pid"]),
     (["-L", "/nonexistent"], ["/nonexistent"]),
     (["kernel.elf"], ["kernel.elf", "-kernel"]),
-    (["-monitor", "stdio"], ["-monitor"]),
+    (["-monitor", "tcp:0.0.0.0:1234,server=on"], ["-monitor", "tcp:127.0.0.1"]),
     (["-daemonize", "-nographic"], ["-daemonize"]),
 ]
 

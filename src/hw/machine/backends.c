@@ -76,7 +76,7 @@ static bool open_serials(Machine *m, Error **errp) {
     /* Deviates: without -nographic QEMU shows the line in a window; there is none here,
      * so the terminal has it unless -display none asks for silence. */
     if (!c->serials.count && !c->nodefaults) {
-        bool terminal = c->nographic || !c->display_none;
+        bool terminal = c->nographic || !(c->display_none || c->terminal_taken);
         return open_serial(m, terminal ? "mon:stdio" : "null", errp);
     }
     return true;

@@ -53,7 +53,7 @@ typedef struct MachineConfig {
     OptionList drives, devices, netdevs, nics, chardevs, serials, globals;
     bool nodefaults, nographic, no_reboot, no_shutdown, start_stopped;
     bool display_none;
-    const char *monitor;   /* -monitor: "none", "stdio", ... or NULL */
+    bool terminal_taken;   /* by a monitor: no default serial line there */
     const char *data_dirs; /* where firmware is looked for, colon separated */
     const char *name;
     const char *tmp_dir; /* $TMPDIR, where snapshot overlays go; NULL: the system's */
