@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "mem/resolve.h"
 #include "mem_fixture.h"
 
 enum {
@@ -148,10 +149,14 @@ static void check_bytes(const Model *m) {
         uint64_t offset = 0;
         int leaf = model_resolve(m, 0, addr, &offset);
         const FlatRange *fr = address_space_find(&m->f.as, addr);
+        MemoryPath path;
+        memory_resolve(&m->mr[0], addr, &path);
+        assert_ptr_equal(path.mr, leaf < 0 ? NULL : &m->mr[leaf]);
         if (leaf < 0) {
             assert_null(fr);
             continue;
         }
+        assert_int_equal(path.offset, offset);
         assert_non_null(fr);
         assert_ptr_equal(fr->mr, &m->mr[leaf]);
         assert_int_equal(fr->mr_offset + (addr - fr->addr), offset);
