@@ -8,7 +8,8 @@
 
 _Static_assert(sizeof(TlbEntry) == 1 << TLB_ENTRY_BITS, "generated code scales by this");
 
-enum { TLB2_VALID = 1 << 7 }; /* in TlbEntry2.key, above the mmu index */
+/* TlbEntry2.key: virtual page number << 8 | TLB2_VALID | mmu index */
+enum { TLB2_VALID = 1 << 7, TLB2_VPN_SHIFT = 8 };
 
 static void entry_clear(TlbEntry *e) {
     /* Atomic because tlb_reset_dirty() of another thread may OR a flag in meanwhile. */
@@ -61,7 +62,13 @@ void tlb_flush_first_page(CpuTlb *tlb, vaddr addr) {
 }
 
 static uint64_t second_key(vaddr addr, unsigned mmu_idx) {
-    return (addr >> PAGE_BITS) << 8 | TLB2_VALID | mmu_idx;
+    return (addr >> PAGE_BITS) << TLB2_VPN_SHIFT | TLB2_VALID | mmu_idx;
+}
+
+TlbKey tlb_second_key_read(uint64_t key) {
+    return (TlbKey){.valid = key & TLB2_VALID,
+                    .mmu_idx = (unsigned)key & (TLB2_VALID - 1),
+                    .page = key >> TLB2_VPN_SHIFT << PAGE_BITS};
 }
 
 static TlbEntry2 *second_entry(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx) {

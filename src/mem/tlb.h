@@ -99,6 +99,13 @@ const TlbEntry2 *tlb_second_find(const CpuTlb *tlb, vaddr addr, unsigned mmu_idx
 void tlb_second_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, uint64_t stamp,
                      hwaddr phys, unsigned prot, RAMBlock *rb, uint8_t *host);
 void tlb_second_flush_page(CpuTlb *tlb, vaddr addr);
+/* What TlbEntry2.key says; for the inspector. */
+typedef struct TlbKey {
+    bool valid;
+    unsigned mmu_idx;
+    vaddr page;
+} TlbKey;
+TlbKey tlb_second_key_read(uint64_t key);
 
 /* Puts a page in the first level: the last step of the ISA's CpuClass.tlb_fill(), which finds out what
  * the page is. prot: PROT_*; host NULL: MMIO; flags: TLB_* for both tags. */
