@@ -105,7 +105,7 @@ static bool device_allowed(InspectCall *call, const FlatRange *fr, hwaddr addr,
     const char *what = fr->mr->name;
     if (!inspect_bool(call, "side_effects")) {
         inspect_failf(call, INSPECT_GUEST,
-                      "dev.registers shows values safely; side_effects=true insists",
+                      "dev.regs shows values safely; side_effects=true insists",
                       "0x%llx belongs to the device %s, which an access may change",
                       (unsigned long long)addr, what);
         return false;
@@ -173,7 +173,7 @@ static bool read_part(InspectCall *call, const FlatRange *fr, hwaddr addr, uint8
     }
     *left -= len;
     if (address_space_read(&call->m->as, addr, buf, len) != MEMTX_OK) {
-        inspect_failf(call, INSPECT_GUEST, "dev.registers tells its registers' sizes",
+        inspect_failf(call, INSPECT_GUEST, "dev.regs tells its registers' sizes",
                       "the device %s refused the access at 0x%llx", fr->mr->name,
                       (unsigned long long)addr);
         return false;
@@ -273,7 +273,7 @@ static bool write_part(InspectCall *call, const FlatRange *fr, hwaddr addr, uint
     if (address_space_write(&call->m->as, addr, buf, len) == MEMTX_OK) {
         return true;
     }
-    inspect_failf(call, INSPECT_GUEST, "dev.registers tells its registers' sizes",
+    inspect_failf(call, INSPECT_GUEST, "dev.regs tells its registers' sizes",
                   "the device %s refused the write at 0x%llx", fr->mr->name,
                   (unsigned long long)addr);
     return false;
