@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the domain "tb" share. */
+#ifndef VITRINE_INSPECT_TB_INT_H
+#define VITRINE_INSPECT_TB_INT_H
+
+#include "cpu/explain.h"
+#include "inspect/inspect_call.h"
+#include "tcg/census.h"
+
+static inline TbCache *tb_cache_of(const InspectCall *call) {
+    return call->m->cpus->cache;
+}
+
+/* The block of the parameters "id" or "pc" (the newest live one that holds the address; one that begins
+ * there is preferred). False: the call has failed. */
+bool tb_resolve(InspectCall *call, uint64_t *born);
+
+/* Name, key, sizes, birth, exits. */
+json_t *tb_record_json(const TbRecord *r);
+json_t *tb_obituary_json(const TbObituary *o);
+
+/* The inspector's explainer, made when first asked for. NULL: the call has failed. */
+CpuExplainer *tb_explainer(InspectCall *call);
+
+/* A list of at most `limit` records with the largest keys, from any number of them. */
+typedef struct TbTop {
+    struct TbRanked {
+        uint64_t key;
+        TbRecord r;
+    } * item;
+    unsigned count, limit;
+    uint64_t total; /* how many were offered */
+} TbTop;
+void tb_top_init(TbTop *top, unsigned limit);
+void tb_top_offer(TbTop *top, uint64_t key, const TbRecord *r);
+void tb_top_finish(TbTop *top); /* sorts: largest key first, then newest */
+void tb_top_free(TbTop *top);
+
+#endif
