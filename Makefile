@@ -22,6 +22,7 @@ $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(CFLAGS)
 # Capstone is loaded at run time, when host code is to be shown.
 LDLIBS := -lslirp -lfdt -ljansson -ledit -ldl -lpthread -lutil -lm
+LDLIBS += -lxxhash -lzstd
 
 # Recipes show what they make; V=1 shows the commands.
 ifeq ($(V),)
@@ -30,7 +31,7 @@ say = @echo '  $(1) $(patsubst $(BUILD)/%,%,$@)'
 endif
 
 # Layers from left to right; a library is an archive, so a unit test links only what it uses.
-LAYERS := util mem tcg cpu kvm chardev block net hw inspect monitor web cli
+LAYERS := util mem tcg cpu kvm chardev block net hw state inspect monitor web cli
 layer_src = $(shell find src/$(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
 layer_obj = $(patsubst src/%,$(BUILD)/obj/%.o,$(basename $(call layer_src,$(1))))
 PRESENT := $(foreach l,$(LAYERS),$(if $(call layer_src,$(l)),$(l)))

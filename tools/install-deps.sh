@@ -16,6 +16,8 @@ libslirp-dev               user networking
 libfdt-dev                 device tree
 libjansson-dev             JSON of the inspector
 libedit-dev                line editing of the monitor
+libxxhash-dev              state hashes, snapshots
+libzstd-dev                snapshots
 libcapstone-dev            disassembly of host code
 opensbi                    firmware of the guest
 cpio                       the guest's initramfs

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Checks that modules include only what the table allows: the drawing of the architecture.
 #
-#   util < mem < tcg < cpu < {kvm, hw} < hw/machine < inspect < {web, monitor, wasm} < cli < main
+#   util < mem < tcg < cpu < {kvm, hw} < hw/machine < state < inspect < {web, monitor, wasm} < cli < main
 #          util < {chardev, block, net} < hw
 #
 # Prints one line for each include that breaks it; exit status 1 if there is any.
@@ -22,7 +22,8 @@ BEGIN {
     may["kvm"] = may["cpu/riscv"]
     may["hw"] = may["cpu/riscv"] " cpu/riscv kvm chardev block net"
     may["hw/machine"] = may["hw"] " hw"
-    may["inspect"] = may["hw/machine"] " hw/machine"
+    may["state"] = may["hw/machine"] " hw/machine"
+    may["inspect"] = may["state"] " state"
     may["web"] = may["monitor"] = may["wasm"] = may["inspect"] " inspect"
     may["cli"] = may["inspect"] " inspect web monitor"
     may["main"] = may["cli"] " cli"

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "block/overlay.h"
 #include "block/raw.h"
@@ -25,7 +26,7 @@ typedef enum BlockAction {
 } BlockAction;
 
 struct BlockBackend {
-    char *id, *file;
+    char *id, *file, *tmp_dir;
     RawFile raw;
     Overlay overlay;
     bool snapshot, read_only, discard;
@@ -104,6 +105,7 @@ BlockBackend *blk_open(const BlockOptions *o, Error **errp) {
             goto out_close;
         }
         blk->snapshot = true;
+        blk->tmp_dir = o->tmp_dir != NULL ? strdup(o->tmp_dir) : NULL;
     }
     return blk;
 
@@ -126,6 +128,7 @@ void blk_close(BlockBackend *blk) {
         blk_flush(blk);
     }
     raw_close(&blk->raw);
+    free(blk->tmp_dir);
     free(blk->id);
     free(blk->file);
     free(blk);
@@ -268,4 +271,95 @@ int blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len) {
     int rc = blk->snapshot ? overlay_write_zeroes(&blk->overlay, offset, len)
                            : raw_write_zeroes(&blk->raw, offset, len);
     return blk_result(blk, BLOCK_WRITE, rc);
+}
+
+/* --- snapshots ------------------------------------------------------------------------ */
+
+_Static_assert((int)BLK_CLUSTER == (int)OVERLAY_CLUSTER, "the overlay's clusters");
+
+struct BlockRestore {
+    BlockBackend *blk;
+    Overlay overlay;
+};
+
+bool blk_has_overlay(const BlockBackend *blk) {
+    return blk->snapshot;
+}
+
+void blk_identity(const BlockBackend *blk, uint64_t *size, int64_t *mtime_ns) {
+    struct stat st;
+    *size = blk->size;
+    *mtime_ns = fstat(blk->raw.fd, &st) == 0
+                    ? (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec
+                    : 0;
+}
+
+bool blk_overlay_next(const BlockBackend *blk, uint64_t *cluster) {
+    uint64_t end = overlay_clusters(&blk->overlay);
+    while (*cluster < end && !overlay_has(&blk->overlay, *cluster)) {
+        (*cluster)++;
+    }
+    return *cluster < end;
+}
+
+uint64_t blk_cluster_bytes(const BlockBackend *blk, uint64_t cluster) {
+    uint64_t start = cluster * BLK_CLUSTER;
+    if (start >= blk->size) {
+        return 0;
+    }
+    return blk->size - start < BLK_CLUSTER ? blk->size - start : BLK_CLUSTER;
+}
+
+BlockRestore *blk_restore_begin(BlockBackend *blk, Error **errp) {
+    BlockRestore *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        error_set(errp, "out of memory");
+        return NULL;
+    }
+    r->blk = blk;
+    if (!overlay_open(&r->overlay, &blk->raw, blk->size, blk->tmp_dir, errp)) {
+        free(r);
+        return NULL;
+    }
+    return r;
+}
+
+bool blk_restore_cluster(BlockRestore *r, uint64_t cluster, const void *bytes,
+                         Error **errp) {
+    int rc = overlay_write(&r->overlay, cluster * BLK_CLUSTER, bytes,
+                           blk_cluster_bytes(r->blk, cluster));
+    if (rc != 0) {
+        error_set_errno(errp, -rc, "cannot write the overlay of disk image '%s'",
+                        r->blk->file);
+    }
+    return rc == 0;
+}
+
+void blk_restore_commit(BlockRestore *r) {
+    overlay_close(&r->blk->overlay);
+    r->blk->overlay = r->overlay;
+    free(r);
+}
+
+void blk_restore_abort(BlockRestore *r) {
+    if (r != NULL) {
+        overlay_close(&r->overlay);
+        free(r);
+    }
+}
+
+uint64_t blk_mark(BlockBackend *blk) {
+    return overlay_mark(&blk->overlay);
+}
+
+void blk_rewind(BlockBackend *blk, uint64_t mark) {
+    overlay_rewind(&blk->overlay, mark);
+}
+
+void blk_forget(BlockBackend *blk, uint64_t mark) {
+    overlay_forget(&blk->overlay, mark);
+}
+
+uint64_t blk_history_bytes(const BlockBackend *blk) {
+    return overlay_history_bytes(&blk->overlay);
 }

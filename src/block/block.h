@@ -59,4 +59,32 @@ int blk_flush(BlockBackend *blk); /* data are on the host's disk when it returns
 int blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len);
 int blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len);
 
+/* --- overlay.c's parts that snapshots need -------------------------------------------- */
+
+enum { BLK_CLUSTER = 4096 };
+
+/* The drive has snapshot=on: what the guest wrote is in an overlay. */
+bool blk_has_overlay(const BlockBackend *blk);
+/* What the image is: bytes, and when it was last changed on the host. */
+void blk_identity(const BlockBackend *blk, uint64_t *size, int64_t *mtime_ns);
+/* The first cluster of the overlay from `cluster` on; false: none. */
+bool blk_overlay_next(const BlockBackend *blk, uint64_t *cluster);
+/* Bytes of a cluster: BLK_CLUSTER but for the last of the disk. */
+uint64_t blk_cluster_bytes(const BlockBackend *blk, uint64_t cluster);
+
+/* A second overlay, filled cluster by cluster, that then takes the first one's place; history ends
+ * with that. */
+typedef struct BlockRestore BlockRestore;
+BlockRestore *blk_restore_begin(BlockBackend *blk, Error **errp);
+bool blk_restore_cluster(BlockRestore *r, uint64_t cluster, const void *bytes,
+                         Error **errp);
+void blk_restore_commit(BlockRestore *r); /* Owns: frees r. Cannot fail */
+void blk_restore_abort(BlockRestore *r);  /* Owns: frees r; NULL: nothing */
+
+/* See overlay.h; the drive has one. */
+uint64_t blk_mark(BlockBackend *blk);
+void blk_rewind(BlockBackend *blk, uint64_t mark);
+void blk_forget(BlockBackend *blk, uint64_t mark);
+uint64_t blk_history_bytes(const BlockBackend *blk);
+
 #endif

@@ -29,12 +29,21 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/state.h"
 #include "util/trace.h"
 
 typedef struct CPUState CPUState;
 typedef struct CpuClass CpuClass;
 typedef struct CpuGroup CpuGroup;
 typedef struct CpuWork CpuWork;
+
+/* A vCPU's state for snapshots. Locks: the machine lock; the vCPU is parked. */
+typedef struct CpuStateClass {
+    const StateField *fields; /* of the ISA's struct, which begins with CPUState */
+    unsigned version;
+    void (*pre_save)(CPUState *cpu);  /* brings fields up to date */
+    void (*post_load)(CPUState *cpu); /* recomputes what follows from them */
+} CpuStateClass;
 
 typedef enum AccessKind { ACCESS_LOAD, ACCESS_STORE, ACCESS_FETCH } AccessKind;
 
@@ -98,6 +107,7 @@ struct CpuClass {
      * legal), at most `max`. *row: the name of its row in the decode table, or NULL. Threads: any. */
     unsigned (*decode_fields)(const CPUState *cpu, const uint8_t *bytes, unsigned len,
                               InsnField *field, unsigned max, const char **row);
+    const CpuStateClass *state;
     /* Names for the inspector: i-th general register etc. come with the inspect layer. */
 
     const CpuRegisters *registers; /* for those who look; may be NULL in tests */

@@ -29,6 +29,7 @@
 #include "util/error.h"
 #include "util/gate.h"
 #include "util/log.h"
+#include "util/state.h"
 
 typedef struct Device Device;
 typedef struct Machine Machine;
@@ -45,31 +46,6 @@ static inline void irq_set(const IrqLine *irq, int level) {
         irq->set(irq->opaque, irq->n, level);
     }
 }
-
-typedef enum StateType {
-    STATE_U8,
-    STATE_U16,
-    STATE_U32,
-    STATE_U64,
-    STATE_BOOL,
-    STATE_BYTES,
-    STATE_TIMER, /* a Timer; its state is expires_ns */
-} StateType;
-
-/* One field of a device's state. */
-typedef struct StateField {
-    const char *name;
-    StateType type;
-    size_t offset;  /* in the device struct */
-    size_t count;   /* elements; 1 for scalars; bytes for STATE_BYTES */
-    unsigned since; /* version of the table it appeared in */
-} StateField;
-#define STATE(struct_type, field, state_type)                                            \
-    { #field, state_type, offsetof(struct_type, field), 1, 1 }
-#define STATE_ARRAY(struct_type, field, state_type, n)                                   \
-    { #field, state_type, offsetof(struct_type, field), n, 1 }
-#define STATE_END                                                                        \
-    { NULL, STATE_U8, 0, 0, 0 }
 
 typedef enum PropType {
     PROP_STRING,  /* char *, owned by the device */

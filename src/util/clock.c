@@ -58,6 +58,11 @@ void clock_stop(Clock *c) {
     __atomic_store_n(&c->stopped_at_ns, clock_now_ns(c), __ATOMIC_RELEASE);
 }
 
+void clock_set_ns(Clock *c, int64_t now_ns) {
+    assert(c->stopped_at_ns >= 0);
+    __atomic_store_n(&c->stopped_at_ns, now_ns, __ATOMIC_RELEASE);
+}
+
 void clock_resume(Clock *c) {
     if (c->stopped_at_ns >= 0) {
         int64_t offset = c->stopped_at_ns - clock_source_ns(c);

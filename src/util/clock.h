@@ -55,6 +55,8 @@ int64_t clock_now_ns(const Clock *c); /* virtual time */
  * source of one's own, so that a deterministic run sees the same date each time. */
 int64_t clock_host_wall_ns(const Clock *c);
 void clock_stop(Clock *c);   /* time stands from here; stopping twice is stopping once */
+/* Sets the virtual time of a clock that stands. Armed timers keep their deadlines. */
+void clock_set_ns(Clock *c, int64_t now_ns);
 void clock_resume(Clock *c); /* time goes on from where it stood */
 
 void timer_init(Timer *t, Clock *c, void (*fire)(void *opaque), void *opaque);

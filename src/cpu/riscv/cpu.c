@@ -223,4 +223,5 @@ const CpuClass riscv_cpu_class = {
     .new_like = riscv_new_like,
     .next_page = riscv_next_page,
     .decode_fields = riscv_decode_fields,
+    .state = &riscv_state_class,
 };

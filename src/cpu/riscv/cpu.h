@@ -168,6 +168,7 @@ typedef enum RiscvCause {
 
 /* --- cpu.c ------------------------------------------------------------------------------------ */
 extern const CpuClass riscv_cpu_class;
+extern const CpuStateClass riscv_state_class; /* state.c */
 /* Parses -cpu: "rv64", "rv64,zba=off,sv48=on", "max". Errors: unknown model or property. */
 bool riscv_config_parse(RiscvConfig *cfg, unsigned xlen, const char *model, Error **errp);
 void riscv_config_help(FILE *out, unsigned xlen);
@@ -223,6 +224,8 @@ void riscv_stimer_fire(void *opaque); /* the hart; Locks: the machine lock */
 
 /* --- trigger.c -------------------------------------------------------------------------------- */
 void riscv_trigger_reset(RiscvCPU *cpu);
+/* After a change of tdata1: what is armed, and the flags. */
+void riscv_trigger_update(RiscvCPU *cpu);
 uint64_t riscv_trigger_read(const RiscvCPU *cpu, unsigned csr);
 void riscv_trigger_write(RiscvCPU *cpu, unsigned csr, uint64_t value);
 /* True if a trigger fires for the access: the breakpoint exception was delivered. */

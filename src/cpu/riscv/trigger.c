@@ -56,7 +56,7 @@ static uint32_t trigger_kinds(const RiscvCPU *cpu, unsigned i) {
            (t & TD1_EXECUTE ? 1u << ACCESS_FETCH : 0);
 }
 
-static void triggers_changed(RiscvCPU *cpu) {
+void riscv_trigger_update(RiscvCPU *cpu) {
     uint32_t armed = 0;
     for (unsigned i = 0; i < RISCV_TRIGGER_COUNT; i++) {
         armed |= trigger_kinds(cpu, i);
@@ -76,7 +76,7 @@ void riscv_trigger_reset(RiscvCPU *cpu) {
     }
     cpu->env.tselect = 0;
     cpu->env.tcontrol = 0;
-    triggers_changed(cpu);
+    riscv_trigger_update(cpu);
 }
 
 uint64_t riscv_trigger_read(const RiscvCPU *cpu, unsigned csr) {
@@ -140,7 +140,7 @@ void riscv_trigger_write(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     default: /* tdata3 */
         return;
     }
-    triggers_changed(cpu);
+    riscv_trigger_update(cpu);
 }
 
 /* --- firing ------------------------------------------------------------------------- */

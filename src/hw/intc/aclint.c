@@ -272,10 +272,6 @@ static void mtimer_reset(Device *dev) {
     set_mtime(s, 0);
 }
 
-static void mtimer_post_load(Device *dev) {
-    update_all((AclintMtimer *)dev);
-}
-
 void aclint_mtimer_connect(Device *dev, unsigned hart, IrqLine line) {
     AclintMtimer *s = (AclintMtimer *)dev;
     assert(hart < ACLINT_MAX_HARTS && !dev->realized);
@@ -311,9 +307,11 @@ static bool mtimer_peek(const Device *dev, const RegisterDesc *reg, hwaddr offse
     return true;
 }
 
+/* MTIP is in the hart's mip; the timers say for whom it is still to come. */
 static const StateField mtimer_state[] = {
     STATE(AclintMtimer, mtime_delta, STATE_U64),
     STATE_ARRAY(AclintMtimer, mtimecmp, STATE_U64, ACLINT_MAX_HARTS),
+    STATE_ARRAY(AclintMtimer, timer, STATE_TIMER, ACLINT_MAX_HARTS),
     STATE_END,
 };
 
@@ -328,5 +326,4 @@ const DeviceClass riscv_aclint_mtimer_class = {
     .realize = mtimer_realize,
     .unrealize = mtimer_unrealize,
     .reset = mtimer_reset,
-    .post_load = mtimer_post_load,
 };

@@ -52,22 +52,29 @@ static void stop_alarm(GoldfishRtc *s) {
     timer_del(&s->timer);
 }
 
-/* Fires the alarm if it is due, else arms the timer for it. */
-static void run_alarm(GoldfishRtc *s) {
+/* Arms the timer; for an alarm that is overdue (the host's wall clock went on while the machine was
+ * a file) at once. */
+static void arm_alarm(GoldfishRtc *s) {
     uint64_t now = rtc_now(s);
     uint64_t virtual_now = (uint64_t)clock_now_ns(device_clock(&s->dev));
-    if (s->alarm_ns <= now) {
+    uint64_t left = s->alarm_ns > now ? s->alarm_ns - now : 0;
+    if (left > INT64_MAX - virtual_now) {
+        timer_del(&s->timer);
+    } else {
+        timer_mod(&s->timer, (int64_t)(virtual_now + left));
+    }
+}
+
+/* Fires the alarm if it is due, else arms the timer for it. */
+static void run_alarm(GoldfishRtc *s) {
+    if (s->alarm_ns <= rtc_now(s)) {
         stop_alarm(s);
         s->irq_pending = true;
         update_irq(s);
         return;
     }
     s->alarm_running = true;
-    if (s->alarm_ns - now > INT64_MAX - virtual_now) {
-        timer_del(&s->timer);
-    } else {
-        timer_mod(&s->timer, (int64_t)(virtual_now + (s->alarm_ns - now)));
-    }
+    arm_alarm(s);
 }
 
 /* The host's wall clock may have been set back meanwhile: then the alarm waits again. */
@@ -174,8 +181,9 @@ static void rtc_reset(Device *dev) {
 static void rtc_post_load(Device *dev) {
     GoldfishRtc *s = (GoldfishRtc *)dev;
     update_irq(s);
+    timer_del(&s->timer);
     if (s->alarm_running) {
-        run_alarm(s);
+        arm_alarm(s);
     }
 }
 

@@ -72,6 +72,13 @@ void virtio_device_reset(Device *dev) {
     virtio_reset((VirtIODevice *)dev);
 }
 
+void virtio_device_post_load(Device *dev) {
+    VirtIODevice *vdev = (VirtIODevice *)dev;
+    for (unsigned i = 0; i < vdev->vq_count; i++) {
+        virtqueue_post_load(&vdev->vq[i]);
+    }
+}
+
 /* --- interrupt and errors ----------------------------------------------------------- */
 
 void virtio_update_irq(VirtIODevice *vdev) {

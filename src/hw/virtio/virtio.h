@@ -90,6 +90,8 @@ struct VirtQueue {
     uint16_t signalled_used; /* used_idx when the driver's wish was last looked at */
     bool notification;       /* the driver is to notify us */
     bool continued;          /* work is left for the main loop */
+    bool blocked;            /* the device handles no more until its back end can go on */
+    bool call_pending;       /* the main loop's call is on its way; the host's affair */
     VirtQueueView view;
 };
 
@@ -155,6 +157,8 @@ VirtQueue *virtio_add_queue(VirtIODevice *vdev,
 void virtio_reset(VirtIODevice *vdev);
 /* For DeviceClass.reset. */
 void virtio_device_reset(Device *dev);
+/* For DeviceClass.post_load: work that was left is left again. */
+void virtio_device_post_load(Device *dev);
 /* The config space changed by itself: tells the driver. */
 void virtio_notify_config(VirtIODevice *vdev);
 /* The driver broke the rules beyond repair. */
@@ -239,6 +243,7 @@ typedef int64_t VirtQueueFn(VirtIODevice *vdev, VirtQueue *vq, VirtQueueElement 
 enum { VIRTQUEUE_LATER = -1 };
 /* Pops, handles and pushes until the ring is empty or the turn's budget is used up. */
 void virtqueue_process(VirtQueue *vq, VirtQueueFn *fn);
+void virtqueue_post_load(VirtQueue *vq);
 
 /* Copies between a buffer and pieces from `offset` on; returns the bytes copied. */
 size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
@@ -267,7 +272,8 @@ bool iov_cut_front(struct iovec **iov, unsigned *count, uint64_t len);
         STATE(T, vdev.vq[i].used_idx, STATE_U16),                                        \
         STATE(T, vdev.vq[i].signalled_used, STATE_U16),                                  \
         STATE(T, vdev.vq[i].notification, STATE_BOOL),                                   \
-        STATE(T, vdev.vq[i].continued, STATE_BOOL)
+        STATE(T, vdev.vq[i].continued, STATE_BOOL),                                      \
+        STATE(T, vdev.vq[i].blocked, STATE_BOOL)
 
 #define VIRTIO_STATE(T)                                                                  \
     STATE(T, vdev.guest_features, STATE_U64), STATE(T, vdev.status, STATE_U8),           \

@@ -322,4 +322,5 @@ const DeviceClass virtio_blk_class = {
     .realize = blk_realize,
     .unrealize = blk_unrealize,
     .reset = virtio_device_reset,
+    .post_load = virtio_device_post_load,
 };

@@ -198,6 +198,7 @@ const DeviceClass virtio_serial_class = {
     .realize = serial_realize,
     .unrealize = serial_unrealize,
     .reset = virtio_device_reset,
+    .post_load = virtio_device_post_load,
 };
 
 static bool console_realize(Device *dev, Error **errp) {

@@ -307,4 +307,5 @@ const DeviceClass virtio_net_class = {
     .realize = net_realize,
     .unrealize = net_unrealize,
     .reset = virtio_device_reset,
+    .post_load = virtio_device_post_load,
 };

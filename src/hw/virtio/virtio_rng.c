@@ -71,4 +71,5 @@ const DeviceClass virtio_rng_class = {
     .realize = rng_realize,
     .unrealize = rng_unrealize,
     .reset = virtio_device_reset,
+    .post_load = virtio_device_post_load,
 };

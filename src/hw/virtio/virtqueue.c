@@ -167,7 +167,7 @@ void virtqueue_reset(VirtQueue *vq) {
         .handle_output = vq->handle_output,
         .num = VIRTQUEUE_MAX_SIZE,
         .notification = true,
-        .continued = vq->continued, /* the main loop's call is on its way */
+        .call_pending = vq->call_pending,
         .view = vq->view,           /* a reset from inside a turn of work ends with it */
     };
 }
@@ -427,9 +427,28 @@ bool virtqueue_look_used(const VirtQueue *vq, uint16_t used, uint32_t *id,
 
 static void virtqueue_continue(void *opaque) {
     VirtQueue *vq = opaque;
+    bool wanted = vq->continued || vq->blocked;
+    vq->call_pending = false;
     vq->continued = false;
-    if (virtio_is_running(vq->vdev) && vq->handle_output != NULL) {
+    if (wanted && virtio_is_running(vq->vdev) && vq->handle_output != NULL) {
         vq->handle_output(vq->vdev, vq);
+    }
+}
+
+static void virtqueue_call_later(VirtQueue *vq) {
+    if (!vq->call_pending) {
+        vq->call_pending = true;
+        loop_call(vq->vdev->dev.machine->loop, virtqueue_continue, vq);
+    }
+}
+
+void virtqueue_post_load(VirtQueue *vq) {
+    if (vq->num > VIRTQUEUE_MAX_SIZE) { /* from a file that lies: as if not set up */
+        vq->num = VIRTQUEUE_MAX_SIZE;
+        vq->ready = false;
+    }
+    if (vq->continued || vq->blocked) {
+        virtqueue_call_later(vq);
     }
 }
 
@@ -473,9 +492,10 @@ void virtqueue_process(VirtQueue *vq, VirtQueueFn *fn) {
         virtqueue_set_notification(vq, true);
     } while (empty && !virtqueue_is_empty(vq));
     virtqueue_end(vq);
-    if (!empty && !later && !vq->continued) {
+    vq->blocked = later;
+    if (!empty && !later) {
         vq->continued = true;
-        loop_call(vq->vdev->dev.machine->loop, virtqueue_continue, vq);
+        virtqueue_call_later(vq);
     }
 }
 
