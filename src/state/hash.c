@@ -8,7 +8,6 @@
 #include <xxhash.h>
 
 #include "state/bytes.h"
-#include "state/count.h"
 #include "state/fields.h"
 #include "state/ram.h"
 
@@ -36,7 +35,6 @@ static void hash_ram(XXH3_state_t *h, const RAMBlock *rb, RamScan *scan) {
 static void hash_all(Machine *m, XXH3_state_t *h, RamScan *scan,
                      const ByteBuffer *fields) {
     XXH3_128bits_reset(h);
-    hash_number(h, machine_count(m));
     hash_number(h, (uint64_t)clock_now_ns(&m->clock));
     XXH3_128bits_update(h, fields->data, fields->len);
     for (const RAMBlock *rb = m->ram_list.first; rb; rb = rb->next) {

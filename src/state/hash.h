@@ -2,7 +2,7 @@
 /*
  * The state hash: one number for everything the guest could ever notice.
  *
- *   XXH3-128 over: instruction count | virtual time | fields of vCPUs and devices | each RAM block:
+ *   XXH3-128 over: virtual time | fields of vCPUs and devices | each RAM block:
  *                  name, then number and bytes of every page that is not zero
  *
  * The same on every host, back end and build: fields are little-endian, and a page of zeros does not
