@@ -20,6 +20,7 @@
 #include "inspect/inspect.h"
 #include "inspect/rpc.h"
 #include "monitor/monitor.h"
+#include "state/snapshot.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -178,6 +179,12 @@ static int run_machine(Session *s, Machine *m, Faces *faces) {
     return status;
 }
 
+/* What -loadvm names: a file, or a snapshot in the directory. */
+static bool load_snapshot(Machine *m, const char *name, Error **errp) {
+    return strchr(name, '/') ? snapshot_load(m, name, errp)
+                             : snapshot_load_named(m, snapshot_dir(m), name, errp);
+}
+
 /* From here on `ready_fd` is the daemon's, or -1. */
 static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_fd) {
     const CharEscapes escapes = {.quit = quit_key, .opaque = s};
@@ -196,6 +203,10 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
                 cl->config.dump_dtb);
         machine_free(m);
         return EXIT_SUCCESS;
+    }
+    if (cl->loadvm && !load_snapshot(m, cl->loadvm, &err)) {
+        machine_free(m);
+        return fail(s, err);
     }
     show_places(m);
     Faces faces = {0};

@@ -93,8 +93,9 @@ int overlay_read(Overlay *ov, uint64_t offset, void *buf, uint64_t len) {
             run_length(ov, c, (skip + len + OVERLAY_CLUSTER - 1) / OVERLAY_CLUSTER);
         uint64_t n = run * OVERLAY_CLUSTER - skip;
         n = n < len ? n : len;
-        int rc = ov->slot[c] ? raw_read(&ov->temp, slot_offset(ov->slot[c]) + skip, out, n)
-                             : raw_read(ov->base, offset, out, n);
+        int rc = ov->slot[c]
+                     ? raw_read(&ov->temp, slot_offset(ov->slot[c]) + skip, out, n)
+                     : raw_read(ov->base, offset, out, n);
         if (rc != 0) {
             return rc;
         }

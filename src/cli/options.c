@@ -226,6 +226,10 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return c->no_reboot = true;
     case OPT_NO_SHUTDOWN:
         return c->no_shutdown = true;
+    case OPT_LOADVM:
+        return cl->loadvm = arg, true;
+    case OPT_SNAPDIR:
+        return c->snapshot_dir = arg, true;
     case OPT_PIDFILE:
         return cl->pidfile = arg, true;
     case OPT_DAEMONIZE:

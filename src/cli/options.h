@@ -41,6 +41,7 @@ typedef struct CommandLine {
     OptionList rpcs;                               /* -rpc */
     MonitorOptions monitors;                       /* -monitor -qmp -mon */
     const char *pidfile;
+    const char *loadvm; /* -loadvm */
     bool daemonize;
     const char
         *accel_wish; /* the first accelerator that was asked for and cannot be had */

@@ -38,9 +38,8 @@ static bool get_object(Machine *m, unsigned n, StateObject *o) {
     n -= m->cpus->count;
     for (Device *d = m->first_device; d; d = d->next) {
         if (d->cls->state && n-- == 0) {
-            *o = (StateObject){.object = d,
-                               .fields = d->cls->state,
-                               .version = d->cls->state_version};
+            *o = (StateObject){
+                .object = d, .fields = d->cls->state, .version = d->cls->state_version};
             name_device(d, o->name);
             return true;
         }
@@ -100,10 +99,9 @@ static bool read_field(ByteReader *r, SavedField *f) {
     if (f->type >= STATE_TYPE_COUNT) {
         r->failed = true;
     }
-    f->bytes =
-        r->failed
-            ? NULL
-            : reader_take(r, (uint64_t)f->count * state_element_bytes((StateType)f->type));
+    f->bytes = r->failed ? NULL
+                         : reader_take(r, (uint64_t)f->count *
+                                              state_element_bytes((StateType)f->type));
     return f->bytes != NULL;
 }
 
@@ -145,8 +143,8 @@ static bool check_object(const StateObject *o, ByteReader *r, Error **errp) {
     uint32_t version = (uint32_t)reader_number(r, sizeof(uint32_t));
     uint32_t count = (uint32_t)reader_number(r, sizeof(uint32_t));
     if (version == 0 || version > o->version) {
-        error_set(errp, "it has version %u of the state of %s; known are 1 to %u", version,
-                  o->name, o->version);
+        error_set(errp, "it has version %u of the state of %s; known are 1 to %u",
+                  version, o->name, o->version);
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {

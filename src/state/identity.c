@@ -28,8 +28,7 @@ static void describe_property(const Device *dev, const DeviceProperty *p,
     const uint8_t *mac = (const uint8_t *)field;
     switch (p->type) {
     case PROP_STRING:
-        add(out, " %s=%s", p->name,
-            *(char *const *)field ? *(char *const *)field : "");
+        add(out, " %s=%s", p->name, *(char *const *)field ? *(char *const *)field : "");
         break;
     case PROP_U64:
         add(out, " %s=%" PRIu64, p->name, *(const uint64_t *)field);

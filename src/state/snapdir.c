@@ -23,16 +23,22 @@ static bool name_is_good(const char *name) {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     size_t n = strlen(name);
-    return n > 0 && n <= SNAPSHOT_NAME_MAX && name[0] != '.' && strspn(name, letters) == n;
+    return n > 0 && n <= SNAPSHOT_NAME_MAX && name[0] != '.' &&
+           strspn(name, letters) == n;
+}
+
+const char *snapshot_dir(const Machine *m) {
+    return m->config.snapshot_dir ? m->config.snapshot_dir : SNAPSHOT_DIR;
 }
 
 char *snapshot_path(const char *dir, const char *name, Error **errp) {
     char *path = NULL;
     if (!name_is_good(name)) {
-        error_set(errp,
-                  "'%.80s' cannot name a snapshot: up to %d letters, digits, '-', '_' and "
-                  "'.', no '.' in front",
-                  name, SNAPSHOT_NAME_MAX);
+        error_set(
+            errp,
+            "'%.80s' cannot name a snapshot: up to %d letters, digits, '-', '_' and "
+            "'.', no '.' in front",
+            name, SNAPSHOT_NAME_MAX);
         return NULL;
     }
     if (asprintf(&path, "%s/%s" SUFFIX, dir, name) < 0) {

@@ -34,6 +34,8 @@
 #include "util/error.h"
 
 enum { SNAPSHOT_NAME_MAX = 64 };
+#define SNAPSHOT_DIR                                                                     \
+    "vitrine-snapshots" /* below the working directory, without -snapdir */
 
 /* Writes the file: to a temporary one beside it, which takes its place when it is whole and on the
  * host's disk. `name` is kept in it. Errors: a drive that is written in place; the host. Locks:
@@ -55,6 +57,8 @@ typedef struct SnapshotInfo {
     int64_t virtual_ns; /* the guest's */
 } SnapshotInfo;
 
+/* Where this machine's are. */
+const char *snapshot_dir(const Machine *m);
 /* DIR/NAME.vsnap. Owns: the caller frees. Errors: the name is empty, too long or has other than
  * letters, digits, "-", "_" and "." in it, or begins with a dot. */
 char *snapshot_path(const char *dir, const char *name, Error **errp);
@@ -66,6 +70,7 @@ bool snapshot_list(const char *dir, SnapshotInfo **list, unsigned *count, Error 
 bool snapshot_delete(const char *dir, const char *name, Error **errp);
 /* As savevm: makes the directory if need be. */
 bool snapshot_save_named(Machine *m, const char *dir, const char *name, Error **errp);
+/* As loadvm: a name in the directory. */
 bool snapshot_load_named(Machine *m, const char *dir, const char *name, Error **errp);
 
 #endif

@@ -81,9 +81,9 @@ static bool numbered(const char *name, const char *prefix, uint32_t *number) {
 }
 
 static Part part_of(const char *name, uint32_t *number) {
-    static const char *const names[] = {[PART_INFO] = "info",     [PART_IDENTITY] = "identity",
-                                        [PART_CLOCK] = "clock",   [PART_FIELDS] = "fields",
-                                        [PART_DRIVES] = "drives", [PART_END] = "end"};
+    static const char *const names[] = {
+        [PART_INFO] = "info",     [PART_IDENTITY] = "identity", [PART_CLOCK] = "clock",
+        [PART_FIELDS] = "fields", [PART_DRIVES] = "drives",     [PART_END] = "end"};
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i] && !strcmp(name, names[i])) {
             return (Part)i;
@@ -174,10 +174,11 @@ static bool check_drive(BlockBackend *blk, ByteReader *r, Error **errp) {
     const char *id = blk_id(blk) ? blk_id(blk) : blk_file(blk);
     bool overlay = blk_has_overlay(blk);
     if (!overlay && !blk_read_only(blk)) {
-        error_set(errp,
-                  "drive '%s' is written in place, so nothing can be loaded into it; give "
-                  "its -drive snapshot=on",
-                  id);
+        error_set(
+            errp,
+            "drive '%s' is written in place, so nothing can be loaded into it; give "
+            "its -drive snapshot=on",
+            id);
         return false;
     }
     if (kind != (overlay ? SNAPSHOT_DRIVE_OVERLAY : SNAPSHOT_DRIVE_READ_ONLY)) {
@@ -223,8 +224,8 @@ static bool check_pages(Loader *l, Section *s, uint64_t *last, Error **errp) {
         const RAMBlock *rb = ram_block(l->m, s->number);
         limit = rb ? ram_pages(rb) : 0;
     } else {
-        bool there = s->number < l->m->drive_count &&
-                     blk_has_overlay(l->m->drives[s->number].blk);
+        bool there =
+            s->number < l->m->drive_count && blk_has_overlay(l->m->drives[s->number].blk);
         limit = there ? (blk_size(l->m->drives[s->number].blk) + BLK_CLUSTER - 1) /
                             BLK_CLUSTER
                       : 0;
@@ -265,7 +266,8 @@ static bool in_order(const Section *before, const Section *s) {
     if (s->part == before->part && (s->part == PART_RAM || s->part == PART_DISK)) {
         return s->number >= before->number;
     }
-    return s->part == before->part + 1 || (before->part >= PART_DRIVES && s->part > before->part);
+    return s->part == before->part + 1 ||
+           (before->part >= PART_DRIVES && s->part > before->part);
 }
 
 static bool check_sections(Loader *l, Error **errp) {
@@ -399,8 +401,8 @@ static bool loader_allocate(Loader *l) {
     l->seen = calloc(l->block_count, sizeof(*l->seen));
     bool ok = l->zstd && l->chunk.bytes && l->seen;
     for (unsigned i = 0; ok && i < l->block_count; i++) {
-        l->seen[i] = calloc(ram_pages(ram_block(l->m, i)) / WORD_BITS + 1,
-                            sizeof(uint64_t));
+        l->seen[i] =
+            calloc(ram_pages(ram_block(l->m, i)) / WORD_BITS + 1, sizeof(uint64_t));
         ok = l->seen[i] != NULL;
     }
     return ok;

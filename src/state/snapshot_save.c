@@ -127,10 +127,11 @@ static bool check_drives(const Machine *m, Error **errp) {
     for (unsigned i = 0; i < m->drive_count; i++) {
         const BlockBackend *blk = m->drives[i].blk;
         if (!blk_has_overlay(blk) && !blk_read_only(blk)) {
-            error_set(errp,
-                      "drive '%s' is written in place, so it could not be taken back; give "
-                      "its -drive snapshot=on or readonly=on",
-                      blk_id(blk) ? blk_id(blk) : blk_file(blk));
+            error_set(
+                errp,
+                "drive '%s' is written in place, so it could not be taken back; give "
+                "its -drive snapshot=on or readonly=on",
+                blk_id(blk) ? blk_id(blk) : blk_file(blk));
             return false;
         }
     }

@@ -54,7 +54,7 @@ int64_t clock_now_ns(const Clock *c); /* virtual time */
 /* Wall time for RTCs, ns since 1970: the host's, or wall_base_ns + virtual time with a
  * source of one's own, so that a deterministic run sees the same date each time. */
 int64_t clock_host_wall_ns(const Clock *c);
-void clock_stop(Clock *c);   /* time stands from here; stopping twice is stopping once */
+void clock_stop(Clock *c); /* time stands from here; stopping twice is stopping once */
 /* Sets the virtual time of a clock that stands. Armed timers keep their deadlines. */
 void clock_set_ns(Clock *c, int64_t now_ns);
 void clock_resume(Clock *c); /* time goes on from where it stood */

@@ -86,7 +86,8 @@ static void legalize(RiscvCPU *cpu) {
     }
     if (cpu->cfg.xlen == 64) {
         unsigned mode = (unsigned)(env->satp >> SATP64_MODE_SHIFT);
-        bool known = mode == SATP_BARE || (mode >= SATP_SV39 && mode <= cpu->cfg.satp_max);
+        bool known =
+            mode == SATP_BARE || (mode >= SATP_SV39 && mode <= cpu->cfg.satp_max);
         env->satp = known ? env->satp : 0;
     }
     env->tselect %= RISCV_TRIGGER_COUNT;

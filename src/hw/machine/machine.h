@@ -56,6 +56,7 @@ typedef struct MachineConfig {
     bool terminal_taken;   /* by a monitor: no default serial line there */
     const char *data_dirs; /* where firmware is looked for, colon separated */
     const char *name;
+    const char *snapshot_dir; /* -snapdir, or NULL: SNAPSHOT_DIR */
     const char *tmp_dir; /* $TMPDIR, where snapshot overlays go; NULL: the system's */
     /* Told what goes wrong on the host while the guest runs (a full disk). May be NULL.
      */

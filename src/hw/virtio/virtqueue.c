@@ -168,7 +168,7 @@ void virtqueue_reset(VirtQueue *vq) {
         .num = VIRTQUEUE_MAX_SIZE,
         .notification = true,
         .call_pending = vq->call_pending,
-        .view = vq->view,           /* a reset from inside a turn of work ends with it */
+        .view = vq->view, /* a reset from inside a turn of work ends with it */
     };
 }
 

@@ -167,7 +167,8 @@ static void damaged_file_is_refused_and_changes_nothing(void **state) {
         expect_refusal(b, data, where, "cut off");
     }
     expect_refusal(b, data, 0, "empty");
-    expect_refusal(b, (const uint8_t *)"hello, this is no snapshot at all", 33, "foreign");
+    expect_refusal(b, (const uint8_t *)"hello, this is no snapshot at all", 33,
+                   "foreign");
     free(data);
     free(path);
     machine_free(a);
@@ -266,7 +267,8 @@ static void drive_that_is_written_in_place_prevents_saving(void **state) {
 
 static void directory_lists_and_deletes_by_name(void **state) {
     StateFixture *f = *state;
-    static const char *const bad[] = {"", ".", "..", "../x", "a/b", ".hidden", "a b", "ä"};
+    static const char *const bad[] = {"",    ".",       "..",  "../x",
+                                      "a/b", ".hidden", "a b", "ä"};
     Error *err = NULL;
     SnapshotInfo *list;
     unsigned count;
