@@ -85,6 +85,11 @@ tests-build: $(UNIT_BIN) ## build the unit tests
 test-unit: $(UNIT_BIN) ## run the unit tests (cmocka)
 	@fail=0; for t in $(UNIT_BIN); do echo "== $$t"; timeout 300 $$t || fail=1; done; exit $$fail
 
+.PHONY: protocol
+protocol: $(BUILD)/vitrine ## refresh what is made from src/inspect/protocol.def
+	$(BUILD)/vitrine -rpc help > book/protocol.md
+	$(BUILD)/vitrine -rpc schema > src/inspect/protocol.schema.json
+
 # --- style -----------------------------------------------------------------------------------
 layers: ## check that modules include only what is to their left
 	@tools/layers.sh

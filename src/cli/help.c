@@ -2,6 +2,7 @@
 /* Help: what -h, --version and the "help" lists show; see options.h. */
 #include "cli/options.h"
 #include "cpu/riscv/cpu.h"
+#include "inspect/reference.h"
 #include "tcg/backend.h"
 
 static void show_version(FILE *out) {
@@ -98,6 +99,12 @@ bool command_line_show(const CommandLine *cl, FILE *out) {
         break;
     case CLI_LIST_CHARDEVS:
         show_chardevs(out);
+        break;
+    case CLI_LIST_METHODS:
+        inspect_print_reference(out);
+        break;
+    case CLI_SHOW_SCHEMA:
+        inspect_print_schema(out);
         break;
     }
     return true;

@@ -150,6 +150,14 @@ static bool set_display(CommandLine *cl, const char *text, Error **errp) {
                      "there is no display; use -display none or -nographic", errp);
 }
 
+static bool set_rpc(CommandLine *cl, const char *text, Error **errp) {
+    if (value_is_help(text) || !strcmp(text, "schema")) {
+        cl->action = value_is_help(text) ? CLI_LIST_METHODS : CLI_SHOW_SCHEMA;
+        return true;
+    }
+    return rpc_check(text, errp) && add(&cl->rpcs, "rpc", text, errp);
+}
+
 /* Carries out one option. A dispatch: one line a row of options.def. */
 static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     MachineConfig *c = &cl->config;
@@ -219,7 +227,7 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     case OPT_NO_USER_CONFIG:
         return true;
     case OPT_RPC:
-        return rpc_check(arg, errp) && add(&cl->rpcs, "rpc", arg, errp);
+        return set_rpc(cl, arg, errp);
     case OPT_STOPPED:
         return c->start_stopped = true;
     case OPT_NO_REBOOT:

@@ -31,6 +31,8 @@ typedef enum CliAction {
     CLI_LIST_LOG_ITEMS,
     CLI_LIST_NETDEVS,
     CLI_LIST_CHARDEVS,
+    CLI_LIST_METHODS,
+    CLI_SHOW_SCHEMA, /* of the methods */
 } CliAction;
 
 typedef struct CommandLine {

@@ -348,17 +348,23 @@ void client_remove_sub_locked(InspectClient *client, InspectSub *sub) {
     free(sub);
 }
 
-static InspectOut *event_text(InspectSub *sub, int event, const char *data) {
+/* What was dropped since subscribers were last told. */
+static uint64_t untold(InspectSub *sub) {
+    uint64_t n = sub->dropped - sub->dropped_told;
+    sub->dropped_told = sub->dropped;
+    return n;
+}
+
+static InspectOut *event_text(InspectSub *sub, int event, const char *data,
+                              uint64_t dropped) {
     const InspectEvent *row = protocol_event((unsigned)event);
     char *text = NULL;
     int len = asprintf(&text,
                        "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"event\":"
                        "\"%s.%s\",\"subscription\":%" PRIu32 ",\"seq\":%" PRIu32
                        ",\"dropped\":%" PRIu64 ",\"data\":%s}}",
-                       row->domain, row->name, sub->id, sub->sequence++,
-                       sub->dropped - sub->dropped_told, data);
+                       row->domain, row->name, sub->id, sub->sequence++, dropped, data);
     assert(len >= 0);
-    sub->dropped_told = sub->dropped;
     InspectOut *out = inspect_out_new(text, (size_t)len, false);
     free(text);
     return out;
@@ -377,7 +383,7 @@ static void overrun_locked(InspectClient *client, InspectSub *sub, int event) {
              "{\"subscription\":%" PRIu32 ",\"event\":\"%s.%s\",\"lost\":1,"
              "\"limit\":%d}",
              sub->id, row->domain, row->name, INSPECT_MAX_EVENTS);
-    InspectOut *out = event_text(sub, EVENT_events_overrun, data);
+    InspectOut *out = event_text(sub, EVENT_events_overrun, data, untold(sub));
     client_remove_sub_locked(client, sub);
     client_push_locked(client, out);
 }
@@ -401,9 +407,10 @@ void client_event_locked(InspectClient *client, InspectSub *sub, int event,
         kind == EVENT_LATEST ? find_waiting_locked(client, sub, event) : NULL;
     if (waiting) {
         sub->dropped++;
+        waiting->dropped += untold(sub);
         client->out_bytes -= waiting->out->len;
         free(waiting->out);
-        waiting->out = event_text(sub, event, text);
+        waiting->out = event_text(sub, event, text, waiting->dropped);
         client->out_bytes += waiting->out->len;
         return;
     }
@@ -420,7 +427,8 @@ void client_event_locked(InspectClient *client, InspectSub *sub, int event,
     item->sub = sub;
     item->event = event;
     item->not_before_ns = kind == EVENT_LATEST && early ? due_ns : 0;
-    item->out = event_text(sub, event, text);
+    item->dropped = untold(sub);
+    item->out = event_text(sub, event, text, item->dropped);
     sub->last_ns[event] = item->not_before_ns ? due_ns : now_ns;
     push_item_locked(client, item);
     if (item->not_before_ns) {

@@ -61,6 +61,7 @@ typedef struct OutItem {
     InspectSub *sub; /* of an event; NULL: an answer or a frame of one */
     int event;
     int64_t not_before_ns;
+    uint64_t dropped; /* as its text says */
     InspectOut *out;
 } OutItem;
 

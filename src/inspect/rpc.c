@@ -43,6 +43,8 @@ typedef struct RpcPeer {
     bool ended;    /* end of file: answers are still due */
     bool failed;   /* nothing can be sent any more */
     bool skipping; /* inside a line that is too long */
+    char *input; /* READ_SIZE bytes; what was read and not looked at: from input_at on */
+    size_t input_at, input_len;
     char *line;
     size_t line_len, line_cap;
     InspectOut *out; /* being sent */
@@ -147,6 +149,7 @@ static void close_peer(RpcPeer *peer) {
     if (peer->in_fd > STDERR_FILENO) {
         close(peer->in_fd);
     }
+    free(peer->input);
     free(peer->line);
     free(peer->out);
     *peer = (RpcPeer){0};
@@ -220,26 +223,39 @@ static void end_line(RpcPeer *peer) {
     peer->line_len = 0;
 }
 
+static bool has_input(const RpcPeer *peer) {
+    return peer->input_at < peer->input_len;
+}
+
 static void read_peer(RpcPeer *peer) {
-    char buf[READ_SIZE];
-    ssize_t n = read(peer->in_fd, buf, sizeof(buf));
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
+    if (!peer->input) {
+        peer->input = malloc(READ_SIZE);
+        assert(peer->input);
     }
-    if (n <= 0) {
+    ssize_t n = read(peer->in_fd, peer->input, READ_SIZE);
+    if (n > 0) {
+        peer->input_at = 0;
+        peer->input_len = (size_t)n;
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         peer->ended = true;
         if (peer->line_len) {
             end_line(peer); /* the last line had no end */
         }
-        return;
     }
-    for (char *p = buf, *end = buf + n; p < end;) {
-        char *newline = memchr(p, '\n', (size_t)(end - p));
-        add_to_line(peer, p, (size_t)((newline ? newline : end) - p));
+}
+
+/* Hands lines on while there is room; the rest stays. */
+static void take_lines(RpcPeer *peer) {
+    while (has_input(peer) && inspect_client_has_room(peer->client)) {
+        char *p = peer->input + peer->input_at;
+        size_t left = peer->input_len - peer->input_at;
+        char *newline = memchr(p, '\n', left);
+        size_t len = newline ? (size_t)(newline - p) : left;
+        add_to_line(peer, p, len);
+        peer->input_at += newline ? len + 1 : len;
         if (newline) {
             end_line(peer);
         }
-        p = newline ? newline + 1 : end;
     }
 }
 
@@ -305,7 +321,7 @@ static void prepare(Rpc *rpc, struct pollfd *fds, bool reading) {
         if (!peer->client) {
             continue;
         }
-        if (reading && !peer->ended && inspect_client_has_room(peer->client)) {
+        if (reading && !peer->ended && !has_input(peer)) {
             *in = (struct pollfd){peer->in_fd, POLLIN, 0};
         }
         if (next_out(peer)) {
@@ -316,7 +332,8 @@ static void prepare(Rpc *rpc, struct pollfd *fds, bool reading) {
 
 static bool is_over(RpcPeer *peer) {
     return peer->failed || inspect_client_is_dropped(peer->client) ||
-           (peer->ended && inspect_client_is_idle(peer->client) && !peer->out);
+           (peer->ended && !has_input(peer) && inspect_client_is_idle(peer->client) &&
+            !peer->out);
 }
 
 static void serve(Rpc *rpc, const struct pollfd *fds) {
@@ -337,6 +354,7 @@ static void serve(Rpc *rpc, const struct pollfd *fds) {
         if (in->fd >= 0 && in->revents) {
             read_peer(peer);
         }
+        take_lines(peer);
         if (out->fd >= 0 && out->revents) {
             write_peer(peer);
         }

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues: what happens to a client that is slow, floods, or goes. */
+#include "inspect_rig.h"
+
+static uint32_t subscribe(InspectRig *rig, const char *options) {
+    char text[256];
+    snprintf(
+        text, sizeof(text),
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"events.subscribe\",\"params\":{%s}}",
+        options);
+    rig_send(rig->client, text);
+    json_t *answer = rig_receive(rig, rig->client);
+    uint32_t id = (uint32_t)number_at(answer, "result", "subscription");
+    assert_true(id > 0);
+    json_decref(answer);
+    return id;
+}
+
+static json_t *next_event(InspectRig *rig) {
+    json_t *message = rig_receive(rig, rig->client);
+    assert_string_equal(json_string_value(json_object_get(message, "method")), "event");
+    json_t *params = json_incref(json_object_get(message, "params"));
+    json_decref(message);
+    return params;
+}
+
+static void emit(InspectRig *rig, const char *event, int n) {
+    inspect_emit(rig->ins, event, json_pack("{s:i}", "n", n));
+}
+
+static int64_t get(const json_t *event, const char *name) {
+    return json_integer_value(json_object_get(event, name));
+}
+
+static void events_of_which_nothing_is_lost_come_in_order(void **state) {
+    InspectRig *rig = *state;
+    subscribe(rig, "\"events\":[\"machine.resumed\"]");
+    for (int i = 0; i < 1000; i++) {
+        emit(rig, "machine.resumed", i);
+    }
+    for (int i = 0; i < 1000; i++) {
+        json_t *event = next_event(rig);
+        assert_int_equal(get(event, "seq"), i);
+        assert_int_equal(number_at(event, "data", "n"), i);
+        assert_int_equal(get(event, "dropped"), 0);
+        json_decref(event);
+    }
+}
+
+static void a_client_that_does_not_take_them_is_told_that_it_is_over(void **state) {
+    InspectRig *rig = *state;
+    subscribe(rig, "\"events\":[\"machine.resumed\"]");
+    for (int i = 0; i < INSPECT_MAX_EVENTS + 100; i++) {
+        emit(rig, "machine.resumed", i);
+    }
+    json_t *event = next_event(rig); /* what waited of it went with the subscription */
+    assert_string_equal(json_string_value(json_object_get(event, "event")),
+                        "events.overrun");
+    json_decref(event);
+    assert_null(inspect_client_take(rig->client));
+    assert_false(inspect_wants(rig->ins, "machine.resumed"));
+}
+
+static void sampled_events_are_dropped_and_counted(void **state) {
+    InspectRig *rig = *state;
+    subscribe(rig, "\"events\":[\"log.line\"],\"rate\":1");
+    for (int i = 0; i < 50; i++) {
+        emit(rig, "log.line", i);
+    }
+    json_t *event = next_event(rig);
+    assert_int_equal(number_at(event, "data", "n"), 0);
+    json_decref(event);
+    assert_null(inspect_client_take(rig->client)); /* 49 came within the second */
+    rig_send(rig->client,
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"events.unsubscribe\","
+             "\"params\":{\"subscription\":1}}");
+    json_t *answer = rig_receive(rig, rig->client);
+    assert_int_equal(number_at(answer, "result", "dropped"), 49);
+    assert_int_equal(number_at(answer, "result", "sent"), 1);
+    json_decref(answer);
+}
+
+static void of_the_latest_kind_only_the_newest_waits(void **state) {
+    InspectRig *rig = *state;
+    subscribe(rig, "\"events\":[\"events.result\"]");
+    for (int i = 0; i < 100; i++) {
+        emit(rig, "events.result", i);
+    }
+    json_t *event = next_event(rig);
+    assert_int_equal(number_at(event, "data", "n"), 99);
+    assert_int_equal(get(event, "dropped"), 99);
+    json_decref(event);
+    assert_null(inspect_client_take(rig->client));
+}
+
+static void credit_holds_events_back(void **state) {
+    InspectRig *rig = *state;
+    subscribe(rig, "\"events\":[\"machine.resumed\"],\"credit\":2");
+    for (int i = 0; i < 5; i++) {
+        emit(rig, "machine.resumed", i);
+    }
+    json_decref(next_event(rig));
+    json_decref(next_event(rig));
+    assert_null(inspect_client_take(rig->client));
+    rig_send(rig->client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"events.credit\","
+                          "\"params\":{\"subscription\":1,\"more\":2}}");
+    json_t *event = next_event(rig); /* they were there before the answer */
+    assert_int_equal(number_at(event, "data", "n"), 2);
+    json_decref(event);
+}
+
+/* Jobs run on the inspector's thread: while this one waits, requests do. */
+static void hold_thread(void *opaque) {
+    pthread_mutex_t *gate = opaque;
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+}
+
+static void too_many_requests_are_refused_and_the_limit_named(void **state) {
+    InspectRig *rig = *state;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    unsigned good = 0, refused = 0;
+    pthread_mutex_lock(&gate);
+    inspector_run(rig->ins, hold_thread, &gate);
+    for (int i = 0; i < INSPECT_MAX_QUEUE + 10; i++) {
+        assert_int_equal(inspect_client_has_room(rig->client), i < INSPECT_MAX_QUEUE);
+        rig_send(rig->client,
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.version\"}");
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < INSPECT_MAX_QUEUE + 10; i++) {
+        json_t *answer = rig_receive(rig, rig->client);
+        bool error = json_object_get(answer, "error") != NULL;
+        good += !error;
+        refused += error && number_at(answer, "error", "code") == -32004;
+        json_decref(answer);
+    }
+    assert_int_equal(good, INSPECT_MAX_QUEUE);
+    assert_int_equal(refused, 10);
+}
+
+static void a_client_may_go_while_its_request_is_under_way(void **state) {
+    InspectRig *rig = *state;
+    for (int i = 0; i < 200; i++) {
+        InspectClient *client = rig_client(rig, INSPECT_OPERATOR);
+        assert_non_null(client);
+        for (int n = 0; n < 5; n++) {
+            rig_send(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cpu.regs\"}");
+        }
+        inspect_client_free(client);
+        char *answer =
+            rig_ask(rig, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.version\"}");
+        free(answer);
+    }
+}
+
+static void answers_wait_until_they_are_taken(void **state) {
+    InspectRig *rig = *state;
+    const size_t most = INSPECT_MAX_BACKLOG + INSPECT_MAX_ANSWER;
+    for (int i = 0; i < 2000 && inspect_client_has_room(rig->client); i++) {
+        rig_send(rig->client,
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.methods\"}");
+        struct timespec pause = {0, 500000};
+        nanosleep(&pause, NULL);
+    }
+    /* Nobody took anything: requests wait now, and memory does not grow. */
+    assert_false(inspect_client_has_room(rig->client));
+    size_t bytes = 0;
+    unsigned answers = 0;
+    InspectOut *out;
+    while ((out = inspect_client_take(rig->client)) != NULL) {
+        bytes += out->len;
+        answers++;
+        free(out);
+        if (answers == 1) {
+            pthread_mutex_lock(&rig->ins->lock);
+            assert_true(rig->client->out_bytes + bytes <= most);
+            pthread_mutex_unlock(&rig->ins->lock);
+        }
+    }
+    assert_true(answers > 1);
+}
+
+static void stalled_clients_are_dropped(void **state) {
+    InspectRig *rig = *state;
+    rig_send(rig->client,
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.version\"}");
+    while (!inspect_client_is_dropped(rig->client)) {
+        pthread_mutex_lock(&rig->ins->lock);
+        if (rig->client->stalled_since_ns) { /* as if the patience were over */
+            client_housekeeping_locked(
+                rig->client,
+                inspect_now_ns() + INT64_C(1000000000) * (INSPECT_STALL_SECONDS + 1));
+        }
+        pthread_mutex_unlock(&rig->ins->lock);
+    }
+    assert_false(inspect_client_message(rig->client, "{}", 2));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(events_of_which_nothing_is_lost_come_in_order),
+        TEST(a_client_that_does_not_take_them_is_told_that_it_is_over),
+        TEST(sampled_events_are_dropped_and_counted),
+        TEST(of_the_latest_kind_only_the_newest_waits),
+        TEST(credit_holds_events_back),
+        TEST(too_many_requests_are_refused_and_the_limit_named),
+        TEST(a_client_may_go_while_its_request_is_under_way),
+        TEST(answers_wait_until_they_are_taken),
+        TEST(stalled_clients_are_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
