@@ -25,7 +25,8 @@ struct CpuExplainer {
     CPUState *cpu; /* never runs */
     Log quiet;
     IrContext *ir;
-    BackendState bs; /* code.rx_base is the real one's, rw_base is private */
+    BackendState bs;      /* code.rx_base is the real one's, rw_base is private */
+    GroupDebug stop_here; /* the point of a block that only stops at a break point */
     uint8_t page[2][PAGE_SIZE];
 };
 
@@ -191,6 +192,9 @@ static bool build(CpuExplainer *ex, const Original *o, TranslationBlock *draft,
                   IrStages *stages, Error **errp) {
     FetchPage first;
     preset_fetch(ex, &o->tb, &first);
+    /* Points elsewhere ended the block; that is in its count of instructions. */
+    ex->stop_here = (GroupDebug){.point = {{.addr = o->tb.pc}}, .count = 1, .breaks = 1};
+    ex->cpu->debug.points = o->tb.insns ? NULL : &ex->stop_here;
     *draft = (TranslationBlock){.pc = o->tb.pc, .phys = o->tb.phys, .flags = o->tb.flags};
     ir_stages_begin(stages, ex->ir);
     bool ok = cpu_build_ir(ex->cpu, draft, &first, o->tb.insns);

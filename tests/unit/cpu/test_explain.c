@@ -7,6 +7,7 @@
  */
 #include "riscv_hart.h"
 
+#include "cpu/debug.h"
 #include "cpu/explain.h"
 #include "cpu/riscv/decode.h"
 #include "cpu/softmmu.h"
@@ -276,6 +277,33 @@ static void changed_bytes_are_not_called_identical(void **state) {
     hart_free(h);
 }
 
+/* A break point makes a block that only stops, and ends the one before it. */
+static void blocks_around_a_break_point_are_identical(void **state) {
+    Hart *h = new_hart(state);
+    Error *err = NULL;
+    for (unsigned i = 0; i < 4; i++) {
+        CODE_AT(h, 0)[i] = ADDI(A0, 1);
+    }
+    CODE_AT(h, 0)[4] = WFI;
+    assert_int_not_equal(debug_add_break(h->group, DEBUG_OWNER_GDB, RAM_BASE + 8, &err),
+                         0);
+    run_from(h, RAM_BASE, ENOUGH);
+    assert_int_equal(h->cpu->env.pc, RAM_BASE + 8);
+    CpuExplainer *ex = new_explainer(h);
+    Explanation *e = cpu_explain(ex, block_at(h, RAM_BASE), &err);
+    assert_non_null(e);
+    assert_int_equal(e->tb.insns, 2);
+    assert_true(e->identical);
+    explanation_free(e);
+    e = cpu_explain(ex, block_at(h, RAM_BASE + 8), &err);
+    assert_non_null(e);
+    assert_int_equal(e->tb.insns, 0);
+    assert_true(e->identical);
+    explanation_free(e);
+    cpu_explainer_free(ex);
+    hart_free(h);
+}
+
 /* --- biography ------------------------------------------------------------------------------------- */
 
 static void biography_names_the_store_and_the_heir(void **state) {
@@ -354,6 +382,7 @@ static void a_walk_sees_each_block_once_and_chains_by_name(void **state) {
     TbWalk walk = {0};
     unsigned n, total = 0;
     while ((n = tb_walk_next(h->group->cache, &walk, step, 7)) > 0) {
+        assert_true(n <= 7);
         for (unsigned i = 0; i < n; i++) {
             assert_int_equal(seen[step[i].born]++, 0);
             total++;
@@ -389,6 +418,7 @@ int main(void) {
         ON_ALL(blocks_of_random_programs_are_identical),
         ON_ALL(rules_and_fields_are_named),
         ON_ALL(changed_bytes_are_not_called_identical),
+        ON_ALL(blocks_around_a_break_point_are_identical),
         ON_ALL(biography_names_the_store_and_the_heir),
         ON_ALL(profile_counts_blocks_from_the_switch_on),
         ON_ALL(a_walk_sees_each_block_once_and_chains_by_name),
