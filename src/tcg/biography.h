@@ -2,7 +2,7 @@
 /*
  * Biography: what is remembered of blocks that died, and what a new block has to do with them.
  *
- *   tb_die()  --> obituary --> ring of the last 8192 ---by key (phys, pc, flags)---.
+ *   tb_die()  --> obituary --> ring of the last 4096 ---by key (phys, pc, flags)---.
  *   insert()  <-- "again, after block 17 that the store at pc 0x80000010 killed" <-'
  *
  * Written at each death, so it is a copy of some words and nothing else; nothing is written while
@@ -19,7 +19,7 @@
 #include "tcg/tb.h"
 
 enum {
-    OBITUARY_BITS = 13,
+    OBITUARY_BITS = 12,
     OBITUARY_COUNT = 1 << OBITUARY_BITS,
     TB_NO_HART = -1,
 };
