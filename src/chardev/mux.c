@@ -198,7 +198,10 @@ unsigned chardev_inject(Chardev *chr, const uint8_t *buf, unsigned len) {
 
 void chardev_accept_input(Chardev *chr) {
     for (unsigned i = 0; i < chr->port_count; i++) {
-        gate_enter(chr->port[i].gate);
+        if (gate_is_busy(chr->port[i].gate)) {
+            gate_ask(chr->port[i].gate); /* gate_opened() follows */
+            return;
+        }
     }
     mux_deliver(chr);
     if (!mux_is_busy(chr)) {
@@ -213,7 +216,7 @@ void char_port_free(CharPort *port) {
     free(port->ring);
 }
 
-/* The past was run through; what the host sent meanwhile waits in the rings. */
+/* Between instructions: what the host sent meanwhile waits in the rings. */
 static void gate_opened(void *opaque) {
     Chardev *chr = opaque;
     mux_deliver(chr);

@@ -176,6 +176,8 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return value_memory(cl, arg, errp);
     case OPT_ACCEL:
         return value_accel(cl, arg, errp);
+    case OPT_ICOUNT:
+        return value_icount(c, arg, errp);
     case OPT_GLOBAL:
         return add(&c->globals, "global", arg, errp);
     case OPT_NAME:

@@ -185,6 +185,39 @@ static bool accel_tcg(CommandLine *cl, const KeyVal *kv, Error **errp) {
     return true;
 }
 
+/* --- -icount
+ * -------------------------------------------------------------------------------------
+ */
+
+bool value_icount(MachineConfig *c, const char *text, Error **errp) {
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "shift", errp) &&
+              keyval_check(&kv, "shift sleep align", "-icount", errp);
+    const char *shift = ok ? keyval_get(&kv, "shift") : NULL;
+    const char *align = ok ? keyval_get(&kv, "align") : NULL;
+    char *end = NULL;
+    unsigned long n = shift ? strtoul(shift, &end, 10) : 0;
+    c->icount = (CpuIcountConfig){.on = true, .sleep = true};
+    if (ok && shift && !strcmp(shift, "auto")) {
+        error_set(errp,
+                  "shift=auto follows the host's speed, so no two runs would be alike; "
+                  "use shift=0 to %d, such as 2",
+                  ICOUNT_MAX_SHIFT);
+        ok = false;
+    } else if (ok && (!shift || end == shift || *end || n > ICOUNT_MAX_SHIFT)) {
+        error_set(errp, "shift=%s: use 0 to %d: an instruction takes 2^shift ns",
+                  shift ? shift : "", ICOUNT_MAX_SHIFT);
+        ok = false;
+    } else if (ok && align && strcmp(align, "off")) {
+        error_set(errp, "align=%s: only off; use sleep=on to wait in real time", align);
+        ok = false;
+    }
+    ok = ok && keyval_get_bool(&kv, "sleep", &c->icount.sleep, errp);
+    c->icount.shift = (unsigned)n;
+    keyval_free(&kv);
+    return ok;
+}
+
 bool value_accel(CommandLine *cl, const char *text, Error **errp) {
     if (value_is_help(text)) {
         cl->action = CLI_LIST_ACCELS;

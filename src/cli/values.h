@@ -15,6 +15,7 @@ bool value_is_help(const char *text);
 bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp);
 
 bool value_machine(CommandLine *cl, const char *text, Error **errp); /* -M */
+bool value_icount(MachineConfig *c, const char *text, Error **errp); /* -icount */
 bool value_accel(CommandLine *cl, const char *text, Error **errp);  /* -accel, in order */
 bool value_memory(CommandLine *cl, const char *text, Error **errp); /* -m */
 bool value_smp(CommandLine *cl, const char *text, Error **errp);    /* -smp */

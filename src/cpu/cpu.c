@@ -17,7 +17,11 @@ struct CpuWork {
 void cpu_kick(CPUState *cpu) {
     CpuGroup *g = cpu->group;
     __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
-    if (g->single) {
+    if (g->icount.cfg.on) {
+        if (cpu == g->icount.running) {
+            cpu_icount_leave(g);
+        }
+    } else if (g->single) {
         cpu_group_end_turn(g, cpu);
     }
     /* Only a vCPU that sleeps needs the condition; it set `sleeping` before it looked at

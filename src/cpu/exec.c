@@ -269,6 +269,58 @@ void cpu_run(CPUState *cpu, unsigned budget) {
     }
 }
 
+/* The block to run next, or as much of it as is left. */
+static TranslationBlock *enter_counted_block(CPUState *cpu) {
+    TranslationBlock *tb = enter_next_block(cpu);
+    if (tb && tb->insns > cpu->tcg.icount_left) {
+        tb = cpu_translate_short_block(cpu, (unsigned)cpu->tcg.icount_left);
+        if (!tb) {
+            cpu_code_leave(cpu);
+        }
+    }
+    return tb;
+}
+
+bool cpu_run_counted(CPUState *cpu) {
+    CpuGroup *g = cpu->group;
+    LastExit last = {NULL, 0, 0};
+    cpu->cls->take_interrupt(cpu);
+    while (cpu->tcg.icount_left > 0 &&
+           !__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_RELAXED)) {
+        TranslationBlock *tb = enter_counted_block(cpu);
+        if (!tb) {
+            cpu->tcg.icount_left--; /* the instruction that could not be fetched */
+            last.tb = NULL;
+            continue;
+        }
+        chain(cpu, &last, tb);
+        last.tb = NULL;
+        if (cpu->log->mask) {
+            log_entry(cpu, tb);
+        }
+        g->icount.in_code = true;
+        uintptr_t ret = g->cache->backend->enter(&g->cache->bs, &cpu->tcg, tb->code);
+        g->icount.in_code = false;
+        cpu->tcg.stop_after = 0;
+        TbExit why = (TbExit)(ret & TB_EXIT_MASK);
+        if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
+            last.tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
+            last.slot = why;
+            last.generation = cpu->tcg.jump_tag.generation;
+        }
+        cpu_code_leave(cpu);
+        if (why == TB_EXIT_HALT) {
+            halt(cpu);
+        } else if (why == TB_EXIT_DEBUG) {
+            cpu->debug_stop = true;
+        }
+        if (why == TB_EXIT_HALT || why == TB_EXIT_DEBUG || why == TB_EXIT_STATE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- the group --------------------------------------------------------------------------------- */
 
 static const TcgCpuOps softmmu_ops = {
@@ -341,8 +393,9 @@ void cpu_group_add(CpuGroup *group, CPUState *cpu, const CpuClass *cls, const Lo
 
 bool cpu_group_realize(CpuGroup *group, Error **errp) {
     assert(group->count > 0);
-    group->cache = tb_cache_new(group->backend, group->tb_size,
-                                group->cpu[0]->cls->pc_offset, group->cpu[0]->ir, errp);
+    group->cache =
+        tb_cache_new(group->backend, group->tb_size, group->cpu[0]->cls->pc_offset,
+                     group->cpu[0]->ir, group->icount.cfg.on, errp);
     if (!group->cache) {
         return false;
     }

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "cpu/cpu.h"
+#include "cpu/icount.h"
 #include "tcg/cache.h"
 
 enum { CPU_GROUP_MAX = 8 };
@@ -49,6 +50,7 @@ struct CpuGroup {
     pthread_mutex_t mark_lock;
     bool marking;     /* atomic */
     GroupDebug debug; /* break and watch points, see debug.h */
+    CpuIcount icount;
     /* fixed */
     const Backend *backend;
     uint64_t tb_size;
@@ -91,6 +93,10 @@ void cpu_group_quiesce(CpuGroup *group);
 
 /* Sleeps for `ns` host nanoseconds (less than a second) or until a kick. For a vCPU that only spins. */
 void cpu_nap(CPUState *cpu, long ns);
+
+/* -icount: runs one vCPU until cpu->tcg.icount_left instructions were executed, or it is asked to leave.
+ * True: it waits or spins, its turn is over. */
+bool cpu_run_counted(CPUState *cpu);
 
 /* Runs one vCPU for at most `budget` blocks entered from the loop or until it must wait; with
  * thread=single also not beyond its turn. */

@@ -332,10 +332,10 @@ static void trace_birth(CPUState *cpu, const TranslationBlock *tb) {
     }
 }
 
-TranslationBlock *cpu_translate_block(CPUState *cpu) {
+static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
+                                         bool one_shot) {
     TbCache *tc = cpu->group->cache;
     TranslationBlock *tb = NULL, draft;
-    unsigned max_insns = TB_MAX_INSNS;
     do {
         if (!draft_block(cpu, &draft, max_insns)) {
             return NULL;
@@ -343,6 +343,7 @@ TranslationBlock *cpu_translate_block(CPUState *cpu) {
         pthread_mutex_lock(&tc->lock);
         tb = tb_cache_alloc_locked(tc);
         *tb = draft;
+        tb->one_shot |= one_shot;
         if (!generate_locked(cpu, tb)) {
             tb_cache_discard_locked(tc, tb);
             pthread_mutex_unlock(&tc->lock);
@@ -366,4 +367,13 @@ TranslationBlock *cpu_translate_block(CPUState *cpu) {
         log_block(cpu, tb, LOG_OUT_ASM, "OUT:");
     }
     return tb;
+}
+
+TranslationBlock *cpu_translate_block(CPUState *cpu) {
+    return translate_block(cpu, TB_MAX_INSNS, false);
+}
+
+TranslationBlock *cpu_translate_short_block(CPUState *cpu, unsigned max_insns) {
+    return translate_block(cpu, max_insns < TB_MAX_INSNS ? max_insns : TB_MAX_INSNS,
+                           true);
 }

@@ -18,4 +18,7 @@ TranslationBlock *cpu_translate_block(CPUState *cpu);
 bool cpu_build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
                   unsigned max_insns);
 
+/* The same for its first max_insns instructions, to be run once. */
+TranslationBlock *cpu_translate_short_block(CPUState *cpu, unsigned max_insns);
+
 #endif

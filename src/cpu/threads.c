@@ -198,6 +198,11 @@ static bool start_thread(CpuGroup *g, pthread_t *thread, bool *started,
 bool cpu_group_start(CpuGroup *g, Error **errp) {
     assert(!g->started);
     g->started = true;
+    if (g->icount.cfg.on) {
+        g->single = true;
+        return start_thread(g, &g->single_id, &g->single_started, cpu_icount_thread, g,
+                            errp);
+    }
     if (g->multi_thread || g->count == 1) {
         for (unsigned i = 0; i < g->count; i++) {
             CPUState *cpu = g->cpu[i];
@@ -251,6 +256,7 @@ void cpu_group_resume(CpuGroup *g) {
     pthread_mutex_lock(&g->work_lock);
     assert(g->stop_request > 0);
     if (__atomic_sub_fetch(&g->stop_request, 1, __ATOMIC_SEQ_CST) == 0) {
+        __atomic_store_n(&g->icount.held, false, __ATOMIC_SEQ_CST);
         wake_all_locked(g);
     }
     pthread_mutex_unlock(&g->work_lock);

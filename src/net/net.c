@@ -88,11 +88,11 @@ static void give_frame(NetBackend *net, const uint8_t *frame, size_t len) {
 }
 
 static bool wants_frame(const NetBackend *net) {
-    return gate_is_open(net->gate) && net->fe.can_receive(net->fe.opaque);
+    return gate_is_open(net->gate) && !gate_is_busy(net->gate) &&
+           net->fe.can_receive(net->fe.opaque);
 }
 
 void net_send(NetBackend *net, const uint8_t *frame, size_t len) {
-    gate_enter(net->gate);
     if (gate_is_open(net->gate)) {
         net->send(net, frame, len);
     }
@@ -120,6 +120,9 @@ void net_deliver(NetBackend *net, const uint8_t *frame, size_t len) {
         give_frame(net, frame, len);
     } else {
         net_enqueue(net, frame, len);
+        if (gate_is_busy(net->gate)) {
+            gate_ask(net->gate); /* gate_opened() follows */
+        }
     }
 }
 
@@ -142,8 +145,11 @@ static void flush_queue(NetBackend *net) {
 }
 
 void net_flush(NetBackend *net) {
-    gate_enter(net->gate);
-    flush_queue(net);
+    if (gate_is_busy(net->gate)) {
+        gate_ask(net->gate);
+    } else {
+        flush_queue(net);
+    }
 }
 
 static void gate_opened(void *opaque) {

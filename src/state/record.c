@@ -160,7 +160,7 @@ void record_event(RecordWriter *w, const GateEvent *ev) {
     put_moment(w, RECORD_EVENT, ev->count);
     put_varint(w, zigzag(ev->time_ns - w->last_time));
     w->last_time = ev->time_ns;
-    put_varint(w, ev->call);
+    put_varint(w, ev->pulled);
     put_varint(w, ev->port);
     put_varint(w, ev->kind);
     put_varint(w, ev->len);
@@ -260,10 +260,9 @@ static void *grow(void *array, size_t count, size_t *cap, size_t size) {
 
 static void read_event(Recording *rec, Reader *r) {
     GateEvent ev = {.count = r->count};
-    r->time_ns =
-        (int64_t)((uint64_t)r->time_ns + (uint64_t)unzigzag(get_varint(r)));
+    r->time_ns = (int64_t)((uint64_t)r->time_ns + (uint64_t)unzigzag(get_varint(r)));
     ev.time_ns = r->time_ns;
-    ev.call = (uint32_t)get_small(r, UINT32_MAX);
+    ev.pulled = get_small(r, 1) != 0;
     ev.port = (uint8_t)get_small(r, GATE_MAX_PORTS - 1);
     ev.kind = (uint8_t)get_small(r, UINT8_MAX);
     ev.len = (uint32_t)get_small(r, GATE_MAX_DATA);
@@ -379,9 +378,10 @@ Recording *recording_parse(const char *name, const uint8_t *data, size_t size,
             read_records(rec, &r);
         }
         if (r.p == NULL || r.bad) {
-            error_set(errp,
-                      "'%s' is damaged in the part at byte %zu; its end cannot be replayed",
-                      name, (size_t)(data - start));
+            error_set(
+                errp,
+                "'%s' is damaged in the part at byte %zu; its end cannot be replayed",
+                name, (size_t)(data - start));
             recording_free(rec);
             return NULL;
         }

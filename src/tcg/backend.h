@@ -42,6 +42,10 @@ typedef struct BackendState {
     const IrContext
         *globals; /* a context whose globals are declared; the same in all contexts */
     bool profile; /* blocks count their runs in tb->run_count */
+    /* Blocks take their instructions from icount_left, or return TB_EXIT_REQUEST if those
+     * are too many; an instruction that ends a block early gives the rest back. Every
+     * entry then tests exit_request. Set before init(). */
+    bool icount;
     void *priv;   /* the back end's own, from init */
     /* Explain only, else NULL. self: the block whose address the code is to carry instead of that of
      * the one being filled. record: what is noted on the way. */

@@ -465,7 +465,7 @@ TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code) {
 /* --- life -------------------------------------------------------------------------------------- */
 
 TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_offset,
-                      const IrContext *globals, Error **errp) {
+                      const IrContext *globals, bool icount, Error **errp) {
     TbCache *tc = calloc(1, sizeof(*tc));
     assert(tc);
     pthread_mutex_init(&tc->lock, NULL);
@@ -474,6 +474,7 @@ TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_off
     tc->bs.globals = globals;
     tb_cache_blame_locked(tc, TB_NO_HART, 0);
     tb_biography_init(&tc->biography);
+    tc->bs.icount = icount;
     tc->pages = calloc(PAGE_L1_SIZE, sizeof(*tc->pages));
     assert(tc->pages);
     if (code_size == 0) {

@@ -70,9 +70,9 @@ typedef struct TbCache {
     TbCulprit culprit; /* of the deaths that follow; set by tb_cache_blame_locked() */
 } TbCache;
 
-/* `globals`: a context with the ISA's globals declared. Errors: no memory for the code buffer. */
+/* `globals`: a context with the ISA's globals declared. icount: see BackendState. Errors: no memory for the code buffer. */
 TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_offset,
-                      const IrContext *globals, Error **errp);
+                      const IrContext *globals, bool icount, Error **errp);
 void tb_cache_free(TbCache *tc);
 
 /* The live block for the key, or NULL. Locks: lock held. */

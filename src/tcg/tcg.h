@@ -30,7 +30,8 @@ typedef enum TbExit {
     TB_EXIT_SLOT0 = 0, /* 0..1: exit slot to be chained, TB pointer in the high bits */
     TB_EXIT_SLOT1 = 1,
     TB_EXIT_LOOKUP = 2,  /* env pc is set; no TB known for it yet */
-    TB_EXIT_REQUEST = 3, /* exit_request was seen at a block entry; env pc is set */
+    TB_EXIT_REQUEST = 3, /* exit_request was seen at a block entry, or the block has more
+                            instructions than icount_left; env pc is set */
     TB_EXIT_STATE =
         4, /* the CPU's state changed (interrupts enabled, ...), or it spins and
                              others may have a turn: look again */
@@ -104,8 +105,12 @@ struct TcgCpu {
     uint8_t
         stop_after; /* set by a store slow path: the running TB was changed under it; leave
                               after this instruction */
+    uint8_t icount_ahead;  /* set by slow paths and calls: instructions of the block that
+                             are still to come */
     uint32_t exit_request; /* atomic; not 0: leave at the next block entry or back edge */
-    uint64_t spare;
+    int32_t icount_left;   /* BackendState.icount: instructions until generated code must
+                              return */
+    uint32_t spare;
 };
 
 /* From env to a field of TcgCpu, in bytes (negative). */

@@ -161,11 +161,6 @@ bool gate_seek(InputGate *g, uint64_t number, Error **errp) {
     }
     g->position = number;
     g->was_past = in_the_past(g);
-    for (unsigned i = 0; i < g->port_count; i++) {
-        if (g->port[i] != NULL) {
-            g->port[i]->call = 0; /* moments are between instructions */
-        }
-    }
     return true;
 }
 
@@ -220,21 +215,13 @@ static uint64_t now_count(const InputGate *g) {
     return g->hooks.count(g->hooks.opaque);
 }
 
-static uint32_t current_call(const GatePort *port, uint64_t now) {
-    if (!in_guest(port->gate)) {
-        return 0;
-    }
-    assert(port->call_count == now && port->call > 0); /* gate_enter() was called */
-    return port->call;
-}
-
-static void keep_event(GatePort *port, uint32_t call, unsigned kind, const void *data,
+static void keep_event(GatePort *port, bool pulled, unsigned kind, const void *data,
                        size_t len) {
     InputGate *g = port->gate;
     assert(len <= GATE_MAX_DATA && kind <= UINT8_MAX);
     GateEvent ev = {.count = now_count(g),
                     .time_ns = g->hooks.time_ns(g->hooks.opaque),
-                    .call = call,
+                    .pulled = pulled,
                     .port = port->number,
                     .kind = (uint8_t)kind,
                     .len = (uint32_t)len};
@@ -250,20 +237,15 @@ static void keep_event(GatePort *port, uint32_t call, unsigned kind, const void 
     }
 }
 
-static void deliver(GatePort *port, unsigned kind, const uint8_t *data, size_t len) {
-    port->delivering = true;
-    port->deliver(port->opaque, kind, data, len);
-    port->delivering = false;
-}
-
 bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len) {
     if (!gate_is_open(port)) {
         return false;
     }
     if (port->gate->kept && port->gate->has_hooks) {
-        keep_event(port, current_call(port, now_count(port->gate)), kind, data, len);
+        assert(!in_guest(port->gate));
+        keep_event(port, false, kind, data, len);
     }
-    deliver(port, kind, data, len);
+    port->deliver(port->opaque, kind, data, len);
     return true;
 }
 
@@ -273,34 +255,18 @@ static void replay_one(InputGate *g) {
     GatePort *port = g->port[ev->port];
     g->position++;
     if (port != NULL) {
-        deliver(port, ev->kind, ev->data, ev->len);
+        port->deliver(port->opaque, ev->kind, ev->data, ev->len);
     }
 }
 
-static void count_call(GatePort *port, uint64_t now) {
-    if (port->call_count != now) {
-        port->call_count = now;
-        port->call = 0;
-    }
-    port->call++;
+bool gate_is_busy(const GatePort *port) {
+    return port != NULL && port->gate->has_hooks && in_guest(port->gate);
 }
 
-void gate_enter(GatePort *port) {
-    if (port == NULL || port->delivering || !port->gate->has_hooks ||
-        !in_guest(port->gate)) {
-        return;
-    }
-    InputGate *g = port->gate;
-    uint64_t now = now_count(g);
-    count_call(port, now);
-    uint32_t call = port->call;
-    while (in_the_past(g)) {
-        const GateEvent *ev = gate_event(g, g->position);
-        if (ev->port != port->number || ev->count != now || ev->call != call) {
-            break;
-        }
-        replay_one(g);
-    }
+void gate_ask(GatePort *port) {
+    port->asked = true;
+    port->gate->asked = true;
+    port->gate->hooks.leave(port->gate->hooks.opaque);
 }
 
 void gate_pull(GatePort *port, void *data, size_t len,
@@ -313,12 +279,12 @@ void gate_pull(GatePort *port, void *data, size_t len,
     uint64_t now = now_count(g);
     if (gate_is_open(port)) {
         fill(opaque, data, len);
-        keep_event(port, GATE_PULLED, 0, data, len);
+        keep_event(port, true, 0, data, len);
         return;
     }
     const GateEvent *ev = gate_event(g, g->position);
-    if (ev == NULL || ev->port != port->number || ev->call != GATE_PULLED ||
-        ev->count != now || ev->len != len) {
+    if (ev == NULL || ev->port != port->number || !ev->pulled || ev->count != now ||
+        ev->len != len) {
         diverge(g, "the guest asks for a value", now);
         memset(data, 0, len);
         return;
@@ -334,25 +300,31 @@ bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns) {
         return false;
     }
     const GateEvent *ev = gate_event(g, g->position);
-    if (ev->call == 0) {
+    if (!ev->pulled) {
         *count = ev->count;
         *time_ns = ev->time_ns;
-    } else { /* its call will fetch it; just behind that instruction it must be gone */
+    } else {
         *count = ev->count + 1;
         *time_ns = INT64_MAX;
     }
     return true;
 }
 
-static void tell_open(InputGate *g) {
+/* Calls the ports that asked, or all. */
+static void call_ports(InputGate *g, bool all) {
+    g->asked = false;
     for (unsigned i = 0; i < g->port_count && !g->sealed; i++) {
-        if (g->port[i] != NULL && g->port[i]->opened != NULL) {
-            g->port[i]->opened(g->port[i]->opened_opaque);
+        GatePort *port = g->port[i];
+        if (port != NULL && (all || port->asked)) {
+            port->asked = false;
+            if (port->opened != NULL) {
+                port->opened(port->opened_opaque);
+            }
         }
     }
 }
 
-unsigned gate_replay_due(InputGate *g) {
+unsigned gate_service(InputGate *g) {
     unsigned delivered = 0;
     while (in_the_past(g) && g->divergence == NULL) {
         const GateEvent *ev = gate_event(g, g->position);
@@ -361,16 +333,17 @@ unsigned gate_replay_due(InputGate *g) {
             diverge(g, "the guest did not ask for its input", now);
             break;
         }
-        if (ev->call != 0 || ev->count > now ||
+        if (ev->pulled || ev->count > now ||
             ev->time_ns > g->hooks.time_ns(g->hooks.opaque)) {
             break;
         }
         replay_one(g);
         delivered++;
     }
-    if (g->was_past && !in_the_past(g)) {
+    if (!in_the_past(g) && (g->was_past || g->asked)) {
+        bool all = g->was_past;
         g->was_past = false;
-        tell_open(g);
+        call_ports(g, all);
     }
     return delivered;
 }

@@ -11,10 +11,10 @@
  *   log:  | e0 | e1 | e2 | e3 |        `position` == event_count: live; before it: the past
  *                     ^ position       is being run again, up to the moment the log ends
  *
- * An event enters *between* two instructions, while no guest code runs, or *inside* one: the guest
- * reads the UART's last byte and the next one moves up, or sends a frame that libslirp answers at
- * once. The first kind is delivered by the run loop (gate_next(), gate_replay_due()), the second by
- * the call it happened in (gate_enter()), known by its number among the calls of that instruction.
+ * An event enters between two instructions, when no guest code runs. Where the guest itself opens the
+ * way for it (it took the UART's last byte, it sent a frame that libslirp answers at once) the back end
+ * asks by gate_ask() to be called back there. Only what the guest waits for, a value, comes inside an
+ * instruction: gate_pull().
  *
  * Without -icount there are no counts to name a moment by: nothing is kept and everything passes.
  *
@@ -36,7 +36,6 @@ typedef struct InputGate InputGate;
 typedef struct GatePort GatePort;
 
 enum { GATE_MAX_PORTS = 64, GATE_MAX_DATA = 1 << 20 };
-#define GATE_PULLED UINT32_MAX /* the guest or its reset asked for it */
 
 /* Brings an event to its device. `kind` is the port's own affair. */
 typedef void GateDeliver(void *opaque, unsigned kind, const uint8_t *data, size_t len);
@@ -44,8 +43,7 @@ typedef void GateDeliver(void *opaque, unsigned kind, const uint8_t *data, size_
 typedef struct GateEvent {
     uint64_t count;  /* instructions executed before it */
     int64_t time_ns; /* virtual time */
-    uint32_t
-        call; /* 0: between instructions; GATE_PULLED; else: inside this call, from 1 */
+    bool pulled; /* inside the instruction: the guest, or its reset, asked for a value */
     uint8_t port, kind;
     uint32_t len;
     uint8_t *data; /* malloc */
@@ -56,6 +54,7 @@ typedef struct GateHooks {
     uint64_t (*count)(void *opaque); /* exact, also in the middle of a block */
     int64_t (*time_ns)(void *opaque);
     bool (*in_guest)(void *opaque); /* is a guest instruction being executed now? */
+    void (*leave)(void *opaque);    /* gate_service() is wanted soon */
     /* The run is no longer what was recorded. Told once. */
     void (*diverged)(void *opaque, const char *message);
     void *opaque;
@@ -71,8 +70,8 @@ void gate_set_hooks(InputGate *g, const GateHooks *hooks);
 GatePort *gate_port_new(InputGate *g, const char *name, GateDeliver *deliver,
                         void *opaque);
 void gate_port_free(GatePort *port);
-/* Called between two instructions when the past was run through and the host's input is wanted
- * again. */
+/* What is called between two instructions after gate_ask(), and when the past was run through: then the
+ * host's input is wanted again. */
 void gate_port_on_open(GatePort *port, void (*opened)(void *opaque), void *opaque);
 /* Number and name of a port for files; -1 and NULL if there is none. */
 int gate_port_find(const InputGate *g, const char *name);
@@ -86,8 +85,10 @@ bool gate_is_open(const GatePort *port);
 /* Input: keeps it if the log is kept, and delivers it. Not while the gate is closed: it is dropped,
  * and that is false. */
 bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len);
-/* To be called at the start of each call by the guest in which input may come in. */
-void gate_enter(GatePort *port);
+/* True inside an instruction of a deterministic guest: no input may be delivered now, gate_ask(). */
+bool gate_is_busy(const GatePort *port);
+/* Has the port's opened() called between instructions, soon. */
+void gate_ask(GatePort *port);
 /* A value the guest asks for: fill() makes it, or the log has it. */
 void gate_pull(GatePort *port, void *data, size_t len,
                void (*fill)(void *opaque, void *data, size_t len), void *opaque);
@@ -116,12 +117,12 @@ void gate_forget(InputGate *g, uint64_t number);
 
 /* --- for the run loop ------------------------------------------------------------------------- */
 
-/* True if the past is run again: *count and *time_ns say when the next event is due that enters
- * between instructions, or if there is none, no later than which count to ask again. */
+/* True if the past is run again: *count and *time_ns say when the next event is due. One that will be
+ * pulled counts as due just behind its instruction, when it must be gone. */
 bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns);
-/* Delivers what is due now, between instructions, and tells the ports when the past is over. Returns
- * the number of events. To be called each time around. */
-unsigned gate_replay_due(InputGate *g);
+/* Between instructions, each time around: delivers what is due now, and calls the ports that asked.
+ * Returns the number of replayed events. */
+unsigned gate_service(InputGate *g);
 
 /* The first difference to the recording, or NULL. */
 const char *gate_divergence(const InputGate *g);
@@ -133,6 +134,7 @@ struct InputGate {
     unsigned port_count;
     bool kept, sealed;
     bool was_past; /* the ports are to be told when it is over */
+    bool asked;    /* some port did */
     void (*sink)(void *opaque, const GateEvent *ev);
     void *sink_opaque;
     GateEvent *event; /* ring of nothing: event[0] is number `first` */
@@ -149,10 +151,7 @@ struct GatePort {
     void (*opened)(void *opaque); /* may be NULL */
     void *opened_opaque;
     uint8_t number;
-    bool
-        delivering; /* the device is being given an event: its own calls are not numbered */
-    uint32_t call;       /* how many calls at `call_count` */
-    uint64_t call_count; /* the instruction they belong to */
+    bool asked;
 };
 
 static inline bool gate_has_hooks(const InputGate *g) {

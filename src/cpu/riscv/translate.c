@@ -22,6 +22,8 @@
  */
 #include "cpu/riscv/translate.h"
 
+#include "cpu/exec.h"
+
 enum {
     /* more than any instruction makes, with the exits behind the block */
     OPS_PER_INSN = 128,
@@ -153,7 +155,9 @@ bool riscv_forward_expected(const DisasContext *ctx, vaddr pc) {
 bool riscv_forward_label(DisasContext *ctx, vaddr target, unsigned *label) {
     bool near = target >= ctx->next_pc && target - ctx->pc <= RISCV_FORWARD_REACH &&
                 same_page(target, ctx->tb->pc);
-    if (!near || ctx->flags & (TBF_STEP | TBF_TRIGGERS)) {
+    /* With -icount all instructions of a block are executed, or it ends. */
+    if (!near || ctx->flags & (TBF_STEP | TBF_TRIGGERS) ||
+        cpu_group_icount_enabled(ctx->cpu->group)) {
         return false;
     }
     ForwardTarget *f = find_forward(ctx, target);

@@ -14,6 +14,7 @@
  * Spec: Privileged Architecture 20240411, 3.1.6 (mstatus), 3.1.8 (delegation), 3.1.9
  * (mip, mie), 3.3.2 (xRET), 4.1.1; Debug 1.0, 5.7.4 (tcontrol).
  */
+#include "cpu/exec.h"
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
 
@@ -318,6 +319,7 @@ bool riscv_has_work(const CPUState *cs) {
 void riscv_poll_interrupts(RiscvCPU *cpu) {
     if (riscv_pending_interrupt(cpu) >= 0) {
         __atomic_store_n(&cpu->parent.tcg.exit_request, 1, __ATOMIC_RELEASE);
+        cpu_icount_leave(cpu->parent.group);
     }
 }
 

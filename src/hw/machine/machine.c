@@ -20,6 +20,9 @@
 
 static const MachineClass *const all_machines[] = {&virt_machine_class};
 
+/* When a deterministic machine is switched on: 2026-01-01 00:00:00 UTC. */
+#define ICOUNT_WALL_BASE_NS (INT64_C(1767225600) * 1000000000)
+
 enum { MACHINE_COUNT = sizeof(all_machines) / sizeof(all_machines[0]) };
 
 const MachineClass *const *machine_classes(unsigned *count) {
@@ -176,6 +179,11 @@ static void init_memory(Machine *m) {
     address_space_add_listener(&m->as, &m->memory_listener);
 }
 
+/* The run that was asked for has come to its end. */
+static void limit_reached(void *opaque) {
+    machine_request_stop(opaque, RUN_DEBUG);
+}
+
 static bool make_cpu_group(Machine *m, Error **errp) {
     const char *accel = m->config.accel ? m->config.accel : "tcg";
     const char *backend = NULL;
@@ -189,6 +197,11 @@ static bool make_cpu_group(Machine *m, Error **errp) {
     }
     m->cpus = cpu_group_new(&m->as, &m->lock, m->config.multi_thread, backend,
                             m->config.tb_size, errp);
+    if (m->cpus && m->config.icount.on) {
+        cpu_group_set_icount(m->cpus, &m->config.icount, &m->clock, m->gate,
+                             limit_reached, m);
+        m->clock.wall_base_ns = ICOUNT_WALL_BASE_NS;
+    }
     return m->cpus != NULL;
 }
 
@@ -207,7 +220,9 @@ static bool build(Machine *m, Error **errp) {
         error_set(errp, "no memory for a trace");
         return false;
     }
-    m->loop = loop_new(&m->clock, lock_machine, unlock_machine, m, errp);
+    /* With -icount timers fire at their instruction: the vCPUs' thread sees to them. */
+    m->loop = loop_new(m->config.icount.on ? NULL : &m->clock, lock_machine,
+                       unlock_machine, m, errp);
     if (!m->loop) {
         return false;
     }
@@ -331,6 +346,19 @@ static void host_random(void *opaque, void *buf, size_t len) {
     }
 }
 
+/* SplitMix64 (Steele, Lea, Flood 2014): the same bytes in each run. */
+static void seeded_random(void *opaque, void *buf, size_t len) {
+    Machine *m = opaque;
+    uint8_t *p = buf;
+    for (size_t i = 0; i < len; i++) {
+        uint64_t z = m->entropy_state += UINT64_C(0x9e3779b97f4a7c15);
+        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+        p[i] = (uint8_t)(z ^ z >> 31);
+    }
+}
+
 void machine_random(Machine *m, void *buf, size_t len) {
-    gate_pull(m->entropy_input, buf, len, host_random, m);
+    bool seeded = m->config.icount.on && !gate_is_kept(m->gate);
+    gate_pull(m->entropy_input, buf, len, seeded ? seeded_random : host_random, m);
 }

@@ -47,6 +47,7 @@ typedef struct MachineConfig {
     unsigned cpus;
     const char *accel; /* "tcg" or "tcg-interp" */
     bool multi_thread;
+    CpuIcountConfig icount;
     uint64_t tb_size; /* bytes of code buffer, 0: default */
     const char *kernel, *initrd, *append, *bios, *dtb;
     const char *dump_dtb; /* -M dumpdtb=F */
@@ -101,6 +102,8 @@ struct Machine {
     Trace *trace;
     InputGate *gate;         /* all input passes it */
     GatePort *entropy_input; /* of machine_random() */
+    uint64_t
+        entropy_state; /* of the generator a deterministic machine has instead of the host's */
 
     pthread_mutex_t lock; /* recursive: the machine lock */
     /* lock */

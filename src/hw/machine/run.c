@@ -20,8 +20,22 @@
 
 /* --- the machine lock ------------------------------------------------------------ */
 
+/* With -icount the vCPUs' thread has the lock while guest code runs: it is asked for it. */
+static void acquire(Machine *m) {
+    if (!m->cpus || !cpu_group_icount_enabled(m->cpus)) {
+        pthread_mutex_lock(&m->lock);
+        return;
+    }
+    if (pthread_mutex_trylock(&m->lock) != 0) {
+        cpu_icount_lock_wanted(m->cpus);
+        pthread_mutex_lock(&m->lock);
+        cpu_icount_lock_got(m->cpus);
+    }
+    cpu_icount_note_time(m->cpus);
+}
+
 void machine_lock(Machine *m) {
-    pthread_mutex_lock(&m->lock);
+    acquire(m);
     if (m->lock_depth++ == 0) {
         m->lock_owner = pthread_self();
     }
@@ -34,7 +48,7 @@ void machine_unlock(Machine *m) {
 }
 
 bool run_holds_lock(Machine *m) {
-    pthread_mutex_lock(&m->lock);
+    acquire(m);
     bool held = m->lock_depth && pthread_equal(m->lock_owner, pthread_self());
     pthread_mutex_unlock(&m->lock);
     return held;
@@ -42,7 +56,7 @@ bool run_holds_lock(Machine *m) {
 
 unsigned run_release_lock(Machine *m) {
     unsigned depth = 0;
-    pthread_mutex_lock(&m->lock);
+    acquire(m);
     if (m->lock_depth && pthread_equal(m->lock_owner, pthread_self())) {
         depth = m->lock_depth;
     }
@@ -61,8 +75,16 @@ void run_retake_lock(Machine *m, unsigned depth) {
 
 /* --- requests -------------------------------------------------------------------- */
 
+/* A deterministic guest executes nothing between its request and what comes of it. */
+static void hold_guest(Machine *m) {
+    if (m->cpus && m->cpus->started) {
+        cpu_group_icount_hold(m->cpus);
+    }
+}
+
 void machine_request_reset(Machine *m) {
     __atomic_store_n(&m->reset_requested, 1, __ATOMIC_RELEASE);
+    hold_guest(m);
     loop_wake(m->loop);
 }
 
@@ -71,6 +93,7 @@ void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status) 
     __atomic_compare_exchange_n(&m->shutdown_requested, &none,
                                 (int)cause | exit_status << 8, false, __ATOMIC_ACQ_REL,
                                 __ATOMIC_ACQUIRE);
+    hold_guest(m);
     loop_wake(m->loop);
 }
 

@@ -36,6 +36,7 @@ typedef struct Gen {
     InterpOp *ops; /* written here */
     uint32_t count, room;
     bool full;
+    bool icount;
     uint32_t slots;                    /* of the frame in use */
     InterpOperand place[IR_MAX_TEMPS]; /* PLACE_NONE: a local not met yet */
     uint32_t label_at[IR_MAX_LABELS];
@@ -173,7 +174,8 @@ static bool gen_ops(Gen *g, size_t ops_at, OpRange *ranges, unsigned *range_coun
     for (unsigned i = 0; i < g->ctx->op_count && !g->full; i++) {
         const IrOp *op = &g->ctx->ops[i];
         uint32_t begin = g->count;
-        if (op->removed || op->opcode == IR_insn_start) {
+        if (op->removed ||
+            (op->opcode == IR_insn_start && !(g->icount && op->insn > 0))) {
             continue;
         }
         if (op->opcode == IR_label) {
@@ -209,6 +211,7 @@ static bool generate(BackendState *bs, IrContext *ctx, TranslationBlock *tb,
     g.ctx = ctx;
     g.count = 0;
     g.full = false;
+    g.icount = bs->icount;
     g.slots = SLOT_LOCALS;
     size_t ops_at = gen_header(&g, block, space);
     if (ops_at == 0) {

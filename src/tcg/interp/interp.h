@@ -33,7 +33,7 @@ enum {
 typedef int32_t InterpOperand; /* offset << BASE_SHIFT | base */
 
 typedef struct InterpOp {
-    uint8_t opcode; /* IrOpcode; never label or insn_start */
+    uint8_t opcode; /* IrOpcode; never label; insn_start only with icount */
     uint8_t type;
     uint8_t cond;
     uint8_t pad;

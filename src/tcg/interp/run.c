@@ -25,6 +25,7 @@ typedef struct Interp {
     uint64_t *pc;           /* env's */
     const InterpBlock *block;
     const void *next; /* code to go on with */
+    bool icount;
 } Interp;
 
 /* What a block's run returns when `next` is set; else it is the value for the run loop.
@@ -70,12 +71,31 @@ static uintptr_t go_slot(Interp *s, unsigned exit_slot, vaddr pc) {
     return (uintptr_t)s->block->tb | exit_slot;
 }
 
+/* Instructions of the block behind that of `op`. */
+static uint8_t insns_ahead(const Interp *s, const InterpOp *op) {
+    return (uint8_t)(s->block->insn_count - 1u - op->insn);
+}
+
+/* The block ends behind this instruction: those ahead were not executed. */
+static void give_back(Interp *s) {
+    if (s->icount) {
+        s->cpu->icount_left += s->cpu->icount_ahead;
+    }
+}
+
+/* An exception was delivered. */
+static uintptr_t go_fault(Interp *s) {
+    give_back(s);
+    return go_lookup(s);
+}
+
 /* --- guest memory ----------------------------------------------------------------- */
 
 /* Before anything that may deliver a guest exception. */
 static void prepare_slow(Interp *s, const InterpOp *op) {
     *s->pc = s->block->pcs[op->insn];
     s->cpu->current_tb = s->block->tb;
+    s->cpu->icount_ahead = insns_ahead(s, op);
 }
 
 /* Host address of a guest access if the first level allows it, else NULL. A tag is
@@ -177,6 +197,7 @@ static inline bool must_stop(Interp *s, const InterpOp *op) {
         return false; /* what is left ends the block */
     }
     *s->pc = s->block->pcs[op->insn + 1];
+    give_back(s);
     return true;
 }
 
@@ -318,6 +339,7 @@ static bool call_helper(Interp *s, const InterpOp *op) {
     if (helper->flags & HELPER_PURE) {
         result = ((PureFn *)(uintptr_t)helper->fn)(arg[0], arg[1], arg[2], arg[3]);
     } else {
+        s->cpu->icount_ahead = insns_ahead(s, op);
         if (helper->flags & HELPER_FAULTS) {
             prepare_slow(s, op);
         }
@@ -501,7 +523,14 @@ static uintptr_t run_block(Interp *s) {
                                                                                : IN(3));
             break;
         case IR_label:
+            break;
         case IR_insn_start:
+            if (s->cpu->stop_after) {
+                s->cpu->stop_after = 0;
+                *s->pc = op->imm;
+                give_back(s);
+                return TB_EXIT_LOOKUP;
+            }
             break;
         case IR_br:
             op = s->block->ops + op->imm - 1;
@@ -521,7 +550,7 @@ static uintptr_t run_block(Interp *s) {
         case IR_guest_ld_at: {
             uint64_t h = op->opcode == IR_guest_ld_at ? IN(1) : 0;
             if (!guest_load(s, op, h ? (void *)(uintptr_t)(h + op->imm) : NULL)) {
-                return go_lookup(s);
+                return go_fault(s);
             }
             break;
         }
@@ -529,7 +558,7 @@ static uintptr_t run_block(Interp *s) {
         case IR_guest_st_at: {
             uint64_t h = op->opcode == IR_guest_st_at ? IN(2) : 0;
             if (!guest_store(s, op, h ? (void *)(uintptr_t)(h + op->imm) : NULL)) {
-                return go_lookup(s);
+                return go_fault(s);
             }
             if (must_stop(s, op)) {
                 return TB_EXIT_LOOKUP;
@@ -541,12 +570,12 @@ static uintptr_t run_block(Interp *s) {
             break;
         case IR_guest_rmw:
             if (!guest_rmw(s, op)) {
-                return go_lookup(s);
+                return go_fault(s);
             }
             break;
         case IR_guest_cas:
             if (!guest_cas(s, op)) {
-                return go_lookup(s);
+                return go_fault(s);
             }
             break;
         case IR_fence:
@@ -581,7 +610,7 @@ static uintptr_t run_block(Interp *s) {
             break; /* cpu->fp is the live state */
         case IR_call:
             if (!call_helper(s, op)) {
-                return go_lookup(s);
+                return go_fault(s);
             }
             break;
         case IR_goto_tb:
@@ -616,10 +645,21 @@ static uintptr_t check_entry(Interp *s) {
     return why;
 }
 
+/* The block's instructions from what is left: the value to return, or GO_ON. */
+static uintptr_t take_icount(Interp *s) {
+    int32_t insns = (int32_t)s->block->insn_count;
+    if (s->cpu->icount_left < insns) {
+        *s->pc = s->block->tb->pc;
+        return TB_EXIT_REQUEST;
+    }
+    s->cpu->icount_left -= insns;
+    return GO_ON;
+}
+
 uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     uint64_t frame[FRAME_SLOTS]; /* not initialized: a block writes its locals before it
                                     reads */
-    Interp s = {.cpu = cpu, .next = code};
+    Interp s = {.cpu = cpu, .next = code, .icount = bs->icount};
     s.base[BASE_FRAME] = (char *)frame;
     s.base[BASE_ENV] = tcg_cpu_env(cpu);
     s.pc = (uint64_t *)(s.base[BASE_ENV] + bs->pc_offset);
@@ -627,6 +667,9 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
         bool fast = (uintptr_t)s.next & INTERP_FAST;
         s.block = (const InterpBlock *)((uintptr_t)s.next & ~(uintptr_t)INTERP_FAST);
         uintptr_t result = fast ? GO_ON : check_entry(&s);
+        if (s.icount && result == GO_ON) {
+            result = take_icount(&s);
+        }
         if (result == GO_ON) {
             if (bs->profile) {
                 s.block->tb->run_count++;

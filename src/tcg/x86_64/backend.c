@@ -216,7 +216,7 @@ static void patch_jump(BackendState *bs, const TranslationBlock *from, unsigned 
 static void x86_link(BackendState *bs, TranslationBlock *from, unsigned slot,
                      const TranslationBlock *to) {
     /* Every loop goes back somewhere: there, exit_request is tested. */
-    bool forward = to->pc > from->pc + from->size - 1;
+    bool forward = !bs->icount && to->pc > from->pc + from->size - 1;
     patch_jump(bs, from, slot, forward ? to->code_fast : to->code);
 }
 
@@ -325,6 +325,7 @@ bool x86_64_init_features(BackendState *bs, uint32_t mask, Error **errp) {
     priv->global_count = count;
     priv->host = host_features() & mask;
     priv->pc_offset = bs->pc_offset;
+    priv->icount = bs->icount;
     priv->rx_delta = bs->code.rx_base - bs->code.rw_base;
     if (!choose_pinned(priv, bs->globals, errp)) {
         goto out_free;

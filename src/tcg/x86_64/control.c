@@ -20,6 +20,10 @@ void gen_entry(X86Gen *g) {
     emit_alu_mem_imm(&g->e, 0, ALU_CMP, RBP, CPU_DISP(exit_request), 0);
     cold_new(g, COLD_REQUEST, emit_jcc_later(&g->e, CC_NE));
     g->tb->code_fast = g->tb->code + (g->e.p - g->code);
+    if (g->bs->icount) {
+        emit_alu_mem_imm(&g->e, 0, ALU_SUB, RBP, CPU_DISP(icount_left), g->tb->insns);
+        cold_new(g, COLD_ICOUNT, emit_jcc_later(&g->e, CC_S));
+    }
     if (g->bs->profile) { /* no temp register is taken yet */
         emit_mov_imm_keep(&g->e, RAX, (uintptr_t)&g->self->run_count);
         emit_rm(&g->e, 0xff | X_W, 0, RAX, 0); /* inc */
@@ -249,6 +253,10 @@ static void gen_call(X86Gen *g, const IrOp *op) {
     if (flags & HELPER_FAULTS) {
         emit_set_pc(e, g->priv, g->ctx->insns[op->insn].pc);
     }
+    if (g->bs->icount && !(flags & HELPER_PURE)) {
+        emit_rm(e, 0xc6, 0, RBP, CPU_DISP(icount_ahead));
+        emit8(e, (uint8_t)gen_insns_ahead(g, op));
+    }
     call_arguments(g, op, h);
     emit_mov_imm_keep(e, RAX, (uint64_t)(uintptr_t)h->fn);
     if (flags & HELPER_FP) {
@@ -331,6 +339,12 @@ void gen_control_cold(X86Gen *g, const Cold *c) {
         emit_mov_imm(e, RAX, TB_EXIT_REQUEST);
         emit_jmp(e, t->epilogue);
         break;
+    case COLD_ICOUNT:
+        emit_alu_mem_imm(e, 0, ALU_ADD, RBP, CPU_DISP(icount_left), g->tb->insns);
+        emit_set_pc(e, g->priv, g->tb->pc);
+        emit_mov_imm(e, RAX, TB_EXIT_REQUEST);
+        emit_jmp(e, t->epilogue);
+        break;
     case COLD_EXIT:
         g->tb->jump[c->a].reset_offset = (uint32_t)(e->p - g->code);
         emit_set_pc(e, g->priv, c->imm);
@@ -338,6 +352,10 @@ void gen_control_cold(X86Gen *g, const Cold *c) {
         emit_jmp(e, t->epilogue);
         break;
     case COLD_STOP:
+        if (g->bs->icount) {
+            emit_rm(e, 0xc6, 0, RBP, CPU_DISP(icount_ahead));
+            emit8(e, (uint8_t)(g->tb->insns - g->ctx->ops[c->op].insn));
+        }
         emit_set_pc(e, g->priv, c->imm);
         emit_jmp(e, t->stopped);
         break;

@@ -88,6 +88,7 @@ typedef struct X86Priv {
     TempState *initial;        /* of the globals, at block start */
     unsigned global_count;
     int32_t pc_offset;
+    bool icount;
     ptrdiff_t rx_delta; /* from the rw mapping to the rx mapping */
     Thunks thunk;
 } X86Priv;
@@ -98,6 +99,7 @@ extern const uint8_t op_in_count[IR_OPCODE_COUNT];
 typedef enum ColdKind {
     COLD_SLOW,    /* call a slow thunk with data as descriptor */
     COLD_REQUEST, /* the block's entry saw exit_request */
+    COLD_ICOUNT,  /* or more instructions than icount_left */
     COLD_EXIT,    /* unchained goto_tb: return TB | slot */
     COLD_STOP,    /* stop_after was set: leave before the instruction at imm */
     COLD_DIV,     /* division by 0 or -1 */
@@ -276,6 +278,10 @@ bool gen_mem_op(X86Gen *g, const IrOp *op);
 bool gen_fp_op(X86Gen *g, const IrOp *op);
 void gen_fp_cold(X86Gen *g, const Cold *c);
 void gen_entry(X86Gen *g);
+/* How many instructions of the block are behind that of `op`. */
+static inline unsigned gen_insns_ahead(const X86Gen *g, const IrOp *op) {
+    return g->tb->insns - 1u - op->insn;
+}
 bool gen_control_op(X86Gen *g, const IrOp *op);
 void gen_control_cold(X86Gen *g, const Cold *c);
 Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump);
@@ -317,10 +323,11 @@ typedef struct __attribute__((packed)) SlowDesc {
     uint8_t value_reg;    /* FP: first input */
     uint8_t value2_reg;
     uint8_t value3_reg;
-    uint8_t out_reg;    /* REG_NONE: dropped */
-    uint8_t cond;       /* IrRmw */
-    uint8_t stop;       /* SlowStop */
-    uint8_t insn_bytes; /* STOP_HERE: to the next instruction */
+    uint8_t out_reg;     /* REG_NONE: dropped */
+    uint8_t cond;        /* IrRmw */
+    uint8_t stop;        /* SlowStop */
+    uint8_t insn_bytes;  /* STOP_HERE: to the next instruction */
+    uint8_t insns_ahead; /* of the block, behind this one */
     uint8_t dirty_count;
     struct __attribute__((packed)) {
         int16_t offset; /* in env */

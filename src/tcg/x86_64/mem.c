@@ -69,6 +69,7 @@ static Cold *slow_new(X86Gen *g, const Access *a, SlowKind kind, SlowDesc *d) {
     const IrContext *ctx = g->ctx;
     const IrInsn *insn = &ctx->insns[a->op->insn];
     d->pc = (int32_t)(insn->pc - g->tb->pc);
+    d->insns_ahead = (uint8_t)gen_insns_ahead(g, a->op);
     d->disp = a->disp;
     d->aux = a->op->aux;
     d->kind = (uint8_t)kind;

@@ -97,6 +97,13 @@ static const void *to_rx(const X86Priv *priv, const uint8_t *thunk) {
     return thunk + priv->rx_delta;
 }
 
+/* The block ends behind this instruction: those ahead were not executed. */
+static void give_back(TcgCpu *cpu, const X86Priv *priv) {
+    if (priv->icount) {
+        cpu->icount_left += cpu->icount_ahead;
+    }
+}
+
 const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv) {
     const SlowDesc *d = (const SlowDesc *)desc;
     if (d->kind == SLOW_FP) {
@@ -107,6 +114,7 @@ const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv)
     TranslationBlock *tb;
     memcpy(&tb, desc - d->tb_offset - sizeof(tb), sizeof(tb));
     cpu->current_tb = tb;
+    cpu->icount_ahead = d->insns_ahead;
     vaddr pc = tb->pc + (vaddr)(int64_t)d->pc;
     memcpy(env + priv->pc_offset, &pc, sizeof(pc));
     for (unsigned i = 0; i < d->dirty_count; i++) {
@@ -126,12 +134,14 @@ const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv)
     }
     if (!ok) {
         cpu->fault_taken = 0;
+        give_back(cpu, priv);
         return to_rx(priv, priv->thunk.lookup);
     }
     if (cpu->stop_after && d->stop != STOP_LATER) {
         cpu->stop_after = 0;
         if (d->stop == STOP_HERE) {
             pc += d->insn_bytes;
+            give_back(cpu, priv);
             memcpy(env + priv->pc_offset, &pc, sizeof(pc));
             return to_rx(priv, priv->thunk.exit_lookup);
         }

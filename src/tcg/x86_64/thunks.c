@@ -109,6 +109,14 @@ static void emit_enter(Emit *e, X86Priv *priv) {
 
 /* --- continue elsewhere ------------------------------------------------------- */
 
+/* See give_back() in slowpath.c. Everything is in env: rax is free. */
+static void emit_give_back(Emit *e, const X86Priv *priv) {
+    if (priv->icount) {
+        emit_rm(e, 0xb6 | X_0F, RAX, RBP, CPU_DISP(icount_ahead)); /* movzx */
+        emit_rm(e, 0x01, RAX, RBP, CPU_DISP(icount_left));         /* add */
+    }
+}
+
 static void emit_lookup(Emit *e, X86Priv *priv) {
     Thunks *t = &priv->thunk;
     align(e);
@@ -126,12 +134,14 @@ static void emit_lookup(Emit *e, X86Priv *priv) {
 
     align(e);
     t->fault = e->p;
+    emit_give_back(e, priv);
     emit_rm(e, 0xc6, 0, RBP, CPU_DISP(fault_taken));
     emit8(e, 0);
     emit_jmp(e, t->lookup);
 
     align(e);
     t->stopped = e->p;
+    emit_give_back(e, priv);
     emit_rm(e, 0xc6, 0, RBP, CPU_DISP(stop_after));
     emit8(e, 0);
     emit_jmp(e, t->exit_lookup);

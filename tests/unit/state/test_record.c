@@ -31,7 +31,7 @@ static uint64_t next(uint64_t *seed) {
 static GateEvent make_event(unsigned i, uint64_t *seed, uint8_t *data) {
     GateEvent ev = {.count = i * UINT64_C(1000000007),
                     .time_ns = (int64_t)(i * 31) - 40,
-                    .call = i % 3 ? i % 5 : GATE_PULLED,
+                    .pulled = i % 3 == 0,
                     .port = (uint8_t)(i % 7),
                     .kind = (uint8_t)(i % 4),
                     .len = (uint32_t)(next(seed) % 1500),
@@ -92,7 +92,7 @@ static void compare(const Recording *rec, size_t events) {
         const GateEvent want = make_event(i, &seed, data), *got = &rec->event[i];
         assert_int_equal(got->count, want.count);
         assert_int_equal(got->time_ns, want.time_ns);
-        assert_int_equal(got->call, want.call);
+        assert_int_equal(got->pulled, want.pulled);
         assert_int_equal(got->port, want.port);
         assert_int_equal(got->kind, want.kind);
         assert_int_equal(got->len, want.len);

@@ -63,7 +63,7 @@ static const Backend fake = {
 };
 
 static int setup(void **state) {
-    *state = tb_cache_new(&fake, 0, 0, NULL, NULL);
+    *state = tb_cache_new(&fake, 0, 0, NULL, false, NULL);
     return *state ? 0 : -1;
 }
 static int teardown(void **state) {
