@@ -233,14 +233,19 @@ static DebugReason reason_of(DebugRun run) {
 
 /* --- around a block -------------------------------------------------------------- */
 
-static bool steps_without_interrupts(const CpuDebug *d) {
+/* With -icount never: when an interrupt is taken is part of the run. */
+static bool steps_without_interrupts(const CPUState *cpu) {
+    const CpuDebug *d = &cpu->debug;
+    if (cpu_group_icount_enabled(cpu->group)) {
+        return false;
+    }
     return d->over || d->watch.state != WATCH_NONE ||
            ((d->run == DEBUG_RUN_STEP || d->run == DEBUG_RUN_BLOCK) && !d->interrupts);
 }
 
 bool debug_before_block(CPUState *cpu) {
     CpuDebug *d = &cpu->debug;
-    if (!steps_without_interrupts(d) && cpu->cls->take_interrupt(cpu)) {
+    if (!steps_without_interrupts(cpu) && cpu->cls->take_interrupt(cpu)) {
         cpu->idle_spins = 0;
         d->trapped = false;
         if (d->run != DEBUG_GO) {

@@ -281,16 +281,26 @@ static TranslationBlock *enter_counted_block(CPUState *cpu) {
     return tb;
 }
 
+/* Interrupts, or what the debugger has instead. False: the vCPU is to leave the run loop. */
+static bool before_counted_block(CPUState *cpu) {
+    if (__builtin_expect(cpu->debug.busy, 0)) {
+        return debug_before_block(cpu);
+    }
+    cpu->cls->take_interrupt(cpu);
+    return true;
+}
+
 bool cpu_run_counted(CPUState *cpu) {
     CpuGroup *g = cpu->group;
     LastExit last = {NULL, 0, 0};
-    cpu->cls->take_interrupt(cpu);
-    while (cpu->tcg.icount_left > 0 &&
+    bool go = before_counted_block(cpu);
+    while (go && cpu->tcg.icount_left > 0 &&
            !__atomic_load_n(&cpu->tcg.exit_request, __ATOMIC_RELAXED)) {
         TranslationBlock *tb = enter_counted_block(cpu);
         if (!tb) {
             cpu->tcg.icount_left--; /* the instruction that could not be fetched */
             last.tb = NULL;
+            go = !wants_stop(cpu, TB_EXIT_LOOKUP);
             continue;
         }
         chain(cpu, &last, tb);
@@ -311,14 +321,13 @@ bool cpu_run_counted(CPUState *cpu) {
         cpu_code_leave(cpu);
         if (why == TB_EXIT_HALT) {
             halt(cpu);
-        } else if (why == TB_EXIT_DEBUG) {
-            cpu->debug_stop = true;
         }
-        if (why == TB_EXIT_HALT || why == TB_EXIT_DEBUG || why == TB_EXIT_STATE) {
+        if (wants_stop(cpu, why) || why == TB_EXIT_HALT || why == TB_EXIT_STATE) {
             return true;
         }
+        go = !cpu->debug.busy || before_counted_block(cpu);
     }
-    return false;
+    return !go;
 }
 
 /* --- the group --------------------------------------------------------------------------------- */

@@ -89,16 +89,14 @@ static void gate_leave(void *opaque) {
 /* --- set-up -------------------------------------------------------------------------------------- */
 
 void cpu_group_set_icount(CpuGroup *g, const CpuIcountConfig *cfg, Clock *clock,
-                          InputGate *gate, void (*at_limit)(void *opaque), void *opaque) {
+                          InputGate *gate) {
     assert(!g->cache && cfg->on);
     g->icount = (CpuIcount){.cfg = *cfg,
                             .clock = clock,
                             .gate = gate,
                             .limit = ICOUNT_NEVER,
                             .next_epoch = ICOUNT_EPOCH,
-                            .turn_left = ICOUNT_TURN,
-                            .at_limit = at_limit,
-                            .at_limit_opaque = opaque};
+                            .turn_left = ICOUNT_TURN};
     clock->offset_ns = 0;
     clock->stopped_at_ns = clock->stopped_at_ns >= 0 ? 0 : -1;
     clock->source = icount_time;
@@ -208,7 +206,7 @@ static bool can_run(CPUState *cpu) {
     if (cpu->halted && cpu->cls->has_work(cpu)) {
         cpu->halted = false;
     }
-    return !cpu->halted;
+    return !cpu->halted && cpu->debug.run != DEBUG_HOLD;
 }
 
 /* The hart to go on with. NULL: all wait. */
@@ -296,8 +294,8 @@ static bool step_locked(CpuGroup *g, int64_t *wait_ns) {
     }
     run_due(g);
     if (ic->count >= ic->limit) {
-        __atomic_store_n(&ic->held, true, __ATOMIC_SEQ_CST);
-        ic->at_limit(ic->at_limit_opaque);
+        debug_claim(g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)],
+                    &(DebugStop){.reason = DEBUG_COUNT});
         return false;
     }
     if (__atomic_load_n(&ic->held, __ATOMIC_SEQ_CST)) {
@@ -308,9 +306,6 @@ static bool step_locked(CpuGroup *g, int64_t *wait_ns) {
         return skip_time(g, wait_ns);
     }
     run_slice(g, cpu);
-    if (cpu->debug_stop) {
-        __atomic_store_n(&ic->held, true, __ATOMIC_SEQ_CST);
-    }
     return true;
 }
 

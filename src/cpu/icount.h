@@ -76,22 +76,20 @@ typedef struct CpuIcount {
     int64_t idle_target; /* virtual time up to which warp may grow; INT64_MAX: no limit */
     uint64_t limit;
     uint64_t next_epoch;
-    void (*at_limit)(void *opaque);
-    void *at_limit_opaque;
     CpuIcountHook *hooks;
     bool held;             /* atomic: no instruction until cpu_group_resume() */
     unsigned lock_waiters; /* atomic: threads that want the machine lock */
 } CpuIcount;
 
-/* Before cpu_group_realize(). clock's source becomes the count; the gate gets its hooks. at_limit is
- * called when the limit is reached. */
+/* Before cpu_group_realize(). clock's source becomes the count; the gate gets its hooks. */
 void cpu_group_set_icount(CpuGroup *g, const CpuIcountConfig *cfg, Clock *clock,
-                          InputGate *gate, void (*at_limit)(void *opaque), void *opaque);
+                          InputGate *gate);
 bool cpu_group_icount_enabled(const CpuGroup *g); /* Threads: any */
 /* Instructions executed by all harts since the machine was made; exact wherever a device or helper can
  * ask. 0 without -icount. */
 uint64_t cpu_group_icount(const CpuGroup *g);
-/* Stops right before instruction number `count`, or at once if that is past. ICOUNT_NEVER: no limit. */
+/* Stops (DEBUG_COUNT) right before instruction number `count`, or at once if that is past; ICOUNT_NEVER:
+ * no limit. */
 void cpu_group_icount_limit(CpuGroup *g, uint64_t count);
 /* No instruction is executed from now on until the vCPUs were stopped and resumed: a reset, a
  * shutdown, that the guest asked for. Threads: any. */

@@ -195,10 +195,14 @@ typedef struct Place {
 static bool is_watched(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
                        AccessKind kind) {
     const uint8_t *host = (const uint8_t *)(uintptr_t)(addr + place->e->addend);
-    return cpu->cls->check_watch(cpu, addr, size, kind) ||
-           debug_check_watch(cpu, addr, size,
-                             kind == ACCESS_STORE ? DEBUG_WRITE : DEBUG_READ,
-                             place->tag & TLB_MMIO ? NULL : host);
+    if (cpu->cls->check_watch(cpu, addr, size, kind)) {
+        return true;
+    }
+    bool again = debug_check_watch(cpu, addr, size,
+                                   kind == ACCESS_STORE ? DEBUG_WRITE : DEBUG_READ,
+                                   place->tag & TLB_MMIO ? NULL : host);
+    cpu->tcg.icount_left += again; /* it was not executed, unlike one that faults */
+    return again;
 }
 
 /* All of an access that may fault but for the bus. False: exception. */

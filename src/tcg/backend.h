@@ -46,7 +46,7 @@ typedef struct BackendState {
      * are too many; an instruction that ends a block early gives the rest back. Every
      * entry then tests exit_request. Set before init(). */
     bool icount;
-    void *priv;   /* the back end's own, from init */
+    void *priv; /* the back end's own, from init */
     /* Explain only, else NULL. self: the block whose address the code is to carry instead of that of
      * the one being filled. record: what is noted on the way. */
     const TranslationBlock *self;

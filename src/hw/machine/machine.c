@@ -179,11 +179,6 @@ static void init_memory(Machine *m) {
     address_space_add_listener(&m->as, &m->memory_listener);
 }
 
-/* The run that was asked for has come to its end. */
-static void limit_reached(void *opaque) {
-    machine_request_stop(opaque, RUN_DEBUG);
-}
-
 static bool make_cpu_group(Machine *m, Error **errp) {
     const char *accel = m->config.accel ? m->config.accel : "tcg";
     const char *backend = NULL;
@@ -198,8 +193,7 @@ static bool make_cpu_group(Machine *m, Error **errp) {
     m->cpus = cpu_group_new(&m->as, &m->lock, m->config.multi_thread, backend,
                             m->config.tb_size, errp);
     if (m->cpus && m->config.icount.on) {
-        cpu_group_set_icount(m->cpus, &m->config.icount, &m->clock, m->gate,
-                             limit_reached, m);
+        cpu_group_set_icount(m->cpus, &m->config.icount, &m->clock, m->gate);
         m->clock.wall_base_ns = ICOUNT_WALL_BASE_NS;
     }
     return m->cpus != NULL;

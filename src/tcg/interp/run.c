@@ -647,7 +647,7 @@ static uintptr_t check_entry(Interp *s) {
 
 /* The block's instructions from what is left: the value to return, or GO_ON. */
 static uintptr_t take_icount(Interp *s) {
-    int32_t insns = (int32_t)s->block->insn_count;
+    int32_t insns = s->block->tb->insns;
     if (s->cpu->icount_left < insns) {
         *s->pc = s->block->tb->pc;
         return TB_EXIT_REQUEST;

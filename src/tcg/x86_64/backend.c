@@ -73,8 +73,9 @@ static void note_range(Ranges *r, const X86Gen *g, unsigned op, unsigned last,
 }
 
 static const uint8_t kind_of_cold[] = {
-    [COLD_SLOW] = CODE_SLOW, [COLD_REQUEST] = CODE_REQUEST, [COLD_EXIT] = CODE_EXIT,
-    [COLD_STOP] = CODE_STOP, [COLD_DIV] = CODE_RARE,        [COLD_NAN] = CODE_RARE,
+    [COLD_SLOW] = CODE_SLOW,      [COLD_REQUEST] = CODE_REQUEST, [COLD_EXIT] = CODE_EXIT,
+    [COLD_ICOUNT] = CODE_REQUEST, [COLD_STOP] = CODE_STOP,       [COLD_DIV] = CODE_RARE,
+    [COLD_NAN] = CODE_RARE,
 };
 
 static bool gen_cold(X86Gen *g, Ranges *ranges) {
@@ -94,7 +95,8 @@ static bool gen_cold(X86Gen *g, Ranges *ranges) {
         } else {
             gen_control_cold(g, c);
         }
-        unsigned op = c->kind == COLD_REQUEST ? (unsigned)OP_RANGE_NONE : c->op;
+        bool entry = c->kind == COLD_REQUEST || c->kind == COLD_ICOUNT;
+        unsigned op = entry ? (unsigned)OP_RANGE_NONE : c->op;
         note_range(ranges, g, op, op, begin, (CodeKind)kind_of_cold[c->kind]);
     }
     return !g->failed;
