@@ -135,8 +135,8 @@ def an_interrupt_nobody_enabled_is_found():
               (True, True, "0x1", "0x0", 3))
 
 
-def trace_of_a_small_guest_is_exact():
-    with small_guest() as rpc:
+def trace_of_a_small_guest_is_exact(backend):
+    with small_guest("-accel", f"tcg,backend={backend}") as rpc:
         rpc.call("trace.start", kinds=["trap", "mmio_write", "irq_line", "wfi"])
         run_until_wfi(rpc)
         rpc.call("trace.stop")
@@ -351,7 +351,9 @@ def main():
     report = Report("dev")
     report.case("registers show what the guest wrote", registers_show_what_was_written)
     report.case("an interrupt that nobody enabled is found", an_interrupt_nobody_enabled_is_found)
-    report.case("the trace of a small guest is exact", trace_of_a_small_guest_is_exact)
+    for backend in ("x86_64", "interp"):
+        report.case(f"the trace of a small guest is exact ({backend})", trace_of_a_small_guest_is_exact,
+                    backend)
     report.case("filters by address and hart hold", filters_hold)
     report.case("bad requests are refused by class", bad_requests_are_refused)
     with linux_guest(smp=2) as (g, rpc):
