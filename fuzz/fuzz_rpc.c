@@ -44,8 +44,8 @@ static void one_line(InspectClient *client, const uint8_t *p, size_t len) {
         return;
     }
     if (p[0] & 1) {
-        if (memmem(p, len, "machine.", 8) || memmem(p, len, "step", 4) ||
-            memmem(p, len, "\\u", 2)) {
+        if (memmem(p, len, "machine.", 8) || memmem(p, len, "snapshot", 8) ||
+            memmem(p, len, "step", 4) || memmem(p, len, "\\u", 2)) {
             return;
         }
         execute(client, (const char *)p + 1, len - 1);

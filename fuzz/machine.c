@@ -35,7 +35,6 @@ Machine *fuzz_machine_new(bool legacy) {
         .bios = "none",
         .nodefaults = true,
         .display_none = true,
-        .monitor = "none",
         .drives = {{drive}, 1},
         .devices = {{"virtio-blk-device,drive=d", "virtio-rng-device",
                      "virtio-net-device,netdev=n", "virtio-serial-device",

@@ -118,6 +118,11 @@ def seeds():
             0xfe0518e3, 0x00008067]
     yield "translate", "mixed", bytes([0x06, 1, 2, 3, 4]) + struct.pack(f"<{len(code)}I", *code)
     yield "translate", "rv32", bytes([0x07, 4, 3, 2, 1]) + struct.pack(f"<{len(code)}I", *code)
+    rpc = [b'\1{"jsonrpc":"2.0","id":1,"method":"cpu.regs","params":{"group":"fp"}}',
+           b'\1[{"jsonrpc":"2.0","id":"a","method":"cpu.list"},{"jsonrpc":"2.0","method":"log.get"}]',
+           b'\0\4"addr":"0x80000000","len":16,"limit":3', b'\0\x12"cpu":1,"name":"mstatus"',
+           b'\0\x1e"events":["serial.output"],"rate":3,"credit":1']
+    yield "rpc", "mixed", b"\n".join(rpc)
 
 
 def main():

@@ -187,9 +187,9 @@ def bad_request(methods, chance):
 
 
 def moment(rpc):
-    """What there is to compare: registers, time, what the guest wrote."""
+    """What there is to compare of a guest that stands: its hash, registers, time, what it wrote."""
     values = [rpc.call("cpu.regs", cpu=c["cpu"]) for c in rpc.call("cpu.list")["cpus"]]
-    facts = {"time": rpc.call("machine.status")["time_ns"], "serial": rpc.call("serial.list")}
+    facts = {"hash": rpc.call("machine.hash")["hash"], "time": rpc.call("machine.status")["time_ns"], "serial": rpc.call("serial.list")}
     for cpu, groups in enumerate(values):
         for group, regs in groups.items():
             if isinstance(regs, dict):
