@@ -395,18 +395,18 @@ const char *explain_guest_row(const CpuExplainer *ex, const ExplainInsn *insn) {
 
 unsigned explain_host_text(const CpuExplainer *ex, const Explanation *e, uint32_t offset,
                            uint32_t end, char *text, size_t size) {
-    if (!ex->backend->disassemble) {
-        snprintf(text, size, "%u bytes", end - offset);
-        return end - offset;
-    }
     /* The copy, as if it were where it runs: thunks are found by their distance. */
     BackendState view = ex->bs;
     view.code.rx_base = view.code.rw_base;
     uint8_t *code = view.code.rw_base + e->tb.code_at;
     memcpy(code, e->code, e->code_size);
     uint64_t address = (uint64_t)(uintptr_t)ex->bs.code.rx_base + e->tb.code_at + offset;
-    return ex->backend->disassemble(&view, code + offset, code + end, address, text,
-                                    size);
+    unsigned len =
+        ex->backend->disassemble(&view, code + offset, code + end, address, text, size);
+    if (!len) {
+        snprintf(text, size, "%u bytes", end - offset);
+    }
+    return len ? len : end - offset;
 }
 
 const char *explain_reg_name(const CpuExplainer *ex, unsigned reg) {

@@ -136,7 +136,7 @@ typedef struct Backend {
     void (*fp_set_round)(FpEnv *fp, unsigned mode); /* FP_MODE_RNE .. FP_MODE_RUP */
     /* One host instruction at p as text, or data among instructions as a line that starts with
      * "; "; returns its length. p: in a block's code, rx; or rw, given a copy of *bs that calls that
-     * rx, too. NULL: no host instructions. */
+     * rx, too. interp: one of its ops. 0: that is none. */
     unsigned (*disassemble)(const BackendState *bs, const uint8_t *p, const uint8_t *end,
                             uint64_t address, char *text, size_t text_size);
     /* Which bytes link(), unlink() and kill() write; returns how many entries. */

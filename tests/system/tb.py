@@ -111,6 +111,8 @@ def add_maps_to_host_bytes(backend):
             contains("host text", host[0]["text"], "add")
             pinned = {r["temp"]: r["reg"] for r in e["registers"] if r["op"] is None}
             contains("the register of a1", host[0]["text"], pinned["a1"])
+        else:
+            contains("interpreted op", host[0]["text"], "add_i64 env[0x58], env[0x58], env[0x50]")
         live = {l["temp"] for l in e["live"]}
         if not {"a0", "a1", "a2"} <= live:
             raise Failure(f"live: {live}")

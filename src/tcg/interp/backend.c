@@ -302,7 +302,7 @@ const Backend backend_interp = {
     .fp_get_flags = fp_get_flags,
     .fp_set_flags = fp_set_flags,
     .fp_set_round = fp_set_round,
-    .disassemble = NULL,
+    .disassemble = interp_disassemble,
     .patches = patches,
     .needs_code_buffer = false,
 };

@@ -54,6 +54,9 @@ typedef struct InterpBlock {
     uint64_t pcs[];          /* insn_count of them */
 } InterpBlock;
 
+/* One op as text. p: an InterpOp. */
+unsigned interp_disassemble(const BackendState *bs, const uint8_t *p, const uint8_t *end,
+                            uint64_t address, char *text, size_t text_size);
 uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code);
 
 #endif
