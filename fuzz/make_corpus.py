@@ -116,6 +116,8 @@ def seeds():
             bytes([1, 0] * 40) + bytes([8, 9, 0x18] * 10)
     code = [0x00a50533, 0x00853603, 0x00c53823, 0x02b50533, 0x00b57553, 0x6a0576d3, 0x0000100f,
             0xfe0518e3, 0x00008067]
+    yield "snapshot", "one", bytes([0, 0x40, 0, 0, 0xff])
+    yield "snapshot", "whole", bytes([1]) + struct.pack("<H4sQ", 4, b"info", 0)
     yield "translate", "mixed", bytes([0x06, 1, 2, 3, 4]) + struct.pack(f"<{len(code)}I", *code)
     yield "translate", "rv32", bytes([0x07, 4, 3, 2, 1]) + struct.pack(f"<{len(code)}I", *code)
     rpc = [b'\1{"jsonrpc":"2.0","id":1,"method":"cpu.regs","params":{"group":"fp"}}',

@@ -278,7 +278,10 @@ void overlay_forget(Overlay *ov, uint64_t mark) {
     for (size_t i = 0; i < n; i++) {
         release_slot(ov, ov->journal[i].slot);
     }
-    memmove(ov->journal, ov->journal + n, (ov->journal_count - n) * sizeof(*ov->journal));
+    if (n) {
+        memmove(ov->journal, ov->journal + n,
+                (ov->journal_count - n) * sizeof(*ov->journal));
+    }
     ov->journal_count -= n;
     ov->journal_first += n;
     if (mark == UINT64_MAX) {
