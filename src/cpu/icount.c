@@ -209,17 +209,18 @@ static bool can_run(CPUState *cpu) {
     return !cpu->halted && cpu->debug.run != DEBUG_HOLD;
 }
 
-/* The hart to go on with. NULL: all wait. */
+/* The hart to go on with. NULL: all wait; then whose turn it is does not change, for how often this
+ * is asked depends on the host. */
 static CPUState *choose(CpuGroup *g) {
     CpuIcount *ic = &g->icount;
     unsigned turn = __atomic_load_n(&g->turn, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i <= g->count; i++) {
-        if (ic->turn_left > 0 && can_run(g->cpu[turn])) {
-            return g->cpu[turn];
+    for (unsigned i = ic->turn_left == 0; i <= g->count; i++) {
+        unsigned next = (turn + i) % g->count;
+        if (can_run(g->cpu[next])) {
+            ic->turn_left = i ? ICOUNT_TURN : ic->turn_left;
+            __atomic_store_n(&g->turn, next, __ATOMIC_RELAXED);
+            return g->cpu[next];
         }
-        turn = (turn + 1) % g->count;
-        ic->turn_left = ICOUNT_TURN;
-        __atomic_store_n(&g->turn, turn, __ATOMIC_RELAXED);
     }
     return NULL;
 }

@@ -114,14 +114,35 @@ static RAMBlock *find_ram(CPUState *cpu, const uint8_t *host, hwaddr phys) {
     return rb;
 }
 
+/* The block that runs is one that the cache does not know, and the store changes its bytes, or (on_page)
+ * bytes of a page it lies on. */
+static bool hits_one_shot(const CPUState *cpu, ram_addr at, unsigned size,
+                          bool *on_page) {
+    const TranslationBlock *tb = cpu->tcg.current_tb;
+    if (!tb || !tb->one_shot || tb->phys == RAM_ADDR_INVALID) {
+        return false;
+    }
+    unsigned first = (unsigned)(PAGE_SIZE - (tb->phys & PAGE_OFFSET_MASK));
+    first = tb->size < first ? tb->size : first;
+    *on_page = !((at ^ tb->phys) & PAGE_MASK);
+    bool hit = at < tb->phys + first && tb->phys < at + size;
+    if (tb->phys2 != RAM_ADDR_INVALID) {
+        *on_page |= !((at ^ tb->phys2) & PAGE_MASK);
+        hit |= at < tb->phys2 + (tb->size - first) && tb->phys2 < at + size;
+    }
+    return hit;
+}
+
 /* Kills the blocks that a store to [offset, offset + size) of a code page changes. */
 static void invalidate_code_locked(CPUState *cpu, RAMBlock *rb, uint64_t offset,
                                    unsigned size) {
-    bool hit_running = false;
+    bool on_page = false;
+    bool hit_running = hits_one_shot(cpu, rb->base + offset, size, &on_page);
     TbCache *tc = cpu->group->cache;
     tb_cache_blame_locked(tc, (int)cpu->index, cpu->cls->get_pc(cpu));
     if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
-                                   cpu->tcg.current_tb, &hit_running)) {
+                                   cpu->tcg.current_tb, &hit_running) &&
+        !on_page) { /* its next store must come here, too */
         ramblock_set_dirty(rb, offset, size, 1u << DIRTY_CODE);
     }
     tb_cache_blame_locked(tc, TB_NO_HART, 0);

@@ -12,9 +12,9 @@
  * Threads: the hart's own; mip and the SEIP line are atomic.
  * Spec: Privileged Architecture 20240411, chapters "Machine-Level ISA" and
  * "Supervisor-Level ISA".
- * Deviates: cycle and instret count nanoseconds of virtual time
- * (with -icount that is instructions): counting retired instructions would cost every
- * block an addition.
+ * Deviates: cycle and instret count nanoseconds of virtual time: counting retired
+ * instructions would cost every block an addition. With -icount that is paid for, and they
+ * count the instructions of all harts.
  * Not modelled: events of mhpmcounter3-31; they hold what is written
  * and do not count.
  */
@@ -289,10 +289,15 @@ static void csr_write_scounteren(RiscvCPU *cpu, unsigned csr, uint64_t value) {
     riscv_update_flags(cpu);
 }
 
-/* A counter is its offset while inhibited, else offset + virtual time. */
+/* A counter is its offset while inhibited, else offset + virtual time, or with -icount the
+ * instructions of all harts: they share one thread as if they shared one pipeline. */
 static uint64_t counter_base(const RiscvCPU *cpu, uint64_t inhibit_bit) {
-    bool inhibited = cpu->env.mcountinhibit & inhibit_bit;
-    return inhibited ? 0 : (uint64_t)clock_now_ns(cpu->parent.clock);
+    const CPUState *cs = &cpu->parent;
+    if (cpu->env.mcountinhibit & inhibit_bit) {
+        return 0;
+    }
+    return cpu_group_icount_enabled(cs->group) ? cpu_group_icount(cs->group)
+                                               : (uint64_t)clock_now_ns(cs->clock);
 }
 
 static void csr_write_mcountinhibit(RiscvCPU *cpu, unsigned csr, uint64_t value) {

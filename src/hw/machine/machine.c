@@ -138,12 +138,19 @@ static void flush_tlb(CPUState *cpu, void *arg) {
 static void reclaim_views(void *opaque) {
     Machine *m = opaque;
     unsigned depth = run_release_lock(m);
-    cpu_group_exclusive_begin(m->cpus);
+    /* With -icount who has the machine lock knows that no guest code runs; and the vCPUs'
+     * thread, which has it, would wait for the exclusive one, and that one for it. */
+    bool exclusive = !cpu_group_icount_enabled(m->cpus);
+    if (exclusive) {
+        cpu_group_exclusive_begin(m->cpus);
+    }
     machine_lock(m);
     m->reclaim_pending = false;
     address_space_reclaim(&m->as);
     machine_unlock(m);
-    cpu_group_exclusive_end(m->cpus);
+    if (exclusive) {
+        cpu_group_exclusive_end(m->cpus);
+    }
     run_retake_lock(m, depth);
 }
 

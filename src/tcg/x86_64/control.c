@@ -273,9 +273,10 @@ static void gen_call(X86Gen *g, const IrOp *op) {
         emit_rm(e, 0x80, ALU_CMP, RBP, CPU_DISP(fault_taken));
         emit8(e, 0);
         emit_jcc(e, CC_NE, t->fault);
-        if (op->insn + 1u < g->ctx->insn_count) {
-            g->stop_check = true; /* it may have stored */
-        }
+    }
+    if ((flags & HELPER_FAULTS || (g->bs->icount && !(flags & HELPER_PURE))) &&
+        op->insn + 1u < g->ctx->insn_count) {
+        g->stop_check = true; /* it may have stored, or set a timer */
     }
     if (op->out == TEMP_NONE || flags & HELPER_NO_RETURN_VALUE) {
         return;

@@ -67,8 +67,16 @@ static inline void hart_ram_written(void *opaque, RAMBlock *rb, uint64_t offset,
     ramblock_set_dirty(rb, offset, len, 1u << DIRTY_CODE);
 }
 
-static inline Hart *hart_new_on(unsigned xlen, const char *model, const char *backend,
-                                uint64_t tb_size) {
+/* What makes a hart count its instructions. */
+typedef struct HartIcount {
+    CpuIcountConfig cfg;
+    InputGate *gate;
+} HartIcount;
+
+/* icount: NULL: time is test_ns. */
+static inline Hart *hart_make(unsigned xlen, const char *model, const char *backend,
+                              uint64_t tb_size, const MemoryRegionOps *ops,
+                              void *ops_opaque, const HartIcount *icount) {
     Hart *h = calloc(1, sizeof(*h));
     Error *err = NULL;
     RiscvConfig cfg;
@@ -86,7 +94,7 @@ static inline Hart *hart_new_on(unsigned xlen, const char *model, const char *ba
     assert_non_null(h->rom);
     memory_region_init_ram(&h->ram_mr, h->ram, "ram", RAM_BYTES);
     memory_region_init_rom(&h->rom_mr, h->rom, "rom", ROM_SIZE);
-    memory_region_init_io(&h->device_mr, &device_ops, NULL, "device", 0x1000);
+    memory_region_init_io(&h->device_mr, ops, ops_opaque, "device", 0x1000);
     memory_region_add(&h->as, &h->system, RAM_BASE, &h->ram_mr, 0);
     memory_region_add(&h->as, &h->system, ROM_BASE, &h->rom_mr, 0);
     memory_region_add(&h->as, &h->system, DEVICE_BASE, &h->device_mr, 0);
@@ -99,11 +107,19 @@ static inline Hart *hart_new_on(unsigned xlen, const char *model, const char *ba
     pthread_mutexattr_destroy(&attr);
     h->group = cpu_group_new(&h->as, &h->lock, false, backend, tb_size, &err);
     assert_non_null(h->group);
+    if (icount) {
+        cpu_group_set_icount(h->group, &icount->cfg, &h->clock, icount->gate);
+    }
     h->cpu = riscv_cpu_new(&cfg, 3);
     h->cpu->reset_pc = RAM_BASE;
     cpu_group_add(h->group, &h->cpu->parent, &riscv_cpu_class, &h->log, &h->clock);
     assert_true(cpu_group_realize(h->group, &err));
     return h;
+}
+
+static inline Hart *hart_new_on(unsigned xlen, const char *model, const char *backend,
+                                uint64_t tb_size) {
+    return hart_make(xlen, model, backend, tb_size, &device_ops, NULL, NULL);
 }
 
 static inline Hart *hart_new(unsigned xlen, const char *model) {
