@@ -27,3 +27,5 @@ test-guests: guests $(BUILD)/vitrine ## run the guest programs on both back ends
 test-system: $(BUILD)/vitrine ## run the whole-system tests (the guest from tools/fetch-guest.sh)
 	@fail=0; for t in $(SYSTEM_TESTS); do \
 	    VITRINE=$(BUILD)/vitrine-system-riscv64 tests/system/$$t.py || fail=1; done; exit $$fail
+
+SYSTEM_TESTS += mem

@@ -305,8 +305,9 @@ static void sync_out(uint64_t *out, uint64_t first, uint64_t word, uint64_t bits
     }
 }
 
-uint64_t ramblock_sync_dirty(RAMBlock *rb, uint64_t first, uint64_t pages,
-                             DirtyClient client, uint64_t *out) {
+/* Both ways of reading pages' bits. */
+static uint64_t read_dirty(const RAMBlock *rb, uint64_t first, uint64_t pages,
+                           DirtyClient client, bool clear, uint64_t *out) {
     if (pages == 0) {
         return 0;
     }
@@ -321,7 +322,7 @@ uint64_t ramblock_sync_dirty(RAMBlock *rb, uint64_t first, uint64_t pages,
         uint64_t dirty = mask;
         if (clean != NULL) {
             dirty &= ~__atomic_load_n(&clean[w], __ATOMIC_RELAXED);
-            if (dirty != 0) {
+            if (clear && dirty != 0) {
                 dirty = mask & ~__atomic_fetch_or(&clean[w], mask, __ATOMIC_SEQ_CST);
             }
         }
@@ -331,6 +332,16 @@ uint64_t ramblock_sync_dirty(RAMBlock *rb, uint64_t first, uint64_t pages,
         }
     }
     return count;
+}
+
+uint64_t ramblock_sync_dirty(RAMBlock *rb, uint64_t first, uint64_t pages,
+                             DirtyClient client, uint64_t *out) {
+    return read_dirty(rb, first, pages, client, true, out);
+}
+
+uint64_t ramblock_peek_dirty(const RAMBlock *rb, uint64_t first, uint64_t pages,
+                             DirtyClient client, uint64_t *out) {
+    return read_dirty(rb, first, pages, client, false, out);
 }
 
 void ramblock_set_tracking(RAMBlock *rb, DirtyClient client, bool on) {

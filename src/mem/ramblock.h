@@ -87,6 +87,9 @@ bool ramblock_clear_dirty(RAMBlock *rb, uint64_t offset, DirtyClient client);
  * many were set; for an inactive client all, and they stay so. */
 uint64_t ramblock_sync_dirty(RAMBlock *rb, uint64_t first, uint64_t pages,
                              DirtyClient client, uint64_t *out);
+/* The same without clearing anything. For an inactive client all are set. */
+uint64_t ramblock_peek_dirty(const RAMBlock *rb, uint64_t first, uint64_t pages,
+                             DirtyClient client, uint64_t *out);
 /* Starts or stops tracking for a client; starting marks everything dirty. DIRTY_CODE
  * is always on. If the host has no memory for the bitmap the client stays inactive:
  * everything reads as dirty. */
