@@ -19,6 +19,8 @@
 #include "hw/machine/machine.h"
 #include "inspect/inspect.h"
 #include "inspect/rpc.h"
+#include "monitor/gdb_server.h"
+#include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "state/snapshot.h"
 
@@ -132,9 +134,13 @@ typedef struct Faces {
     Rpc *rpc[MACHINE_MAX_LIST];
     unsigned rpc_count;
     Monitors *monitors;
+    GdbServer *gdb;
+    Hmp gdb_hmp; /* of its `monitor` */
 } Faces;
 
 static void close_faces(Faces *f) {
+    gdb_server_free(f->gdb);
+    f->gdb = NULL;
     monitors_free(f->monitors);
     f->monitors = NULL;
     while (f->rpc_count) {
@@ -142,6 +148,10 @@ static void close_faces(Faces *f) {
     }
     inspector_free(f->inspector);
     f->inspector = NULL;
+}
+
+static char *monitor_for_gdb(void *opaque, const char *text) {
+    return hmp_execute(opaque, text);
 }
 
 static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
@@ -155,6 +165,12 @@ static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp
     if (ok) {
         f->monitors = monitors_new(m, f->inspector, &cl->monitors, errp);
         ok = f->monitors != NULL;
+    }
+    if (ok && cl->gdb) {
+        const GdbHooks hooks = {.monitor = monitor_for_gdb, .opaque = &f->gdb_hmp};
+        hmp_init(&f->gdb_hmp, m, f->inspector);
+        f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
+        ok = f->gdb != NULL;
     }
     if (!ok) {
         close_faces(f);

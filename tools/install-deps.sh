@@ -31,6 +31,7 @@ clang-format               style
 libclang-rt-14-dev         fuzzing, sanitizers
 libcmocka-dev              unit tests
 python3                    drivers of system tests
+gdb-multiarch              a real gdb for the gdb stub
 qemu-system-misc           reference
 qemu-utils                 reference of disk images
 gcc-riscv64-unknown-elf    guest programs

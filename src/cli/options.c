@@ -11,6 +11,7 @@
 #include "cli/values.h"
 #include "cpu/riscv/cpu.h"
 #include "inspect/rpc.h"
+#include "monitor/gdb_server.h"
 #include "util/nearest.h"
 
 #define OPTION(id, name, alias, argument, help) OPT_##id,
@@ -227,6 +228,12 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     case OPT_NODEFAULTS:
         return c->nodefaults = true;
     case OPT_NO_USER_CONFIG:
+        return true;
+    case OPT_GDB:
+        cl->gdb = strcmp(arg, "none") == 0 ? NULL : arg;
+        return !cl->gdb || gdb_server_check(arg, errp);
+    case OPT_GDB_HERE:
+        cl->gdb = "tcp::1234";
         return true;
     case OPT_RPC:
         return set_rpc(cl, arg, errp);
