@@ -118,6 +118,10 @@ def seeds():
             0xfe0518e3, 0x00008067]
     yield "snapshot", "one", bytes([0, 0x40, 0, 0, 0xff])
     yield "snapshot", "whole", bytes([1]) + struct.pack("<H4sQ", 4, b"info", 0)
+    yield "gdb", "look", b"\0?\nqSupported\ng\np1041\nPf0=00\nm80000000,20\nqfThreadInfo\nHg2\nT1\nqXfer:features:read:target.xml:0,ffb"
+    yield "gdb", "change", b"\0Z0,80000000,4\nZ2,80001000,8\nz0,80000000,4\nM80000000,2:1234\nX80000000,1:a\nP5=0102030405060708\nP1c1=ffffffffffffffff"
+    yield "gdb", "go", b"\0vCont?\nvCont;s:1;c\nvCont;r80,90:1\nc\nS05;80000000\nqRcmd,6869\nQStartNoAckMode\nD"
+    yield "gdb", "wire", b"\1+$g#67-\x03$X0,1:}\x03#00"
     yield "translate", "mixed", bytes([0x06, 1, 2, 3, 4]) + struct.pack(f"<{len(code)}I", *code)
     yield "translate", "rv32", bytes([0x07, 4, 3, 2, 1]) + struct.pack(f"<{len(code)}I", *code)
     rpc = [b'\1{"jsonrpc":"2.0","id":1,"method":"cpu.regs","params":{"group":"fp"}}',
