@@ -22,6 +22,7 @@
 #include "monitor/gdb_server.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
+#include "state/replay.h"
 #include "state/snapshot.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
@@ -178,12 +179,34 @@ static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp
     return ok;
 }
 
-static int run_machine(Session *s, Machine *m, Faces *faces) {
+/* -record and -replay; both NULL: *replay is NULL. */
+static bool start_replay(Replay **replay, const CommandLine *cl, Machine *m,
+                         Error **errp) {
+    *replay = NULL;
+    if (cl->record && cl->replay) {
+        error_set(errp, "-record and -replay: choose one");
+        return false;
+    }
+    if (cl->record) {
+        *replay = replay_record(m, cl->record, errp);
+    } else if (cl->replay) {
+        *replay = replay_play(m, cl->replay, errp);
+    }
+    return *replay || (!cl->record && !cl->replay);
+}
+
+static int run_machine(Session *s, Machine *m, Faces *faces, Replay *replay) {
     int status = machine_run(m);
     int cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
     close_faces(faces);
     Error *err = m->error;
     m->error = NULL;
+    Error *replay_err = NULL;
+    if (!replay_finish(replay, &replay_err) && !err) {
+        err = replay_err;
+    } else {
+        error_free(replay_err);
+    }
     set_machine(s, NULL);
     machine_free(m); /* the terminal is the user's again before anything is printed */
     if (err) {
@@ -220,6 +243,11 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
         machine_free(m);
         return EXIT_SUCCESS;
     }
+    Replay *replay;
+    if (!start_replay(&replay, cl, m, &err)) {
+        machine_free(m);
+        return fail(s, err);
+    }
     if (cl->loadvm && !load_snapshot(m, cl->loadvm, &err)) {
         machine_free(m);
         return fail(s, err);
@@ -237,7 +265,7 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
         status = fail(s, err);
     } else {
         set_machine(s, m);
-        status = run_machine(s, m, &faces);
+        status = run_machine(s, m, &faces, replay);
     }
     if (pid_fd >= 0) {
         pidfile_remove(cl->pidfile, pid_fd);

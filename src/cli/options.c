@@ -179,6 +179,10 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return value_accel(cl, arg, errp);
     case OPT_ICOUNT:
         return value_icount(c, arg, errp);
+    case OPT_RECORD:
+        return cl->record = arg, true;
+    case OPT_REPLAY:
+        return cl->replay = arg, true;
     case OPT_GLOBAL:
         return add(&c->globals, "global", arg, errp);
     case OPT_NAME:

@@ -360,11 +360,11 @@ CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
     pthread_mutex_init(&g->work_lock, NULL);
     pthread_mutex_init(&g->mark_lock, NULL);
     pthread_cond_init(&g->changed, NULL);
-    pthread_cond_init(&g->single_wake, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&g->ticker_wake, &monotonic);
+    pthread_cond_init(&g->single_wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     return g;
 }

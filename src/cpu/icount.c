@@ -182,12 +182,19 @@ static void do_work(CpuGroup *g) {
     }
 }
 
+/* What is due is done before the lock is given up, so that of a timer and input at the same moment the
+ * timer always comes first. */
+static void run_timers(CpuGroup *g) {
+    Clock *clock = g->icount.clock;
+    int64_t deadline = clock_deadline_ns(clock);
+    if (deadline >= 0 && deadline <= clock_now_ns(clock)) {
+        clock_run_timers(clock);
+    }
+}
+
 static void run_due(CpuGroup *g) {
     CpuIcount *ic = &g->icount;
-    int64_t deadline = clock_deadline_ns(ic->clock);
-    if (deadline >= 0 && deadline <= clock_now_ns(ic->clock)) {
-        clock_run_timers(ic->clock);
-    }
+    run_timers(g);
     gate_service(ic->gate);
     if (ic->count >= ic->next_epoch) {
         ic->next_epoch = (ic->count / ICOUNT_EPOCH + 1) * ICOUNT_EPOCH;
@@ -262,6 +269,7 @@ static void run_slice(CpuGroup *g, CPUState *cpu) {
     ic->count += done;
     ic->turn_left = turn_over ? 0 : ic->turn_left - done;
     cpu->tcg.icount_left = 0;
+    run_timers(g);
 }
 
 /* Every hart waits: true if time could jump; else *wait_ns is how long to sleep, -1: for ever. */
@@ -366,7 +374,8 @@ static bool sleep_until_kicked(CpuGroup *g, int64_t ns) {
 /* Virtual time of a wait that goes on: what passed on the host, not beyond the target. */
 static void warp_locked(CpuGroup *g, int64_t elapsed) {
     CpuIcount *ic = &g->icount;
-    int64_t room = ic->idle_target - clock_now_ns(ic->clock);
+    /* Up to the deadline, but not to it: its timers would be due. */
+    int64_t room = ic->idle_target - 1 - clock_now_ns(ic->clock);
     int64_t step = elapsed < room ? elapsed : room;
     if (step > 0) {
         __atomic_add_fetch(&ic->warp_ns, step, __ATOMIC_RELAXED);
@@ -377,7 +386,9 @@ static void end_wait(CpuGroup *g, bool all) {
     CpuIcount *ic = &g->icount;
     pthread_mutex_lock(g->machine_lock);
     if (ic->idle && all && ic->idle_target != INT64_MAX) {
-        warp_locked(g, INT64_MAX);
+        int64_t now = clock_now_ns(ic->clock);
+        ic->warp_ns += ic->idle_target > now ? ic->idle_target - now : 0;
+        run_timers(g);
     }
     ic->idle = false;
     pthread_mutex_unlock(g->machine_lock);

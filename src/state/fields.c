@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = 128, MAX_FIELDS = 1024, MAX_OBJECTS = 1024 };
+enum { NAME_SIZE = 128, MAX_FIELDS = 1024, MAX_OBJECTS = 1024, ICOUNT_WORDS = 6 };
 
 /* What a table describes: a vCPU or a device. */
 typedef struct StateObject {
@@ -80,6 +80,17 @@ void fields_save(Machine *m, ByteBuffer *out) {
 void fields_save_clock(Machine *m, ByteBuffer *out) {
     buffer_add_number(out, (uint64_t)clock_now_ns(&m->clock), sizeof(uint64_t));
     buffer_add_number(out, (uint64_t)m->clock.wall_base_ns, sizeof(uint64_t));
+    if (!cpu_group_icount_enabled(m->cpus)) {
+        return;
+    }
+    const CpuIcountState s = cpu_group_icount_state(m->cpus);
+    const uint64_t word[ICOUNT_WORDS] = {
+        s.count,     (uint64_t)s.warp_ns,    s.turn,
+        s.turn_left, gate_position(m->gate), m->entropy_state,
+    };
+    for (unsigned i = 0; i < ICOUNT_WORDS; i++) {
+        buffer_add_number(out, word[i], sizeof(uint64_t));
+    }
 }
 
 /* --- checking ------------------------------------------------------------------------- */
@@ -180,10 +191,17 @@ bool fields_check(Machine *m, const uint8_t *data, size_t len, Error **errp) {
     return true;
 }
 
-bool fields_check_clock(const uint8_t *data, size_t len, Error **errp) {
+bool fields_check_clock(const Machine *m, const uint8_t *data, size_t len, Error **errp) {
     ByteReader r = {data, data + len, false};
     int64_t now = (int64_t)reader_number(&r, sizeof(uint64_t));
     reader_number(&r, sizeof(uint64_t));
+    bool counted = cpu_group_icount_enabled(m->cpus);
+    if (counted != (reader_left(&r) == ICOUNT_WORDS * sizeof(uint64_t))) {
+        error_set(errp, counted ? "it was saved without -icount"
+                                : "it was saved with -icount; start with the same");
+        return false;
+    }
+    reader_take(&r, reader_left(&r));
     if (r.failed || reader_left(&r) || now < 0) {
         error_set(errp, "its clock makes no sense");
         return false;
@@ -205,6 +223,23 @@ static void load_object(const StateObject *o, ByteReader *r) {
     assert(!r->failed);
 }
 
+static void load_icount(Machine *m, ByteReader *r) {
+    uint64_t word[ICOUNT_WORDS];
+    for (unsigned i = 0; i < ICOUNT_WORDS; i++) {
+        word[i] = reader_number(r, sizeof(uint64_t));
+    }
+    cpu_group_icount_set_state(m->cpus,
+                               &(CpuIcountState){.count = word[0],
+                                                 .warp_ns = (int64_t)word[1],
+                                                 .turn = (uint32_t)word[2],
+                                                 .turn_left = (uint32_t)word[3]});
+    Error *none = NULL;
+    gate_seek(m->gate, word[4], &none); /* without a log there is nothing to go back to */
+    error_free(none);
+    m->entropy_state = word[5];
+    __atomic_store_n(&m->clock.offset_ns, 0, __ATOMIC_RELAXED);
+}
+
 void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8_t *data,
                  size_t len) {
     ByteReader c = {clock, clock + clock_len, false};
@@ -213,6 +248,9 @@ void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8
     clock_set_ns(&m->clock, now);
     if (m->clock.source) {
         m->clock.wall_base_ns = wall_base;
+    }
+    if (cpu_group_icount_enabled(m->cpus)) {
+        load_icount(m, &c);
     }
     ByteReader r = {data, data + len, false};
     StateObject o;

@@ -20,12 +20,13 @@
 
 /* Appends all objects, in an order that is the same in every machine of the same command line. */
 void fields_save(Machine *m, ByteBuffer *out);
-/* Appends the virtual clock: what fields_load() of such bytes sets too. */
+/* Appends the virtual clock, with -icount the count, whose turn it is and what of the input log was
+ * delivered: what fields_load() of such bytes sets too. */
 void fields_save_clock(Machine *m, ByteBuffer *out);
 
 /* True if the bytes are whole and fit this machine; then fields_load() cannot fail. */
 bool fields_check(Machine *m, const uint8_t *data, size_t len, Error **errp);
-bool fields_check_clock(const uint8_t *data, size_t len, Error **errp);
+bool fields_check_clock(const Machine *m, const uint8_t *data, size_t len, Error **errp);
 /* Puts checked bytes into the machine. `clock` first, then all fields, then what follows from them;
  * RAM must hold its contents by then. The clock must stand. */
 void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8_t *data,

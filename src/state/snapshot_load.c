@@ -243,7 +243,7 @@ static bool check_section(Loader *l, Section *s, uint64_t *last, Error **errp) {
         return identity_check(l->m, p, n, errp);
     case PART_CLOCK:
         l->clock = s->bytes;
-        return fields_check_clock(p, n, errp);
+        return fields_check_clock(l->m, p, n, errp);
     case PART_FIELDS:
         l->fields = s->bytes;
         return fields_check(l->m, p, n, errp);

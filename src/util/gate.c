@@ -197,7 +197,7 @@ static void diverge(InputGate *g, const char *what, uint64_t now) {
              what, now, g->position, name ? name : "none", ev ? ev->count : UINT64_MAX);
     g->divergence = strdup(text);
     if (g->hooks.diverged != NULL) {
-        g->hooks.diverged(g->hooks.opaque, text);
+        g->hooks.diverged(g->hooks.diverged_opaque, text);
     }
 }
 

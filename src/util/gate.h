@@ -57,6 +57,7 @@ typedef struct GateHooks {
     void (*leave)(void *opaque);    /* gate_service() is wanted soon */
     /* The run is no longer what was recorded. Told once. */
     void (*diverged)(void *opaque, const char *message);
+    void *diverged_opaque;
     void *opaque;
 } GateHooks;
 

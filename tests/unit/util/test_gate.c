@@ -68,8 +68,13 @@ static void rig_init(Rig *r) {
     r->gate = gate_new();
     r->serial = gate_port_new(r->gate, "serial0", serial_deliver, r);
     r->net = gate_port_new(r->gate, "net0", net_deliver, r);
-    const GateHooks hooks = {rig_count, rig_time,     rig_in_guest,
-                             rig_leave, rig_diverged, r};
+    const GateHooks hooks = {.count = rig_count,
+                             .time_ns = rig_time,
+                             .in_guest = rig_in_guest,
+                             .leave = rig_leave,
+                             .diverged = rig_diverged,
+                             .diverged_opaque = r,
+                             .opaque = r};
     gate_set_hooks(r->gate, &hooks);
 }
 
