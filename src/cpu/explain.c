@@ -89,11 +89,9 @@ CpuExplainer *cpu_explainer_new(CpuGroup *g, const RamList *rams, Error **errp) 
         ex->bs.code.rw_base = NULL;
         goto out_free;
     }
-    ex->bs = (BackendState){
-        .code = {shadow, real->code.rx_base, real->code.size},
-        .pc_offset = real->pc_offset,
-        .globals = ex->ir,
-    };
+    ex->bs = *real; /* whatever code depends on */
+    ex->bs.code.rw_base = shadow;
+    ex->bs.globals = ex->ir;
     if (!ex->backend->init(&ex->bs, errp)) {
         goto out_unmap;
     }

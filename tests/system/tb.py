@@ -255,6 +255,8 @@ def main():
         report.case(name, every_block_of_linux_is_identical, backend)
         report.case(f"{backend}: every block of Linux on four vCPUs is identical",
                     every_block_of_linux_is_identical, backend, "-smp", "4")
+        report.case(f"{backend}: every block of Linux with -icount is identical",
+                    every_block_of_linux_is_identical, backend, "-icount", "shift=5")
     if (GUEST / "Image").exists():
         report.case("evicted blocks are no trouble", evicted_blocks_are_no_trouble)
         report.case("Linux in numbers", linux_in_numbers, "x86_64")
