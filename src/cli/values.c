@@ -151,7 +151,7 @@ static bool accel_thread(MachineConfig *c, const char *thread, Error **errp) {
         return false;
     }
     if (thread) {
-        c->multi_thread = !strcmp(thread, "multi");
+        c->multi_thread = c->multi_asked = !strcmp(thread, "multi");
     }
     return true;
 }

@@ -12,14 +12,18 @@ json_t *inspect_machine_status(InspectCall *call) {
     Machine *m = call->m;
     const MachineConfig *config = &m->config;
     RunState state = machine_run_state(m);
-    return json_pack("{s:s, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:o, s:o}", "state",
-                     machine_run_state_name(state), "running", state == RUN_RUNNING,
-                     "machine", m->cls->name, "name", config->name, "cpus",
-                     (int)m->cpus->count, "ram", inspect_hex(config->ram_size), "accel",
-                     config->accel ? config->accel : "tcg", "backend",
-                     m->cpus->backend->name, "time_ns",
-                     inspect_hex((uint64_t)clock_now_ns(&m->clock)), "uptime_ns",
-                     inspect_hex((uint64_t)inspector_uptime_ns(call->inspector)));
+    machine_lock(m); /* with -icount: no guest code runs */
+    uint64_t count = cpu_group_icount(m->cpus);
+    int64_t now = clock_now_ns(&m->clock);
+    machine_unlock(m);
+    return json_pack(
+        "{s:s, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:b, s:o, s:o, s:o}", "state",
+        machine_run_state_name(state), "running", state == RUN_RUNNING, "machine",
+        m->cls->name, "name", config->name, "cpus", (int)m->cpus->count, "ram",
+        inspect_hex(config->ram_size), "accel", config->accel ? config->accel : "tcg",
+        "backend", m->cpus->backend->name, "icount", cpu_group_icount_enabled(m->cpus),
+        "count", inspect_hex(count), "time_ns", inspect_hex((uint64_t)now), "uptime_ns",
+        inspect_hex((uint64_t)inspector_uptime_ns(call->inspector)));
 }
 
 json_t *inspect_machine_version(InspectCall *call) {
@@ -93,8 +97,26 @@ json_t *inspect_machine_stop(InspectCall *call) {
     return inspect_machine_status(call);
 }
 
+/* False: there are no counts. */
+static bool set_limit(InspectCall *call) {
+    Machine *m = call->m;
+    bool counted = cpu_group_icount_enabled(m->cpus);
+    if (counted) {
+        machine_lock(m);
+        cpu_group_icount_limit(m->cpus, inspect_has(call, "until")
+                                            ? inspect_u64(call, "until")
+                                            : ICOUNT_NEVER);
+        machine_unlock(m);
+    }
+    return counted || !inspect_has(call, "until");
+}
+
 json_t *inspect_machine_cont(InspectCall *call) {
     Error *err = NULL;
+    if (!set_limit(call)) {
+        return inspect_fail(call, INSPECT_BAD_STATE, "instructions are not counted",
+                            "start the emulator with -icount shift=2");
+    }
     if (!machine_cont(call->m, &err)) {
         return inspect_fail_error(call, INSPECT_BAD_STATE, "machine.reset starts it anew",
                                   err);

@@ -56,6 +56,11 @@ static bool check_config(Machine *m, Error **errp) {
                   m->cls->max_cpus);
         return false;
     }
+    if (c->icount.on && c->multi_asked) {
+        error_set(errp, "-icount: its harts take turns in one thread; leave thread=multi "
+                        "out of -accel, or -icount");
+        return false;
+    }
     return true;
 }
 
@@ -215,8 +220,13 @@ static void connect_trace(Machine *m) {
     }
 }
 
+static uint64_t trace_count(void *opaque) {
+    const Machine *m = opaque;
+    return m->cpus ? cpu_group_icount(m->cpus) : 0;
+}
+
 static bool build(Machine *m, Error **errp) {
-    m->trace = trace_new(&m->clock, NULL, NULL);
+    m->trace = trace_new(&m->clock, trace_count, m);
     if (!m->trace) {
         error_set(errp, "no memory for a trace");
         return false;

@@ -47,6 +47,7 @@ typedef struct MachineConfig {
     unsigned cpus;
     const char *accel; /* "tcg" or "tcg-interp" */
     bool multi_thread;
+    bool multi_asked; /* it was asked for, not only the default */
     CpuIcountConfig icount;
     uint64_t tb_size; /* bytes of code buffer, 0: default */
     const char *kernel, *initrd, *append, *bios, *dtb;

@@ -162,6 +162,25 @@ static void accel_sets_threads_buffer_and_backend(void **state) {
     assert_fails("-accel tcg,tb-size=4096", "tb-size=4096");
 }
 
+static void icount_is_checked(void **state) {
+    (void)state;
+    CommandLine cl;
+    parse(&cl, "-icount shift=3,sleep=off,align=off");
+    assert_true(cl.config.icount.on);
+    assert_int_equal(cl.config.icount.shift, 3);
+    assert_false(cl.config.icount.sleep);
+    command_line_destroy(&cl);
+    parse(&cl, "-icount 0 -accel tcg,thread=multi");
+    assert_int_equal(cl.config.icount.shift, 0);
+    assert_true(cl.config.icount.sleep); /* as QEMU */
+    assert_true(cl.config.multi_asked);
+    command_line_destroy(&cl);
+    assert_fails("-icount shift=auto", "shift=auto");
+    assert_fails("-icount shift=11", "shift=11");
+    assert_fails("-icount shift=2,align=on", "align=on");
+    assert_fails("-icount sleep=off", "shift=");
+}
+
 static void machine_keeps_the_boards_own_properties(void **state) {
     (void)state;
     CommandLine cl;
@@ -267,6 +286,7 @@ int main(void) {
         cmocka_unit_test(memory_refuses_what_is_no_size),
         cmocka_unit_test(smp_multiplies_its_shape),
         cmocka_unit_test(accel_sets_threads_buffer_and_backend),
+        cmocka_unit_test(icount_is_checked),
         cmocka_unit_test(machine_keeps_the_boards_own_properties),
         cmocka_unit_test(lists_keep_order),
         cmocka_unit_test(lists_have_an_end),
