@@ -20,6 +20,7 @@ guests: $(GUEST_C) ## build the guest programs
 
 # A system test is a program that prints a TAP line for each case.
 SYSTEM_TESTS := cli boot disk net tb snapshot rpc dev gdb
+SYSTEM_TESTS += monitor
 .PHONY: test-guests test-system
 test-guests: guests $(BUILD)/vitrine ## run the guest programs on both back ends
 	@VITRINE=$(BUILD)/vitrine-system-riscv64 tests/system/programs.py $(BUILD)/guest

@@ -73,6 +73,10 @@ json_t *hmp_ask(HmpCall *call, const char *method, json_t *params);
 /* Prints any JSON value: objects as "name value" lines, lists of objects as a table. */
 void hmp_print_json(FILE *out, const json_t *value);
 
+/* Parts of `info mtree`: hmp_look.c. */
+void hmp_mtree_owners(HmpCall *call);
+void hmp_mtree_ranges(HmpCall *call);
+
 #define HMP(name, alias, args, params, handler, help) void handler(HmpCall *call);
 #define INFO(name, args, params, handler, help)       void handler(HmpCall *call);
 #include "monitor/hmp.def"

@@ -40,14 +40,6 @@ static void offer_registers(const Offers *o) {
     }
 }
 
-static void offer_devices(const Offers *o, Machine *m) {
-    machine_lock(m);
-    for (const Device *d = m->first_device; d; d = d->next) {
-        offer(o, d->id ? d->id : "");
-    }
-    machine_unlock(m);
-}
-
 static void offer_log_items(const Offers *o) {
 #define LOG_NAME(id, name, help) offer(o, name);
     LOG_CATEGORIES(LOG_NAME)
@@ -98,7 +90,7 @@ static const HmpCommand *find_command(const char *name, size_t len) {
     return NULL;
 }
 
-static void offer_argument(const Offers *o, Hmp *hmp, const HmpCommand *row, bool first) {
+static void offer_argument(const Offers *o, const HmpCommand *row, bool first) {
     if (o->prefix[0] == '$') {
         offer_registers(o);
     } else if (row->handler == hmp_info_help && first) {
@@ -109,8 +101,6 @@ static void offer_argument(const Offers *o, Hmp *hmp, const HmpCommand *row, boo
         offer_log_items(o);
     } else if (strstr(row->args, "filename:s")) {
         offer_files(o);
-    } else if (strstr(row->args, "device:s")) {
-        offer_devices(o, hmp->m);
     }
 }
 
@@ -118,6 +108,7 @@ void hmp_complete(Hmp *hmp, const char *line, size_t start, size_t end,
                   void (*fn)(void *opaque, const char *word), void *opaque) {
     char *prefix = strndup(line + start, end - start);
     Offers o = {prefix, end - start, fn, opaque};
+    (void)hmp; /* what may be said is the same for all */
     size_t begin = strspn(line, " ");
     size_t len = strcspn(line + begin, " /");
     if (!prefix) {
@@ -129,7 +120,7 @@ void hmp_complete(Hmp *hmp, const char *line, size_t start, size_t end,
         const HmpCommand *row = find_command(line + begin, len);
         size_t second = begin + len + strspn(line + begin + len, " ");
         if (row) {
-            offer_argument(&o, hmp, row, start <= second);
+            offer_argument(&o, row, start <= second);
         }
     }
     free(prefix);

@@ -71,6 +71,14 @@ void hmp_info_registers(HmpCall *call) {
 
 void hmp_info_mtree(HmpCall *call) {
     Machine *m = call->m;
+    if (hmp_has(call, "flat") && hmp_has(call, "dispatch")) {
+        hmp_mtree_ranges(call);
+        return;
+    }
+    if (hmp_has(call, "owner")) {
+        hmp_mtree_owners(call);
+        return;
+    }
     machine_lock(m);
     if (hmp_has(call, "flat")) {
         fprintf(call->out, "FlatView #0\n");

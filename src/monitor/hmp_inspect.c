@@ -67,6 +67,17 @@ static bool is_plain_list(const json_t *list) {
     return true;
 }
 
+/* A table's cell: what does not fit on a line is counted. Owns: the caller. */
+static char *cell_text(const json_t *value) {
+    char *text = NULL;
+    if (json_is_object(value) || (json_is_array(value) && !is_plain_list(value))) {
+        size_t n =
+            json_is_object(value) ? json_object_size(value) : json_array_size(value);
+        return asprintf(&text, "(%zu)", n) < 0 ? strdup("-") : text;
+    }
+    return scalar_text(value);
+}
+
 /* --- tables ----------------------------------------------------------------------------------- */
 
 typedef struct Table {
@@ -87,7 +98,7 @@ static void widen(Table *t, const char *key, const json_t *value) {
         t->column[t->count] = key;
         t->width[t->count++] = (int)strlen(key);
     }
-    char *text = scalar_text(value);
+    char *text = cell_text(value);
     int len = (int)strlen(text);
     len = len < MAX_WIDTH ? len : MAX_WIDTH;
     t->width[i] = len > t->width[i] ? len : t->width[i];
@@ -98,7 +109,7 @@ static void print_row(FILE *out, const Table *t, const json_t *row, int indent) 
     fprintf(out, "%*s", indent, "");
     for (unsigned i = 0; i < t->count; i++) {
         char *text =
-            row ? scalar_text(json_object_get(row, t->column[i])) : strdup(t->column[i]);
+            row ? cell_text(json_object_get(row, t->column[i])) : strdup(t->column[i]);
         bool last = i + 1 == t->count;
         fprintf(out, "%-*s%s", last ? 0 : t->width[i], text, last ? "\n" : "  ");
         free(text);

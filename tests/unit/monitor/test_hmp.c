@@ -64,8 +64,9 @@ static void registers_are_known_by_both_names(void **state) {
     expect(&hmp, "cpu 1", "");
     expect(&hmp, "p/d $mhartid", "1\n");
     expect_part(&hmp, "info cpus", "* CPU #1: pc=0x0000000000001000");
-    expect_part(&hmp, "info registers", "\nCPU#1\n pc       0000000000001000\n mhartid  "
-                                        "0000000000000001\n");
+    expect_part(&hmp, "info registers",
+                "\nCPU#1\n pc       0000000000001000\n mhartid  "
+                "0000000000000001\n");
     expect_part(&hmp, "info registers 0", "\nCPU#0\n");
     expect_part(&hmp, "info registers -a", "\nCPU#1\n");
 }
@@ -77,15 +78,18 @@ static void mistakes_are_answered_in_words(void **state) {
     expect(&hmp, "bar", "unknown command: 'bar'\n");
     /* The nearest name is ours. */
     expect(&hmp, "infx status", "unknown command: 'infx'; did you mean 'info'?\n");
-    expect(&hmp, "info stats", "unknown command: 'info stats'; did you mean 'info status'?\n");
-    expect(&hmp, "x", "unexpected end of expression\nTry \"help x\" for more information\n");
+    expect(&hmp, "info stats",
+           "unknown command: 'info stats'; did you mean 'info status'?\n");
+    expect(&hmp, "x",
+           "unexpected end of expression\nTry \"help x\" for more information\n");
     expect(&hmp, "xp/zz 0",
            "invalid char in format: 'z'\nTry \"help xp\" for more information\n");
     expect(&hmp, "log", "log: string expected\nTry \"help log\" for more information\n");
     expect(&hmp, "logfile",
            "logfile: filename expected\nTry \"help logfile\" for more information\n");
-    expect(&hmp, "stop x", "stop: extraneous characters at the end of line\nTry \"help stop\" "
-                           "for more information\n");
+    expect(&hmp, "stop x",
+           "stop: extraneous characters at the end of line\nTry \"help stop\" "
+           "for more information\n");
     expect_part(&hmp, "cpu 9", "invalid CPU index");
     expect_part(&hmp, "xp/2000000xb 0", "at most 1048576 items");
 }

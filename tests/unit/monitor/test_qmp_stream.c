@@ -47,7 +47,8 @@ static void expect(const char *bytes, const char *wanted) {
 
 static void values_come_in_any_pieces(void **state) {
     (void)state;
-    expect("{\"a\":1}{\"b\" : [2, {\"c\":\"}\"}]}\r\n {}", "{\"a\":1};{\"b\":[2,{\"c\":\"}\"}]};{};");
+    expect("{\"a\":1}{\"b\" : [2, {\"c\":\"}\"}]}\r\n {}",
+           "{\"a\":1};{\"b\":[2,{\"c\":\"}\"}]};{};");
     expect("{\"a\":\"\\\"}\\\\\"}", "{\"a\":\"\\\"}\\\\\"};");
     expect("{\"a\":", "");
 }
@@ -75,7 +76,8 @@ static void garbage_is_an_error_and_the_stream_goes_on(void **state) {
     expect("{\"execute\": }{}", "!JSON parse error, expecting value;{};");
     expect("{\"execute\":\"query-status\",}", "!JSON parse error, expecting value;");
     expect("{\"a\":tru }", "!JSON parse error, invalid keyword 'tru';");
-    expect("{\"a\":\"x\ty\"}\n{}", "!JSON parse error, stray '\\x09';!JSON parse error, expecting value;{};");
+    expect("{\"a\":\"x\ty\"}\n{}",
+           "!JSON parse error, stray '\\x09';!JSON parse error, expecting value;{};");
 }
 
 static void a_byte_that_is_no_text_abandons_what_was_begun(void **state) {
