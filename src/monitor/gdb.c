@@ -276,6 +276,10 @@ static void take_byte(GdbSession *s, uint8_t byte) {
         acknowledge(s, '+');
         carry_out(s);
         gdb_session_notice(s, false);
+        if (s->early && s->running) {
+            gdb_interrupt(s);
+        }
+        s->early = false; /* meant for this packet or for none */
         break;
     }
 }

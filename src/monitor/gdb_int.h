@@ -28,6 +28,7 @@ struct GdbSession {
     bool no_ack;
     bool running;     /* gdb waits for a stop */
     bool interrupted; /* by its own Ctrl-C */
+    bool early; /* a Ctrl-C came while nothing ran: gdb may send it just before vCont */
     bool over;
     bool physical;       /* addresses are physical (PhyMemMode) */
     unsigned cpu;        /* of registers and memory */

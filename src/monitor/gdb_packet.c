@@ -123,7 +123,7 @@ static bool make_room(GdbBuffer *b, size_t more) {
 }
 
 void gdb_put_bytes(GdbBuffer *b, const void *data, size_t len) {
-    if (make_room(b, len)) {
+    if (len && make_room(b, len)) {
         memcpy(b->data + b->len, data, len);
         b->len += len;
         b->data[b->len] = '\0';

@@ -70,6 +70,7 @@ void gdb_cmd_stop_reason(GdbSession *s, const char *args) {
 }
 
 void gdb_interrupt(GdbSession *s) {
+    s->early = !s->running;
     if (s->running) {
         s->interrupted = true;
         machine_stop(s->m, RUN_PAUSED);

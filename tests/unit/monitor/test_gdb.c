@@ -152,6 +152,21 @@ static void break_and_step_and_continue(void **state) {
     end(g);
 }
 
+static void early_interrupt_is_for_the_next_packet(void **state) {
+    Gdb *g = begin(*state, 1, NULL);
+    const uint8_t ctrl_c = 3;
+    gdb_session_input(g->s, &ctrl_c, 1);
+    assert_string_equal(ask(g, "vCont;c"), "T02thread:01;");
+    assert_string_equal(ask(g, "vCont;c"), ""); /* once only */
+    gdb_session_input(g->s, &ctrl_c, 1);
+    assert_string_equal(take(g), "T02thread:01;");
+    gdb_session_input(g->s, &ctrl_c, 1);
+    ask(g, "T1"); /* gdb has seen that nothing runs */
+    assert_string_equal(ask(g, "vCont;c"), "");
+    assert_int_equal(machine_run_state(g->m), RUN_RUNNING);
+    end(g);
+}
+
 static void watch_points_name_kind_and_address(void **state) {
     Gdb *g = begin(*state, 4, NULL);
     assert_string_equal(ask(g, "Z2,80001080,8"), "OK"); /* hart 2's counter */
@@ -380,6 +395,7 @@ int main(void) {
         T(kill_ends_the_machine),
         T(end_of_the_machine_is_told_with_its_status),
         T(break_and_step_and_continue),
+        T(early_interrupt_is_for_the_next_packet),
         T(watch_points_name_kind_and_address),
         T(only_the_named_thread_steps),
         T(registers_read_and_write),
