@@ -12,8 +12,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from guest import EMULATOR, ROOT, Failure, Guest, Report, contains, equal, linux
+from rpc_client import Rpc
 
 SOURCE = ROOT / "tests/guest/riscv/gdb/debuggee.c"
 C_DIR = ROOT / "tests/guest/riscv/c"
@@ -52,17 +54,11 @@ class Gdb(Guest):
     def value(self, expression):
         return self.ask(f"output {expression}")
 
-    def interrupt(self):
-        """Ctrl-C until the prompt is back: gdb drops one that comes before it has sent its vCont."""
-        start = self.seen
-        for _ in range(PATIENCE):
-            self.send(b"\x03")
-            try:
-                self.expect(rb"\(gdb\) ", patience=1)
-            except Failure:
-                continue
-            return self.output[start:self.seen].decode(errors="replace").replace("\r", "")
-        self.fail("Ctrl-C does nothing")
+    def interrupt(self, machine):
+        """Ctrl-C; a gdb that has said "Continuing" but not yet sent it would drop it."""
+        machine.wait_running()
+        self.send(b"\x03")
+        return self.prompt()
 
     def quit(self):
         self.send("quit\n")
@@ -75,13 +71,23 @@ class Machine:
     def __init__(self, command):
         self.directory = tempfile.TemporaryDirectory()
         self.socket = os.path.join(self.directory.name, "gdb")
-        self.guest = Guest(command + ["-gdb", f"unix:{self.socket}"])
+        self.rpc_socket = os.path.join(self.directory.name, "rpc")
+        self.guest = Guest(command + ["-gdb", f"unix:{self.socket}", "-rpc", f"unix:{self.rpc_socket}"])
 
     def __enter__(self):
         self.guest.__enter__()
         while not os.path.exists(self.socket):
             self.guest._read(0.02)
         return self
+
+    def wait_running(self):
+        rpc = Rpc(self.rpc_socket)
+        end = time.monotonic() + PATIENCE
+        while not rpc.call("machine.status")["running"]:
+            if time.monotonic() > end:
+                self.guest.fail("it does not run")
+            time.sleep(0.01)
+        rpc.close()
 
     def __exit__(self, *args):
         self.guest.__exit__(*args)
@@ -187,7 +193,7 @@ def interrupt_and_detach(program, harts, accel):
             for _ in range(3):
                 gdb.send("continue\n")
                 gdb.expect("Continuing")
-                contains("Ctrl-C", gdb.interrupt(), "SIGINT")
+                contains("Ctrl-C", gdb.interrupt(m), "SIGINT")
                 before = gdb.value("turns[0]")
                 equal("it stands", gdb.value("turns[0]"), before)
             contains("monitor", gdb.ask("monitor info status"), "paused")
@@ -248,7 +254,7 @@ def linux_with(harts):
             guest.expect("riscv64")
             guest.wait_shell()
             guest.run("ls /proc >/dev/null")
-            contains("Ctrl-C", gdb.interrupt(), "SIGINT")
+            contains("Ctrl-C", gdb.interrupt(m), "SIGINT")
             gdb.ask("detach")
             gdb.quit()
         contains("after gdb", guest.run("uname -s"), "Linux")
