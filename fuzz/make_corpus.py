@@ -129,6 +129,15 @@ def seeds():
            b'\0\4"addr":"0x80000000","len":16,"limit":3', b'\0\x12"cpu":1,"name":"mstatus"',
            b'\0\x1e"events":["serial.output"],"rate":3,"credit":1']
     yield "rpc", "mixed", b"\n".join(rpc)
+    for n, message in enumerate((b'{"execute":"query-block","id":[1]}', b'{"execute":"qmp_capabilities"}',
+                                 b'{"execute":"human-monitor-command","arguments":{"command-line":"info status"}}',
+                                 b"{'execute':'device_add','arguments':{'driver':'virtio-blk-device'}}",
+                                 b'{"execute":"stop"}{"execute":"query-qmp-schema"}')):
+        yield "monitor", f"qmp{n}", b"\3" + message
+    for n, line in enumerate((b"x/4xw $pc", b"xp/8i 0x80000000", b"print/d (1+2)*~$sp % 7", b"info mem",
+                              b"info mtree -f -o", b"info registers -a", b"break 0x1000", b"watch 8 4",
+                              b"delete 1", b"step 2", b"log int,mmu", b"help info tbs", b"explain 1")):
+        yield "monitor", f"hmp{n}", b"\2" + line
 
 
 def main():
