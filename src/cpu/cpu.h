@@ -156,6 +156,7 @@ struct CPUState {
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
     uint64_t
         tlb_epoch; /* grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
+    bool alone;     /* own thread; -icount: the next block is of one instruction */
     CpuDebug debug; /* own thread, or while parked */
     TcgCpu tcg;     /* last: env follows */
 };

@@ -271,9 +271,11 @@ void cpu_run(CPUState *cpu, unsigned budget) {
 
 /* The block to run next, or as much of it as is left. */
 static TranslationBlock *enter_counted_block(CPUState *cpu) {
+    unsigned most = cpu->alone ? 1 : (unsigned)cpu->tcg.icount_left;
+    cpu->alone = false;
     TranslationBlock *tb = enter_next_block(cpu);
-    if (tb && tb->insns > cpu->tcg.icount_left) {
-        tb = cpu_translate_short_block(cpu, (unsigned)cpu->tcg.icount_left);
+    if (tb && tb->insns > most) {
+        tb = cpu_translate_short_block(cpu, most);
         if (!tb) {
             cpu_code_leave(cpu);
         }

@@ -13,7 +13,7 @@
 
 #include "cpu/exec.h"
 
-enum { SLICE_MAX = 1 << 20 };
+enum { SLICE_MAX = ICOUNT_EPOCH };
 #define NS_PER_SEC INT64_C(1000000000)
 
 static int64_t host_now_ns(void) {
@@ -243,7 +243,8 @@ static uint64_t insns_until(const CpuIcount *ic, int64_t deadline) {
     return left <= 0 ? 1 : ((uint64_t)left + round) >> ic->cfg.shift;
 }
 
-static uint64_t slice_length(const CpuIcount *ic) {
+static uint64_t slice_length(const CpuGroup *g) {
+    const CpuIcount *ic = &g->icount;
     uint64_t until = min_u64(ic->limit, ic->next_epoch), event;
     int64_t event_time, deadline = clock_deadline_ns(ic->clock);
     for (const CpuIcountHook *h = ic->hooks; h; h = h->link) {
@@ -252,7 +253,7 @@ static uint64_t slice_length(const CpuIcount *ic) {
     if (gate_next(ic->gate, &event, &event_time) && event > ic->count) {
         until = min_u64(until, event);
     }
-    uint64_t n = min_u64(until - ic->count, ic->turn_left);
+    uint64_t n = min_u64(until - ic->count, g->count > 1 ? ic->turn_left : SLICE_MAX);
     if (deadline >= 0) {
         n = min_u64(n, insns_until(ic, deadline));
     }
@@ -261,13 +262,15 @@ static uint64_t slice_length(const CpuIcount *ic) {
 
 static void run_slice(CpuGroup *g, CPUState *cpu) {
     CpuIcount *ic = &g->icount;
-    ic->granted = cpu->tcg.icount_left = (int32_t)slice_length(ic);
+    ic->granted = cpu->tcg.icount_left = (int32_t)slice_length(g);
     ic->running = cpu;
     bool turn_over = cpu_run_counted(cpu);
     uint32_t done = (uint32_t)(ic->granted - cpu->tcg.icount_left);
     ic->running = NULL;
     ic->count += done;
-    ic->turn_left = turn_over ? 0 : ic->turn_left - done;
+    if (g->count > 1) {
+        ic->turn_left = turn_over ? 0 : ic->turn_left - done;
+    }
     cpu->tcg.icount_left = 0;
     run_timers(g);
 }

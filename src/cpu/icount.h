@@ -33,7 +33,8 @@
 typedef struct CPUState CPUState;
 typedef struct CpuGroup CpuGroup;
 
-enum { ICOUNT_MAX_SHIFT = 10, ICOUNT_TURN = 10000 };
+/* The end of a turn, like every cut, costs a short translation. A single hart has no turns. */
+enum { ICOUNT_MAX_SHIFT = 10, ICOUNT_TURN = 100000 };
 /* At each multiple of this many instructions TLBs are emptied: so a run that begins there, from a
  * snapshot, walks the page tables, and sets their A and D bits, exactly as the one that passed by. */
 #define ICOUNT_EPOCH (UINT64_C(1) << 24)

@@ -244,11 +244,28 @@ static void trace_mmio(CPUState *cpu, TraceKind kind, hwaddr phys, unsigned size
     }
 }
 
+/* With -icount what a device's answer causes takes effect right behind the instruction. For stores a
+ * block has tests; for loads, which are many, it has none: instead the instruction is not executed
+ * here, but again, as a block of its own. */
+static bool is_to_be_alone(CPUState *cpu) {
+    if (!cpu->group->icount.in_code || cpu->tcg.icount_ahead == 0) {
+        return false;
+    }
+    cpu->alone = true;
+    cpu->tcg.icount_left++; /* unlike one that faults it does not count */
+    __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* False: an exception, or the instruction will be tried again. */
 static bool load_place(CPUState *cpu, const Place *place, vaddr addr, unsigned size,
                        uint64_t *value) {
     const TlbEntry *e = place->e;
     if (place->tag & TLB_MMIO) {
         hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
+        if (is_to_be_alone(cpu)) {
+            return false;
+        }
         if (address_space_load(cpu->as, phys, size, value) != MEMTX_OK) {
             cpu->cls->bus_error(cpu, addr, ACCESS_LOAD);
             return false;

@@ -75,8 +75,7 @@ static Cold *slow_new(X86Gen *g, const Access *a, SlowKind kind, SlowDesc *d) {
     d->kind = (uint8_t)kind;
     d->addr_reg = (uint8_t)a->addr;
     d->stop = STOP_LATER;
-    /* With icount the block ends behind a load, too, if the device's answer had consequences. */
-    if (kind != SLOW_PROBE && (kind != SLOW_LOAD || g->bs->icount)) {
+    if (kind != SLOW_LOAD && kind != SLOW_PROBE) {
         d->stop = (uint8_t)stop_kind(g, a->op);
         if (d->stop == STOP_HERE) {
             d->insn_bytes = (uint8_t)(ctx->insns[a->op->insn + 1].pc - insn->pc);
