@@ -314,7 +314,9 @@ void gdb_session_free(GdbSession *s) {
     if (!s) {
         return;
     }
-    if (!s->over) {
+    if (s->over) { /* detached, or killed */
+        machine_remove_points(s->m, DEBUG_OWNER_GDB);
+    } else {
         gdb_let_go(s);
     }
     gdb_buffer_destroy(&s->out);
@@ -330,6 +332,9 @@ const char *gdb_session_output(const GdbSession *s, size_t *len) {
 
 void gdb_session_sent(GdbSession *s, size_t len) {
     assert(len <= s->out.len);
+    if (!len) {
+        return;
+    }
     memmove(s->out.data, s->out.data + len, s->out.len - len);
     s->out.len -= len;
 }

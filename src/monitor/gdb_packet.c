@@ -143,7 +143,7 @@ void gdb_put(GdbBuffer *b, const char *fmt, ...) {
 void gdb_put_hex(GdbBuffer *b, const void *data, size_t len) {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *bytes = data;
-    if (!make_room(b, 2 * len)) {
+    if (!len || !make_room(b, 2 * len)) {
         return;
     }
     for (size_t i = 0; i < len; i++) {

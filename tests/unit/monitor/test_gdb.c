@@ -110,10 +110,13 @@ static void detach_is_the_end(void **state) {
 
 static void kill_ends_the_machine(void **state) {
     Gdb *g = begin(*state, 1, NULL);
+    DebugPoint none;
+    ask(g, "Z0,80000020,4");
     put(g, "k");
     pthread_join(g->r.thread, NULL);
     assert_int_equal(g->m->shutdown, SHUTDOWN_USER);
     gdb_session_free(g->s);
+    assert_int_equal(machine_list_points(g->m, &none, 1), 0);
     machine_free(g->m);
     free(g);
 }
