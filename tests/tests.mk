@@ -30,3 +30,4 @@ test-system: $(BUILD)/vitrine ## run the whole-system tests (the guest from tool
 	    VITRINE=$(BUILD)/vitrine-system-riscv64 tests/system/$$t.py || fail=1; done; exit $$fail
 
 SYSTEM_TESTS += mem
+SYSTEM_TESTS += replay

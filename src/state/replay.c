@@ -291,6 +291,17 @@ static bool start_play(Replay *r, const char *path, Error **errp) {
     return ok;
 }
 
+/* A recording without an end is worth what it has; but it should not pass for a whole one. */
+static void tell_cut_off(const Replay *r, const char *path) {
+    char text[MESSAGE_SIZE];
+    if (r->rec->end.cut_off && r->m->config.report) {
+        snprintf(text, sizeof(text),
+                 "'%s' was cut off: its replay ends at count %" PRIu64, path,
+                 r->rec->end.count);
+        r->m->config.report(r->m->config.report_opaque, text);
+    }
+}
+
 Replay *replay_play(Machine *m, const char *path, Error **errp) {
     if (!check_machine(m, "-replay", errp)) {
         return NULL;
@@ -309,6 +320,7 @@ Replay *replay_play(Machine *m, const char *path, Error **errp) {
     r->end.fn = at_end;
     r->end.interval = r->rec->end.count ? r->rec->end.count : 1;
     cpu_group_icount_add_hook(m->cpus, &r->end);
+    tell_cut_off(r, path);
     return r;
 }
 
