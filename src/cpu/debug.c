@@ -167,8 +167,30 @@ void debug_go(CpuGroup *g, const DebugPlan *plan) {
 
 /* --- stopping -------------------------------------------------------------------- */
 
+/* As if the stop had been told and the vCPU had gone on from it. */
+static bool is_swallowed(CPUState *cpu, const DebugStop *stop) {
+    const GroupDebug *g = &cpu->group->debug;
+    CpuDebug *d = &cpu->debug;
+    if (!g->swallow) {
+        return false;
+    }
+    DebugStop whole = *stop;
+    whole.cpu = cpu->index;
+    whole.pc = cpu->cls->get_pc(cpu);
+    if (!g->swallow(g->swallow_opaque, &whole)) {
+        return false;
+    }
+    d->over_pc = whole.pc;
+    d->told = d->over = debug_find_break(g, whole.pc) != NULL;
+    look_whether_busy(cpu);
+    return true;
+}
+
 bool debug_claim(CPUState *cpu, const DebugStop *stop) {
     CpuGroup *g = cpu->group;
+    if (is_swallowed(cpu, stop)) {
+        return false;
+    }
     pthread_mutex_lock(&g->work_lock);
     bool mine = !g->debug.claimed;
     if (mine) {

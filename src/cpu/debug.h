@@ -130,6 +130,9 @@ typedef struct GroupDebug {
     /* work_lock */
     bool claimed; /* atomic: a vCPU has stopped all, and the machine has not heard yet */
     DebugStop stop;
+    /* Asked before a stop is claimed: true swallows it, and the vCPU goes on. NULL: none is */
+    bool (*swallow)(void *opaque, const DebugStop *stop);
+    void *swallow_opaque;
     /* fixed; called by the vCPU that claimed, without locks */
     void (*notify)(void *opaque);
     void *notify_opaque;

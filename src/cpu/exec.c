@@ -324,12 +324,13 @@ bool cpu_run_counted(CPUState *cpu) {
         if (why == TB_EXIT_HALT) {
             halt(cpu);
         }
-        if (wants_stop(cpu, why) || why == TB_EXIT_HALT || why == TB_EXIT_STATE) {
-            return true;
+        bool turn_over = why == TB_EXIT_HALT || why == TB_EXIT_STATE;
+        if (wants_stop(cpu, why) || turn_over) {
+            return turn_over; /* a stop does not change whose turn it is */
         }
         go = !cpu->debug.busy || before_counted_block(cpu);
     }
-    return !go;
+    return false;
 }
 
 /* --- the group --------------------------------------------------------------------------------- */

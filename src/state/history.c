@@ -214,7 +214,10 @@ static bool take_locked(History *h, Error **errp) {
         merge_oldest(h);
     }
     Entry *e = &h->entry[h->count];
-    *e = (Entry){.info = {.number = h->next_number, .time_ns = clock_now_ns(&m->clock)}};
+    *e = (Entry){.info = {.number = h->next_number,
+                          .time_ns = clock_now_ns(&m->clock),
+                          .count = cpu_group_icount(m->cpus),
+                          .input = m->gate ? gate_position(m->gate) : 0}};
     fields_save_clock(m, &e->clock);
     fields_save(m, &e->fields);
     bool ok = !e->clock.failed && !e->fields.failed;

@@ -33,6 +33,8 @@ typedef struct History History;
 typedef struct HistoryEntry {
     uint64_t number;  /* counts up from 0 with each history_take() */
     int64_t time_ns;  /* the guest's virtual time */
+    uint64_t count;   /* instructions executed; 0 without -icount */
+    uint64_t input;   /* position of the input log */
     uint64_t bytes;   /* of memory that it alone needs */
     unsigned changed; /* pages it has a version of */
 } HistoryEntry;

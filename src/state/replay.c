@@ -29,6 +29,7 @@ struct Replay {
     RecordWriter *writer; /* recording */
     Recording *rec;       /* playing */
     size_t next_check;
+    uint64_t last_check; /* recording */
     CpuIcountHook check, end;
     int64_t flushed_ns; /* host time */
     char *trouble;
@@ -137,6 +138,10 @@ static void write_event(void *opaque, const GateEvent *ev) {
 
 static void record_registers(void *opaque, uint64_t count) {
     Replay *r = opaque;
+    if (count <= r->last_check) {
+        return; /* somebody went back, and comes again */
+    }
+    r->last_check = count;
     record_check(r->writer, &(RecordCheck){count, hash_registers(r->m)});
     int64_t now = host_ns(CLOCK_MONOTONIC);
     if (now - r->flushed_ns > FLUSH_NS) {
@@ -232,7 +237,6 @@ static void compare_registers(void *opaque, uint64_t count) {
 static void at_end(void *opaque, uint64_t count) {
     Replay *r = opaque;
     if (count >= r->rec->end.count) {
-        cpu_group_icount_remove_hook(r->m->cpus, &r->end);
         end_play(r, true);
     }
 }

@@ -78,6 +78,9 @@ static void run_unlock(Machine *m) {
 
 static void tell_locked(Machine *m, MachineEvent ev) {
     ev.state = m->run.state;
+    if (m->run.quiet) {
+        return;
+    }
     for (MachineListener *l = m->run.first_listener; l; l = l->next) {
         l->event(l->opaque, &ev);
     }
@@ -212,6 +215,20 @@ DebugStop machine_debug_stop(Machine *m) {
     DebugStop stop = m->run.debug_stop;
     run_unlock(m);
     return stop;
+}
+
+void machine_set_quiet(Machine *m, bool on) {
+    run_lock(m);
+    m->run.quiet = on;
+    run_unlock(m);
+}
+
+void machine_tell_stop(Machine *m, const DebugStop *stop) {
+    run_lock(m);
+    m->run.debug_stop = *stop;
+    set_state_locked(m, RUN_DEBUG);
+    tell_locked(m, (MachineEvent){.kind = MEV_STOP, .stop = &m->run.debug_stop});
+    run_unlock(m);
 }
 
 void machine_pause(Machine *m) {

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Travel: restore, run up to a count, and remember what was hit on the way. See travel.h.
+ *
+ * Invariants: entry i of the history has count `entry.count`; of the input log everything from the
+ * oldest entry on is kept.
+ */
+#include "state/travel.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/history.h"
+#include "util/keyval.h"
+
+enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
+
+/* What a run up to a count looks for. */
+typedef struct Search {
+    bool any_owner;
+    DebugOwner owner; /* else */
+    bool found;
+    uint64_t count;
+    DebugStop stop;
+} Search;
+
+struct Travel {
+    Machine *m;
+    History *history;
+    CpuIcountHook hook;
+    bool was_kept; /* the log was kept before, for a recording */
+    bool travelling;
+    Search search;
+    char *trouble; /* an entry could not be taken */
+};
+
+bool travel_config_parse(TravelConfig *config, const char *text, Error **errp) {
+    KeyVal kv;
+    *config = (TravelConfig){0};
+    bool ok = keyval_parse(&kv, text, "mode", errp) &&
+              keyval_check(&kv, "mode every mem", "-history", errp);
+    const char *mode = ok ? keyval_get(&kv, "mode") : NULL;
+    const char *every = ok ? keyval_get(&kv, "every") : NULL;
+    const char *mem = ok ? keyval_get(&kv, "mem") : NULL;
+    char *end = NULL;
+    if (ok && mode && strcmp(mode, "on")) {
+        error_set(errp, "-history: '%s' is unknown; use on[,every=N][,mem=MIB]", mode);
+        ok = false;
+    }
+    if (ok && every) {
+        config->every = strtoull(every, &end, 0);
+        if (*end || config->every == 0 || config->every % ICOUNT_EPOCH) {
+            error_set(errp, "every=%s: use a multiple of %" PRIu64 " instructions", every,
+                      (uint64_t)ICOUNT_EPOCH);
+            ok = false;
+        }
+    }
+    if (ok && mem) {
+        config->budget = strtoull(mem, &end, 0) << 20;
+        if (*end || config->budget == 0) {
+            error_set(errp, "mem=%s: use a number of MiB, such as 256", mem);
+            ok = false;
+        }
+    }
+    keyval_free(&kv);
+    return ok;
+}
+
+/* --- entries -------------------------------------------------------------------------- */
+
+/* Between two instructions, the machine lock held, TLBs empty: that is what an epoch begins with. */
+static void take_entry(void *opaque, uint64_t count) {
+    Travel *t = opaque;
+    Error *err = NULL;
+    unsigned n = history_count(t->history);
+    if (n && history_entry(t->history, n - 1).count >= count) {
+        return;
+    }
+    if (!history_take(t->history, &err) && !t->trouble) {
+        t->trouble = strdup(error_message(err));
+    }
+    error_free(err);
+    if (!t->was_kept) {
+        gate_forget(t->m->gate, history_entry(t->history, 0).input);
+    }
+}
+
+Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp) {
+    if (!cpu_group_icount_enabled(m->cpus)) {
+        error_set(errp, "going back in time needs -icount, such as -icount shift=2");
+        return NULL;
+    }
+    Travel *t = calloc(1, sizeof(*t));
+    assert(t);
+    t->m = m;
+    machine_lock(m);
+    t->was_kept = gate_is_kept(m->gate);
+    if (!t->was_kept) {
+        gate_keep(m->gate, true, NULL, NULL);
+    }
+    cpu_group_icount_flush(m->cpus);
+    machine_unlock(m);
+    t->history = history_new(m, config->budget ? config->budget : DEFAULT_BUDGET, errp);
+    if (!t->history) {
+        travel_free(t);
+        return NULL;
+    }
+    t->hook = (CpuIcountHook){.interval = config->every ? config->every : ICOUNT_EPOCH,
+                              .fn = take_entry,
+                              .opaque = t};
+    machine_lock(m);
+    cpu_group_icount_add_hook(m->cpus, &t->hook);
+    machine_unlock(m);
+    return t;
+}
+
+void travel_free(Travel *t) {
+    if (!t) {
+        return;
+    }
+    machine_lock(t->m);
+    cpu_group_icount_remove_hook(t->m->cpus, &t->hook);
+    if (!t->was_kept) {
+        gate_keep(t->m->gate, false, NULL, NULL);
+    }
+    machine_unlock(t->m);
+    history_free(t->history);
+    free(t->trouble);
+    free(t);
+}
+
+static uint64_t now(const Travel *t) {
+    return cpu_group_icount(t->m->cpus);
+}
+
+TravelRange travel_range(Travel *t) {
+    machine_lock(t->m);
+    TravelRange r = {.first = history_entry(t->history, 0).count,
+                     .now = now(t),
+                     .entries = history_count(t->history),
+                     .bytes = history_bytes(t->history)};
+    machine_unlock(t->m);
+    return r;
+}
+
+/* --- running up to a count ------------------------------------------------------------ */
+
+/* Every hit of a point on the way. True: it is no reason to stop. */
+static bool note_hit(void *opaque, const DebugStop *stop) {
+    Travel *t = opaque;
+    if (stop->reason != DEBUG_BREAK && stop->reason != DEBUG_WATCH) {
+        return false;
+    }
+    if (t->search.any_owner || stop->owner == t->search.owner) {
+        t->search.found = true;
+        t->search.count = now(t);
+        t->search.stop = *stop;
+    }
+    return true;
+}
+
+/* The machine is stopped before `count`: runs up to it. */
+static bool run_to(Travel *t, uint64_t count, Error **errp) {
+    Machine *m = t->m;
+    if (now(t) == count) {
+        return true;
+    }
+    machine_lock(m);
+    m->cpus->debug.swallow = note_hit;
+    m->cpus->debug.swallow_opaque = t;
+    cpu_group_icount_limit(m->cpus, count);
+    machine_unlock(m);
+    bool ok = machine_cont(m, errp);
+    if (ok && !machine_wait_stopped(m, WAIT_MS)) {
+        machine_stop(m, RUN_PAUSED);
+    }
+    machine_lock(m);
+    m->cpus->debug.swallow = NULL;
+    cpu_group_icount_limit(m->cpus, ICOUNT_NEVER);
+    machine_unlock(m);
+    if (ok && now(t) != count) {
+        error_set(errp,
+                  "the run ended at count %" PRIu64 ", before %" PRIu64
+                  "; the guest waits, or was stopped",
+                  now(t), count);
+        ok = false;
+    }
+    return ok;
+}
+
+/* The last entry with a count not above `count`; -1: there is none. */
+static int entry_at(const Travel *t, uint64_t count) {
+    int i = (int)history_count(t->history) - 1;
+    while (i >= 0 && history_entry(t->history, (unsigned)i).count > count) {
+        i--;
+    }
+    return i;
+}
+
+static bool go_silently(Travel *t, uint64_t count, Error **errp) {
+    if (count < now(t)) {
+        int i = entry_at(t, count);
+        if (i < 0) {
+            error_set(errp,
+                      "count %" PRIu64 " is before the history, which begins at %" PRIu64
+                      "; go there, or give more memory: -history mem=MIB",
+                      count, history_entry(t->history, 0).count);
+            return false;
+        }
+        history_restore(t->history, (unsigned)i);
+    }
+    return run_to(t, count, errp);
+}
+
+/* --- one journey ---------------------------------------------------------------------- */
+
+static bool begin(Travel *t, Error **errp) {
+    if (machine_run_state(t->m) == RUN_RUNNING) {
+        error_set(errp, "the machine runs; stop it first");
+        return false;
+    }
+    t->search = (Search){.owner = DEBUG_OWNER_HISTORY};
+    machine_set_quiet(t->m, true);
+    return true;
+}
+
+/* Tells where it ended. */
+static void end(Travel *t, const DebugStop *stop) {
+    machine_set_quiet(t->m, false);
+    machine_tell_stop(t->m, stop);
+}
+
+static DebugStop count_stop(const Travel *t) {
+    const CPUState *cpu = t->m->cpus->cpu[t->m->cpus->turn];
+    return (DebugStop){
+        .reason = DEBUG_COUNT, .cpu = cpu->index, .pc = cpu->cls->get_pc(cpu)};
+}
+
+bool travel_go(Travel *t, uint64_t count, Error **errp) {
+    if (!begin(t, errp)) {
+        return false;
+    }
+    bool ok = go_silently(t, count, errp);
+    const DebugStop stop = count_stop(t);
+    end(t, &stop);
+    return ok;
+}
+
+bool travel_back(Travel *t, uint64_t n, Error **errp) {
+    uint64_t here = now(t);
+    return travel_go(t, n < here ? here - n : 0, errp);
+}
+
+/* Looks for the last hit before `limit`, entry by entry; the machine ends up anywhere. */
+static bool search_back(Travel *t, uint64_t limit, Error **errp) {
+    for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0; i--) {
+        uint64_t from = history_entry(t->history, (unsigned)i).count;
+        t->search.found = false;
+        history_restore(t->history, (unsigned)i);
+        if (!run_to(t, limit, errp)) {
+            return false;
+        }
+        if (t->search.found) {
+            return true;
+        }
+        limit = from;
+    }
+    return true;
+}
+
+bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp) {
+    if (!begin(t, errp)) {
+        return false;
+    }
+    uint64_t here = now(t), first = history_entry(t->history, 0).count;
+    t->search.any_owner = true;
+    bool ok = search_back(t, here, errp);
+    bool found = t->search.found;
+    uint64_t target = !ok ? here : found ? t->search.count : first;
+    DebugStop hit = t->search.stop;
+    ok = go_silently(t, target, ok ? errp : NULL) && ok;
+    *stop = count_stop(t);
+    if (ok && found) {
+        *stop = hit;
+    } else if (ok) {
+        stop->reason = DEBUG_NONE;
+    }
+    end(t, stop);
+    return ok;
+}
+
+bool travel_last_write(Travel *t, vaddr addr, uint64_t len, TravelWrite *write,
+                       Error **errp) {
+    *write = (TravelWrite){.found = false};
+    if (!begin(t, errp)) {
+        return false;
+    }
+    uint64_t here = now(t);
+    machine_lock(t->m);
+    unsigned id =
+        debug_add_watch(t->m->cpus, DEBUG_OWNER_HISTORY, addr, len, DEBUG_WRITE, errp);
+    machine_unlock(t->m);
+    bool ok = id && search_back(t, here, errp);
+    if (ok && t->search.found) {
+        *write = (TravelWrite){true, t->search.count, t->search.stop};
+    }
+    machine_lock(t->m);
+    debug_remove_all(t->m->cpus, DEBUG_OWNER_HISTORY);
+    machine_unlock(t->m);
+    ok = go_silently(t, here, ok ? errp : NULL) && ok;
+    const DebugStop stop = count_stop(t);
+    end(t, &stop);
+    return ok;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Travel: to another moment of the run, named by its count of instructions.
+ *
+ *   entries   |------------|------------|-------x now      every ICOUNT_EPOCH, in memory (history.h)
+ *                          ^            .
+ *   back      restore -----'---- run -->|                   the input log (util/gate.h) is run again,
+ *                                       target              as it came
+ *
+ * What was is run again exactly; at the end of the log the guest lives on, with the host's input. So
+ * whoever goes back can look at the same past as often as wanted, and change nothing by it.
+ *
+ * Backwards to a break or watch point: from entry to entry the run is repeated up to where one was, and
+ * the last hit before that counts.
+ *
+ * Wants -icount, and disks that are not written in place. Not modelled: DMA does not hit watch points,
+ * so a byte written by a device has no "last writer".
+ *
+ * Threads: any that may stop and start the machine (runstate.h), one at a time; the machine is stopped
+ * before and after. Only the last stop is told to listeners.
+ * Book: chapter "Going back in time".
+ */
+#ifndef VITRINE_STATE_TRAVEL_H
+#define VITRINE_STATE_TRAVEL_H
+
+#include "hw/machine/machine.h"
+#include "util/error.h"
+
+typedef struct Travel Travel;
+
+typedef struct TravelConfig {
+    uint64_t
+        every; /* instructions between two entries: a multiple of ICOUNT_EPOCH; 0: that */
+    uint64_t budget; /* bytes of memory; 0: 256 MiB */
+} TravelConfig;
+
+typedef struct TravelRange {
+    uint64_t first, now; /* counts that can be gone to: from first on */
+    unsigned entries;
+    uint64_t bytes;
+} TravelRange;
+
+/* Who wrote, found by travel_last_write(). */
+typedef struct TravelWrite {
+    bool found;
+    uint64_t count; /* of instructions before the one behind the store */
+    DebugStop stop; /* cpu, insn_pc, address, size, old_value, new_value */
+} TravelWrite;
+
+/* Parses "every=N,mem=SIZE" of -history. */
+bool travel_config_parse(TravelConfig *config, const char *text, Error **errp);
+/* Before the first instruction, or with the machine stopped. Errors: no -icount; a drive that is
+ * written in place; no memory. */
+Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp);
+void travel_free(Travel *t);
+TravelRange travel_range(Travel *t);
+
+/* Goes to right before instruction number `count`. Errors: before the first entry; the guest ended
+ * before it. */
+bool travel_go(Travel *t, uint64_t count, Error **errp);
+/* Goes n instructions back. */
+bool travel_back(Travel *t, uint64_t n, Error **errp);
+/* Goes back to the last hit of any break or watch point; *stop: which. None: to the first entry, and
+ * stop->reason is DEBUG_NONE. */
+bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp);
+/* Finds the last store by a hart to these bytes (virtual address), and comes back here. */
+bool travel_last_write(Travel *t, vaddr addr, uint64_t len, TravelWrite *write,
+                       Error **errp);
+
+#endif
