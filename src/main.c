@@ -24,6 +24,7 @@
 #include "monitor/monitor.h"
 #include "state/replay.h"
 #include "state/snapshot.h"
+#include "state/travel.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -137,6 +138,7 @@ typedef struct Faces {
     Monitors *monitors;
     GdbServer *gdb;
     Hmp gdb_hmp; /* of its `monitor` */
+    Travel *travel;
 } Faces;
 
 static void close_faces(Faces *f) {
@@ -149,15 +151,46 @@ static void close_faces(Faces *f) {
     }
     inspector_free(f->inspector);
     f->inspector = NULL;
+    travel_free(f->travel);
+    f->travel = NULL;
 }
 
 static char *monitor_for_gdb(void *opaque, const char *text) {
-    return hmp_execute(opaque, text);
+    Faces *f = opaque;
+    return hmp_execute(&f->gdb_hmp, text);
+}
+
+/* gdb's reverse-stepi and reverse-continue. */
+static bool reverse_for_gdb(void *opaque, unsigned cpu, bool step, DebugStop *stop,
+                            Error **errp) {
+    Faces *f = opaque;
+    (void)cpu;
+    if (!step) {
+        return travel_back_to_point(f->travel, stop, errp);
+    }
+    bool ok = travel_back(f->travel, 1, errp);
+    *stop = machine_debug_stop(inspector_machine(f->inspector));
+    return ok;
+}
+
+static bool open_history(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
+    TravelConfig config;
+    if (!cl->history) {
+        return true;
+    }
+    if (!travel_config_parse(&config, cl->history, errp)) {
+        return false;
+    }
+    f->travel = travel_new(m, &config, errp);
+    return f->travel != NULL;
 }
 
 static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
-    f->inspector = inspector_new(m, errp);
+    f->inspector = open_history(f, cl, m, errp) ? inspector_new(m, errp) : NULL;
     bool ok = f->inspector != NULL;
+    if (ok) {
+        inspector_set_travel(f->inspector, f->travel);
+    }
     for (unsigned i = 0; ok && i < cl->rpcs.count; i++) {
         f->rpc[i] = rpc_new(f->inspector, cl->rpcs.item[i], errp);
         ok = f->rpc[i] != NULL;
@@ -168,7 +201,9 @@ static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp
         ok = f->monitors != NULL;
     }
     if (ok && cl->gdb) {
-        const GdbHooks hooks = {.monitor = monitor_for_gdb, .opaque = &f->gdb_hmp};
+        const GdbHooks hooks = {.monitor = monitor_for_gdb,
+                                .reverse = f->travel ? reverse_for_gdb : NULL,
+                                .opaque = f};
         hmp_init(&f->gdb_hmp, m, f->inspector);
         f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
         ok = f->gdb != NULL;

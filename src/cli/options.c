@@ -179,6 +179,8 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return value_accel(cl, arg, errp);
     case OPT_ICOUNT:
         return value_icount(c, arg, errp);
+    case OPT_HISTORY:
+        return cl->history = arg, true;
     case OPT_RECORD:
         return cl->record = arg, true;
     case OPT_REPLAY:

@@ -40,6 +40,7 @@ typedef struct CommandLine {
     char *help_topic; /* one of `owned` */
     MachineConfig config;
     const char *log_items, *log_file, *log_filter; /* -d -D -dfilter */
+    const char *history;                           /* -history */
     const char *record, *replay;                   /* -record, -replay */
     OptionList rpcs;                               /* -rpc */
     MonitorOptions monitors;                       /* -monitor -qmp -mon */

@@ -71,6 +71,11 @@ Inspector *inspector_new(Machine *m, Error **errp);
 /* Ends the thread: requests that wait are dropped, jobs are run. Clients were freed before. */
 void inspector_free(Inspector *ins);
 Machine *inspector_machine(const Inspector *ins);
+/* The machine's way back in time, which outlives the inspector; NULL (at first): there is none. Set
+ * before there are clients. */
+struct Travel;
+void inspector_set_travel(Inspector *ins, struct Travel *travel);
+struct Travel *inspector_travel(const Inspector *ins);
 
 /* A client; NULL if there are INSPECT_MAX_CLIENTS. */
 InspectClient *inspect_client_new(Inspector *ins, InspectRole role,

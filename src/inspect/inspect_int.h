@@ -110,6 +110,7 @@ struct Inspector {
     pthread_t thread;
     int64_t start_ns;
     MachineListener listener;
+    struct Travel *travel;
     struct SerialLines *serial;
     struct LogLines *log;
     struct CpuViews *cpus;

@@ -28,6 +28,14 @@ int64_t inspector_uptime_ns(const Inspector *ins) {
     return inspect_now_ns() - ins->start_ns;
 }
 
+void inspector_set_travel(Inspector *ins, struct Travel *travel) {
+    ins->travel = travel;
+}
+
+struct Travel *inspector_travel(const Inspector *ins) {
+    return ins->travel;
+}
+
 Machine *inspector_machine(const Inspector *ins) {
     return ins->m;
 }

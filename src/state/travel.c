@@ -33,6 +33,7 @@ struct Travel {
     bool was_kept; /* the log was kept before, for a recording */
     bool travelling;
     Search search;
+    uint64_t target; /* of the run under way */
     char *trouble; /* an entry could not be taken */
 };
 
@@ -153,7 +154,9 @@ static bool note_hit(void *opaque, const DebugStop *stop) {
     if (stop->reason != DEBUG_BREAK && stop->reason != DEBUG_WATCH) {
         return false;
     }
-    if (t->search.any_owner || stop->owner == t->search.owner) {
+    /* Right at the end is not before it. */
+    bool counts = t->search.any_owner || stop->owner == t->search.owner;
+    if (counts && now(t) < t->target) {
         t->search.found = true;
         t->search.count = now(t);
         t->search.stop = *stop;
@@ -168,6 +171,7 @@ static bool run_to(Travel *t, uint64_t count, Error **errp) {
         return true;
     }
     machine_lock(m);
+    t->target = count;
     m->cpus->debug.swallow = note_hit;
     m->cpus->debug.swallow_opaque = t;
     cpu_group_icount_limit(m->cpus, count);
@@ -199,6 +203,11 @@ static int entry_at(const Travel *t, uint64_t count) {
     return i;
 }
 
+static void restore(Travel *t, unsigned i) {
+    history_restore(t->history, i);
+    machine_stop(t->m, RUN_PAUSED); /* also a guest that had switched itself off */
+}
+
 static bool go_silently(Travel *t, uint64_t count, Error **errp) {
     if (count < now(t)) {
         int i = entry_at(t, count);
@@ -209,7 +218,7 @@ static bool go_silently(Travel *t, uint64_t count, Error **errp) {
                       count, history_entry(t->history, 0).count);
             return false;
         }
-        history_restore(t->history, (unsigned)i);
+        restore(t, (unsigned)i);
     }
     return run_to(t, count, errp);
 }
@@ -258,7 +267,7 @@ static bool search_back(Travel *t, uint64_t limit, Error **errp) {
     for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0; i--) {
         uint64_t from = history_entry(t->history, (unsigned)i).count;
         t->search.found = false;
-        history_restore(t->history, (unsigned)i);
+        restore(t, (unsigned)i);
         if (!run_to(t, limit, errp)) {
             return false;
         }

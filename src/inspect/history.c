@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The history domain: to other moments of a deterministic run. The work is state/travel.h's.
+ */
+#include "inspect/inspect_call.h"
+#include "state/travel.h"
+
+static Travel *find_travel(InspectCall *call) {
+    Travel *t = inspector_travel(call->inspector);
+    if (!t) {
+        inspect_fail(call, INSPECT_UNSUPPORTED, "this machine keeps no history",
+                     "start it with -icount shift=2 -history on");
+    }
+    return t;
+}
+
+static json_t *describe_stop(const DebugStop *stop) {
+    static const char *const reasons[] = {
+        [DEBUG_NONE] = "begin",  [DEBUG_BREAK] = "break", [DEBUG_WATCH] = "watch",
+        [DEBUG_STEP] = "step",   [DEBUG_BLOCK] = "block", [DEBUG_TRAP] = "trap",
+        [DEBUG_COUNT] = "count",
+    };
+    json_t *out = json_object();
+    json_object_set_new(out, "reason", json_string(reasons[stop->reason]));
+    json_object_set_new(out, "cpu", json_integer(stop->cpu));
+    json_object_set_new(out, "pc", inspect_hex(stop->pc));
+    if (stop->reason == DEBUG_WATCH) {
+        json_object_set_new(out, "insn_pc", inspect_hex(stop->insn_pc));
+        json_object_set_new(out, "address", inspect_hex(stop->address));
+        json_object_set_new(out, "size", json_integer(stop->size));
+        json_object_set_new(out, "old_value", inspect_hex(stop->old_value));
+        json_object_set_new(out, "new_value", inspect_hex(stop->new_value));
+    }
+    return out;
+}
+
+static json_t *describe_range(Travel *t) {
+    const TravelRange r = travel_range(t);
+    json_t *out = json_object();
+    json_object_set_new(out, "first", inspect_hex(r.first));
+    json_object_set_new(out, "count", inspect_hex(r.now));
+    json_object_set_new(out, "entries", json_integer(r.entries));
+    json_object_set_new(out, "bytes", inspect_hex(r.bytes));
+    return out;
+}
+
+/* Where a journey ended. */
+static json_t *arrived(InspectCall *call, Travel *t, bool ok, const DebugStop *stop,
+                       Error *err) {
+    if (!ok) {
+        return inspect_fail_error(call, INSPECT_BAD_STATE,
+                                  "history.status says what can be gone to", err);
+    }
+    json_t *out = describe_range(t);
+    const DebugStop last = machine_debug_stop(call->m);
+    json_object_set_new(out, "stop", describe_stop(stop ? stop : &last));
+    return out;
+}
+
+json_t *inspect_history_status(InspectCall *call) {
+    Travel *t = find_travel(call);
+    return t ? describe_range(t) : NULL;
+}
+
+json_t *inspect_history_go(InspectCall *call) {
+    Travel *t = find_travel(call);
+    Error *err = NULL;
+    if (!t) {
+        return NULL;
+    }
+    machine_stop(call->m, RUN_PAUSED);
+    return arrived(call, t, travel_go(t, inspect_u64(call, "count"), &err), NULL, err);
+}
+
+json_t *inspect_history_back(InspectCall *call) {
+    Travel *t = find_travel(call);
+    Error *err = NULL;
+    if (!t) {
+        return NULL;
+    }
+    machine_stop(call->m, RUN_PAUSED);
+    return arrived(call, t, travel_back(t, inspect_u64(call, "insns"), &err), NULL, err);
+}
+
+json_t *inspect_history_back_to_point(InspectCall *call) {
+    Travel *t = find_travel(call);
+    Error *err = NULL;
+    DebugStop stop;
+    if (!t) {
+        return NULL;
+    }
+    machine_stop(call->m, RUN_PAUSED);
+    return arrived(call, t, travel_back_to_point(t, &stop, &err), &stop, err);
+}
+
+json_t *inspect_history_last_write(InspectCall *call) {
+    Travel *t = find_travel(call);
+    Error *err = NULL;
+    TravelWrite write;
+    if (!t) {
+        return NULL;
+    }
+    machine_stop(call->m, RUN_PAUSED);
+    uint64_t len = (uint64_t)inspect_int(call, "len");
+    if (!travel_last_write(t, inspect_u64(call, "addr"), len, &write, &err)) {
+        return inspect_fail_error(call, INSPECT_BAD_STATE,
+                                  "history.status says how far back it looks", err);
+    }
+    json_t *out = json_object();
+    json_object_set_new(out, "found", json_boolean(write.found));
+    if (write.found) {
+        json_object_set_new(out, "count", inspect_hex(write.count));
+        json_object_set_new(out, "stop", describe_stop(&write.stop));
+    }
+    return out;
+}
