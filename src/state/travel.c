@@ -34,7 +34,7 @@ struct Travel {
     bool travelling;
     Search search;
     uint64_t target; /* of the run under way */
-    char *trouble; /* an entry could not be taken */
+    char *trouble;   /* an entry could not be taken */
 };
 
 bool travel_config_parse(TravelConfig *config, const char *text, Error **errp) {
