@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hw/machine/runstate.h"
 #include "inspect/inspect_int.h"
@@ -190,25 +191,51 @@ json_t *inspect_fail_error(InspectCall *call, InspectClass cls, const char *advi
 
 /* --- the machine, held still ----------------------------------------------------------------- */
 
+/* What this thread itself computed: other threads of a busy host do not count. */
+static int64_t own_time_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* A hold begins; what was done before does not count. */
+static void begin_hold(InspectCall *call, bool locked) {
+    call->pause_start = inspect_now_ns();
+    call->pause_cpu_start = own_time_ns();
+    call->pause_locked = locked;
+}
+
+/* Threads: machine lock. */
+static void note_count(InspectCall *call) {
+    call->icount = cpu_group_icount(call->m->cpus);
+    call->was_held = true;
+}
+
 static void record_pause(InspectCall *call) {
     PauseLog *log = &call->inspector->pauses;
-    PauseRecord rec = {inspect_now_ns() - call->pause_start, call->method};
+    PauseRecord rec = {.ns = inspect_now_ns() - call->pause_start,
+                       .cpu_ns = own_time_ns() - call->pause_cpu_start,
+                       .method = call->method};
     log->recent[log->count++ % PAUSES_RECENT] = rec;
     log->total_ns += rec.ns;
     log->over_limit += rec.ns > INSPECT_PAUSE_LIMIT_NS;
+    log->over_limit_cpu += rec.cpu_ns > INSPECT_PAUSE_LIMIT_NS;
     if (rec.ns > log->longest.ns) {
         log->longest = rec;
+    }
+    if (rec.cpu_ns > log->longest_cpu.cpu_ns) {
+        log->longest_cpu = rec;
     }
 }
 
 void inspect_pause(InspectCall *call) {
     if (call->pause_depth++ == 0) {
-        call->pause_start = inspect_now_ns();
-        call->pause_locked = false;
+        begin_hold(call, false);
         machine_pause(call->m);
     }
     assert(!call->pause_locked); /* vCPUs cannot be parked by one who has the lock */
     machine_lock(call->m);
+    note_count(call);
 }
 
 void inspect_unpause(InspectCall *call) {
@@ -223,9 +250,9 @@ void inspect_unpause(InspectCall *call) {
 void inspect_lock(InspectCall *call) {
     machine_lock(call->m);
     if (call->pause_depth++ == 0) {
-        call->pause_start = inspect_now_ns(); /* others wait from here on */
-        call->pause_locked = true;
+        begin_hold(call, true); /* others wait from here on */
     }
+    note_count(call);
 }
 
 void inspect_unlock(InspectCall *call) {
@@ -284,6 +311,18 @@ json_t *inspect_base64(const void *data, size_t len) {
     return result;
 }
 
+/* The count of what was copied; of now, if the machine was not held for it. */
+static uint64_t frame_count(const InspectCall *call) {
+    const CpuGroup *cpus = call->m->cpus;
+    if (call->was_held || !cpu_group_icount_enabled(cpus)) {
+        return call->icount;
+    }
+    machine_lock(call->m);
+    uint64_t count = cpu_group_icount(cpus);
+    machine_unlock(call->m);
+    return count;
+}
+
 int64_t inspect_send_frame(InspectCall *call, FrameKind kind, uint32_t stream,
                            uint32_t flags, const void *data, size_t len) {
     InspectClient *client = call->client;
@@ -295,8 +334,9 @@ int64_t inspect_send_frame(InspectCall *call, FrameKind kind, uint32_t stream,
                           .kind = (uint8_t)kind,
                           .stream = stream,
                           .sequence = client->frame_sequence,
-                          .epoch = call->inspector->epoch,
-                          .icount = 0,
+                          .epoch =
+                              __atomic_load_n(&call->inspector->epoch, __ATOMIC_RELAXED),
+                          .icount = frame_count(call),
                           .length = (uint32_t)len,
                           .flags = flags};
     InspectOut *out = malloc(sizeof(*out) + sizeof(header) + len + 1);

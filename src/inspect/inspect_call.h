@@ -53,7 +53,9 @@ struct InspectCall {
     json_t *error;        /* set by inspect_fail() */
     unsigned pause_depth; /* inspect_pause() without inspect_unpause() */
     bool pause_locked;    /* the outermost is inspect_lock() */
-    int64_t pause_start;
+    int64_t pause_start, pause_cpu_start;
+    bool was_held;   /* the machine, in this call ... */
+    uint64_t icount; /* ... last at this count of instructions */
 };
 
 /* The handlers. */

@@ -93,15 +93,17 @@ struct InspectClient {
 
 /* How long looking held the guest up. */
 typedef struct PauseRecord {
-    int64_t ns;
+    int64_t ns; /* from the wish to the release */
+    int64_t
+        cpu_ns; /* of it the inspector's own computing: the rest is waiting and the host */
     const InspectMethod *method;
 } PauseRecord;
 
 enum { PAUSES_RECENT = 32 };
 
 typedef struct PauseLog {
-    PauseRecord longest, recent[PAUSES_RECENT];
-    uint64_t count, over_limit;
+    PauseRecord longest, longest_cpu, recent[PAUSES_RECENT];
+    uint64_t count, over_limit, over_limit_cpu;
     int64_t total_ns;
 } PauseLog;
 

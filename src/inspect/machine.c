@@ -69,7 +69,8 @@ json_t *inspect_machine_methods(InspectCall *call) {
 }
 
 static json_t *pause_json(const PauseRecord *rec) {
-    return json_pack("{s:o, s:o}", "ns", inspect_hex((uint64_t)rec->ns), "method",
+    return json_pack("{s:o, s:o, s:o}", "ns", inspect_hex((uint64_t)rec->ns), "cpu_ns",
+                     inspect_hex((uint64_t)rec->cpu_ns), "method",
                      rec->method
                          ? json_sprintf("%s.%s", rec->method->domain, rec->method->verb)
                          : json_null());
@@ -83,8 +84,10 @@ json_t *inspect_machine_pauses(InspectCall *call) {
         json_array_append_new(recent, pause_json(&log->recent[i % PAUSES_RECENT]));
     }
     json_t *result = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o}", "longest", pause_json(&log->longest), "count",
-        inspect_hex(log->count), "over_limit", inspect_hex(log->over_limit), "total_ns",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "longest", pause_json(&log->longest),
+        "longest_cpu", pause_json(&log->longest_cpu), "count", inspect_hex(log->count),
+        "over_limit", inspect_hex(log->over_limit), "over_limit_cpu",
+        inspect_hex(log->over_limit_cpu), "total_ns",
         inspect_hex((uint64_t)log->total_ns), "recent", recent);
     if (inspect_bool(call, "clear")) {
         *log = (PauseLog){0};

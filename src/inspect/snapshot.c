@@ -82,6 +82,9 @@ json_t *inspect_snapshot_load(InspectCall *call) {
     RunState was = machine_run_state(m);
     machine_stop(m, RUN_RESTORE);
     bool ok = snapshot_load_named(m, snapshot_dir(m), inspect_string(call, "name"), &err);
+    if (ok) {
+        __atomic_add_fetch(&call->inspector->epoch, 1, __ATOMIC_RELAXED);
+    }
     bool hashed = ok && machine_hash(m, hex, &err);
     bool prelaunch = was == RUN_PRELAUNCH;
     machine_stop(m, ok || was == RUN_RUNNING || prelaunch ? RUN_PAUSED : was);

@@ -12,6 +12,7 @@ import pathlib
 import random
 import socket
 import subprocess
+import tempfile
 import time
 
 from guest import EMULATOR, GUEST, ROOT, Failure, Report, contains, equal
@@ -124,6 +125,35 @@ def looking_is_short():
         mean = number(pauses["total_ns"]) / 200
         print(f"# cpu.regs of a running Linux: longest stop {number(pauses['longest']['ns']) / 1000:.0f} us,"
               f" mean {mean / 1000:.0f} us", flush=True)
+
+
+def frames_and_events_tell_count_and_epoch():
+    """Under -icount; a reset and a loaded snapshot are new epochs."""
+    with tempfile.TemporaryDirectory() as directory, \
+         Machine("-M", "virt", "-m", "16", "-bios", "none", "-nographic", "-monitor", "none", "-serial", "null",
+                 "-S", "-icount", "shift=0", "-snapdir", directory) as m:
+        def frame():
+            m.rpc.call("mem.read", addr="0x1000", format="frame")
+            return m.rpc.frames.pop()
+
+        equal("count before the first instruction", frame().icount, 0)
+        m.rpc.call("trace.start")
+        for _ in range(3):
+            m.rpc.call("cpu.step")
+        equal("count after three", frame().icount, 3)
+        m.rpc.call("cpu.step")
+        counts = [number(e["count"]) for e in m.rpc.call("trace.read")["events"]]
+        equal("counts of events grow", counts, sorted(counts))
+        if not counts or not 0 < counts[-1] <= 4:
+            raise Failure(f"events at {counts}, where four instructions ran")
+        epoch = frame().epoch
+        m.rpc.call("snapshot.save", name="four")
+        m.rpc.call("snapshot.load", name="four")
+        equal("epoch after a snapshot was loaded", frame().epoch, epoch + 1)
+        m.rpc.subscribe("machine.reset")
+        m.rpc.call("machine.reset")
+        m.rpc.event("machine.reset")
+        equal("epoch after a reset", frame().epoch, epoch + 2)
 
 
 def a_repeated_call_sends_what_changed():
@@ -333,6 +363,7 @@ def main():
     report.case("registers and CSR fields are those of Linux", registers_are_those_of_linux)
     report.case("steps, break and watch points stop where they should", steps_and_points_stop_where_they_should)
     report.case("each stop for looking is counted", looking_is_short)
+    report.case("frames and events tell count and epoch", frames_and_events_tell_count_and_epoch)
     report.case("a repeated call sends what changed", a_repeated_call_sends_what_changed)
     report.case(f"{REQUESTS} bad requests change nothing", bad_requests_change_nothing)
     report.case("clients that vanish, stall or flood do no harm", clients_that_vanish_stall_or_flood_do_no_harm)
