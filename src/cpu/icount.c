@@ -385,10 +385,22 @@ static void warp_locked(CpuGroup *g, int64_t elapsed) {
     }
 }
 
+/* Between the end of the sleep and the lock input may have come: then its wait ended before the
+ * deadline did, as it will in a replay. */
+static bool still_waits(CpuGroup *g) {
+    for (unsigned i = 0; i < g->count; i++) {
+        CPUState *cpu = g->cpu[i];
+        if (cpu->debug.run != DEBUG_HOLD && (!cpu->halted || cpu->cls->has_work(cpu))) {
+            return false;
+        }
+    }
+    return clock_deadline_ns(g->icount.clock) == g->icount.idle_target;
+}
+
 static void end_wait(CpuGroup *g, bool all) {
     CpuIcount *ic = &g->icount;
     pthread_mutex_lock(g->machine_lock);
-    if (ic->idle && all && ic->idle_target != INT64_MAX) {
+    if (ic->idle && all && ic->idle_target != INT64_MAX && still_waits(g)) {
         int64_t now = clock_now_ns(ic->clock);
         ic->warp_ns += ic->idle_target > now ? ic->idle_target - now : 0;
         run_timers(g);

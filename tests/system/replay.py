@@ -64,8 +64,12 @@ class Session:
         return self.call("machine.hash")["hash"]
 
     def hashes(self, counts):
-        self.rpc.subscribe("machine.stopped")
-        return {count: self.hash_at(count) for count in counts}
+        try:
+            self.rpc.subscribe("machine.stopped")
+            return {count: self.hash_at(count) for count in counts}
+        except (EOFError, OSError) as error:
+            self.drain()
+            return self.guest.fail(f"{error} on the way to {counts}")
 
     def drain(self):
         """All that a guest that stands has written."""
@@ -74,7 +78,8 @@ class Session:
             length = len(self.guest.output)
             end = time.monotonic() + 0.3
             while time.monotonic() < end:
-                self.guest._read(0.1)
+                if not self.guest._read(0.1):
+                    break
         return self.guest.output
 
 
