@@ -19,7 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                             .bios = "none",
                             .nodefaults = true,
                             .display_none = true,
-                            .monitor = "none",
                             .dtb = name};
     Error *err = NULL;
     Machine *m = machine_new(&config, &log, &no_escapes, &err);

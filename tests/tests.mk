@@ -32,3 +32,4 @@ test-system: $(BUILD)/vitrine ## run the whole-system tests (the guest from tool
 SYSTEM_TESTS += mem
 SYSTEM_TESTS += replay
 SYSTEM_TESTS += readme
+SYSTEM_TESTS += history

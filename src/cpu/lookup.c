@@ -338,6 +338,7 @@ static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
     TranslationBlock *tb = NULL, draft;
     do {
         if (!draft_block(cpu, &draft, max_insns)) {
+            cpu->tcg.fault_taken = 0; /* that is for generated code */
             return NULL;
         }
         pthread_mutex_lock(&tc->lock);

@@ -264,6 +264,40 @@ void hmp_step(HmpCall *call) {
     }
 }
 
+/* A journey of the history domain, and where it ended. */
+static void travel(HmpCall *call, const char *method, json_t *params) {
+    json_t *answer = hmp_ask(call, method, params);
+    if (answer) {
+        fprintf(call->out, "count %s, %s\n", text(answer, "count"),
+                text(json_object_get(answer, "stop"), "reason"));
+        show_where(call);
+    }
+    json_decref(answer);
+}
+
+void hmp_reverse_step(HmpCall *call) {
+    uint64_t count = hmp_has(call, "count") ? (uint64_t)hmp_number(call, "count") : 1;
+    travel(call, "history.back", json_pack("{s:o}", "insns", hex_text(count)));
+}
+
+void hmp_reverse_continue(HmpCall *call) {
+    travel(call, "history.back_to_point", NULL);
+}
+
+void hmp_goto(HmpCall *call) {
+    uint64_t count = (uint64_t)hmp_number(call, "count");
+    travel(call, "history.go", json_pack("{s:o}", "count", hex_text(count)));
+}
+
+void hmp_last_write(HmpCall *call) {
+    json_t *params =
+        json_pack("{s:o}", "addr", hex_text((uint64_t)hmp_number(call, "addr")));
+    if (hmp_has(call, "len")) {
+        json_object_set_new(params, "len", json_integer(hmp_number(call, "len")));
+    }
+    hmp_inspect(call, "history.last_write", params);
+}
+
 void hmp_break(HmpCall *call) {
     uint64_t addr = (uint64_t)hmp_number(call, "addr");
     hmp_inspect(call, "cpu.break_add", json_pack("{s:o}", "addr", hex_text(addr)));

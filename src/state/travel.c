@@ -184,7 +184,11 @@ static bool run_to(Travel *t, uint64_t count, Error **errp) {
     m->cpus->debug.swallow = NULL;
     cpu_group_icount_limit(m->cpus, ICOUNT_NEVER);
     machine_unlock(m);
-    if (ok && now(t) != count) {
+    if (ok && gate_divergence(m->gate)) {
+        error_set(errp, "the past did not come out the same: %s",
+                  gate_divergence(m->gate));
+        ok = false;
+    } else if (ok && now(t) != count) {
         error_set(errp,
                   "the run ended at count %" PRIu64 ", before %" PRIu64
                   "; the guest waits, or was stopped",

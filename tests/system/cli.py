@@ -92,7 +92,6 @@ def lists_name_what_is_there():
 ERRORS = [
     # arguments, what the message must name
     (["-kernal", "x"], ["-kernal", "-kernel"]),
-    (["-gdb", "tcp::1"], ["-gdb", "not supported"]),
     (["-m"], ["-m", "missing"]),
     (["-m", "lots"], ["-m", "lots"]),
     (["-m", "0"], ["-m"]),

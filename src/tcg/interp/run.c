@@ -85,6 +85,7 @@ static void give_back(Interp *s) {
 
 /* An exception was delivered. */
 static uintptr_t go_fault(Interp *s) {
+    s->cpu->fault_taken = 0;
     give_back(s);
     return go_lookup(s);
 }

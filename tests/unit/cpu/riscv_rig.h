@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/exec.h"
 #include "cpu/riscv/cpu.h"
 #include "cpu/riscv/decode.h"
 #include "cpu/riscv/translate.h"
@@ -36,6 +37,7 @@ enum {
 #define RIG_FLAGS (PRV_M << TBF_PRIV_SHIFT | MMU_M << TBF_MMU_SHIFT | 3 << TBF_FS_SHIFT)
 
 typedef struct Rig {
+    CpuGroup group; /* first: the hart's, with nothing switched on */
     RiscvCPU *cpu;
     IrContext *ir;
     const Backend *backend;
@@ -190,7 +192,7 @@ static inline Rig *rig_new(unsigned xlen, const Backend *backend) {
 #include "cpu/riscv/ext.def"
 #undef RISCV_EXT
     cpu->decoder = riscv_decoder_new(&cpu->cfg);
-    cpu->parent.group = (CpuGroup *)rig;
+    cpu->parent.group = &rig->group;
     cpu->parent.cls = &rig->cls;
     tlb_init(&cpu->parent.tcg.tlb);
     cpu->parent.tcg.ops = &rig_ops;

@@ -308,6 +308,31 @@ static void waits_on_a_masked_interrupt_return_and_are_counted(void **state) {
     hart_free(h);
 }
 
+/* What follows a fault is executed once: the fault is not taken for that of the next helper. */
+static void handler_of_a_fault_runs_once(void **state) {
+    static const uint32_t load_from_nowhere = 0x00003583u; /* ld a1, 0(zero) */
+    for (unsigned i = 0; i < 2; i++) {
+        Hart *h = new_hart(state);
+        RiscvEnv *env = &h->cpu->env;
+        hart_open_pmp(h);
+        hart_set_priv(h, PRV_S); /* in M mode this CSR needs no helper that may fault */
+        env->menvcfg |= ENVCFG_STCE;
+        env->mcounteren = UINT32_MAX;
+        env->medeleg = 1u << CAUSE_LOAD_ACCESS | 1u << CAUSE_INSN_ACCESS;
+        env->stvec = RAM_BASE + 0x100;
+        env->stimecmp = 7;
+        env->gpr[A0] = 5;
+        *CODE_AT(h, 0) = load_from_nowhere;
+        *CODE_AT(h, 0x100) = 0x14d51573u; /* csrrw a0, stimecmp, a0 */
+        *CODE_AT(h, 0x104) = WFI;
+        run_from(h, i ? RAM_BASE : 0x10); /* where nothing can be fetched */
+        assert_int_equal(env->scause, i ? CAUSE_LOAD_ACCESS : CAUSE_INSN_ACCESS);
+        assert_int_equal(env->gpr[A0], 7);
+        assert_int_equal(env->stimecmp, 5);
+        hart_free(h);
+    }
+}
+
 /* Software may send an IPI while the last one is still pending: the second one kicks, too. */
 static void second_software_interrupt_kicks_as_the_first(void **state) {
     Hart *h = new_hart(state);
@@ -337,6 +362,7 @@ int main(void) {
         T(generation_does_not_wrap_onto_old_entries),
         T(waits_on_a_masked_interrupt_return_and_are_counted),
         T(second_software_interrupt_kicks_as_the_first),
+        T(handler_of_a_fault_runs_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""-history: back in a booted Linux's time and ahead again, by the inspector, the monitor and gdb. Prints TAP.
+
+What a moment must be is what it was when the run first came by: machine.hash, pc and registers.
+"""
+import pathlib
+import tempfile
+import time
+
+from gdb import Gdb
+from guest import GUEST, Report, contains, equal
+from rpc_client import Machine, RpcError, number
+
+FAR = 10_000_000  # instructions
+PATIENCE = 1.0  # seconds for an answer over that distance, less than ICOUNT_EPOCH
+
+
+def machine(*options, smp=1):
+    return Machine("-M", "virt", "-m", "256", "-smp", smp, "-display", "none", "-serial", "null", "-S",
+                   "-icount", "shift=2,sleep=off", "-history", "on", "-device", "virtio-rng-device",
+                   "-kernel", GUEST / "Image", "-initrd", GUEST / "initramfs.cpio",
+                   "-append", "console=ttyS0", *options)
+
+
+def run_to(m, count):
+    m.rpc.call("machine.cont", until=hex(count))
+    while m.rpc.call("machine.status")["running"]:
+        time.sleep(0.02)
+    equal("the count", number(m.rpc.call("machine.status")["count"]), count)
+
+
+def moment(m):
+    return m.rpc.call("machine.hash")["hash"], str(m.rpc.call("cpu.regs", cpu=0)["general"])
+
+
+def moments_are_what_they_were(smp):
+    """Hashes on the way, then each again, in another order, and the present."""
+    counts = [5_000_000, 40_000_001, 90_000_000, 90_000_001, 160_000_000]
+    with machine(smp=smp) as m:
+        was = {}
+        for count in counts:
+            run_to(m, count)
+            was[count] = moment(m)
+        for i in (3, 0, 2, 1, 4, 0, 4):
+            answer = m.rpc.call("history.go", count=hex(counts[i]))
+            equal("the count", number(answer["count"]), counts[i])
+            equal(f"the moment {counts[i]}", moment(m), was[counts[i]])
+        run_to(m, 170_000_000)  # and on
+        ahead = moment(m)
+        m.rpc.call("history.back", insns=hex(FAR))
+        equal("the moment 160000000", moment(m), was[160_000_000])
+        run_to(m, 170_000_000)
+        equal("the moment 170000000", moment(m), ahead)
+
+
+def answers_are_quick():
+    with machine() as m:
+        run_to(m, 150_000_000)
+        for insns in (1, FAR):
+            start = time.monotonic()
+            m.rpc.call("history.back", insns=hex(insns))
+            took = time.monotonic() - start
+            if took > PATIENCE:
+                raise AssertionError(f"{insns} instructions back took {took:.2f} s")
+
+
+def break_points_are_found_backwards():
+    with machine() as m:
+        run_to(m, 120_000_000)
+        m.rpc.call("history.back", insns=hex(5_000_000))
+        point = m.rpc.call("history.status")
+        pc = m.rpc.call("cpu.regs", cpu=0)["general"]["pc"]
+        m.rpc.call("history.go", count=hex(120_000_000))
+        m.rpc.call("cpu.break_add", addr=pc)
+        hits = []
+        while not hits or hits[-1] > number(point["count"]):
+            answer = m.rpc.call("history.back_to_point")
+            equal("the reason", answer["stop"]["reason"], "break")
+            equal("the pc", answer["stop"]["pc"], pc)
+            hits.append(number(answer["count"]))
+            if len(hits) == 40:
+                return  # in a loop: the order is what counts
+            equal("hits go back", sorted(hits, reverse=True), hits)
+        equal("the place it was seen at", hits[-1], number(point["count"]))
+
+
+def the_last_writer_is_found():
+    with machine() as m:
+        run_to(m, 120_000_000)
+        here = moment(m)
+        sp = m.rpc.call("cpu.regs", cpu=0)["general"]["sp"]
+        answer = m.rpc.call("history.last_write", addr=sp, len=8)
+        equal("it was written", answer["found"], True)
+        equal("and we are back", moment(m), here)
+        value = m.rpc.call("mem.read", space="virt", cpu=0, addr=sp, len=8)
+        m.rpc.call("history.go", count=answer["count"])
+        equal("there it has the value of now",
+              m.rpc.call("mem.read", space="virt", cpu=0, addr=sp, len=8), value)
+        m.rpc.call("history.back")
+        regs = m.rpc.call("cpu.regs", cpu=0)["general"]
+        equal("one instruction before is the store", regs["pc"], answer["stop"]["insn_pc"])
+
+
+def what_cannot_be_is_said():
+    with Machine("-M", "virt", "-display", "none", "-serial", "null", "-bios", "none", "-S") as m:
+        try:
+            m.rpc.call("history.back")
+        except RpcError as error:
+            contains("the advice", error.advice, "-history on")
+        else:
+            raise AssertionError("there is no history")
+
+
+def monitor_goes_back():
+    with tempfile.TemporaryDirectory() as folder:
+        where = pathlib.Path(folder) / "monitor"
+        with machine("-monitor", f"unix:{where},server=on,wait=off") as m:
+            import socket
+            run_to(m, 60_000_000)
+            line = socket.socket(socket.AF_UNIX)
+            line.settimeout(20)
+            line.connect(str(where))
+            line.sendall(b"reverse_step 1000\n")
+            text = b""
+            while b"count 0x" not in text:
+                text += line.recv(4096)
+            contains("the answer", text.decode(), hex(60_000_000 - 1000))
+            line.close()
+
+
+def gdb_goes_back():
+    with tempfile.TemporaryDirectory() as folder:
+        where = pathlib.Path(folder) / "gdb"
+        with machine("-gdb", f"unix:{where}") as m:
+            run_to(m, 60_000_000)
+            g = Gdb(where)
+            was = g.value("/x $pc")
+            before = []
+            for _ in range(5):
+                g.ask("reverse-stepi")
+                before.append(g.value("/x $pc"))
+            for pc in reversed(before[:-1]):
+                g.ask("stepi")
+                equal("pc ahead", g.value("/x $pc"), pc)
+            g.ask("stepi")
+            equal("pc at last", g.value("/x $pc"), was)
+            g.ask(f"break *{before[2]}")
+            contains("reverse-continue", g.ask("reverse-continue"), "Breakpoint")
+            equal("pc", g.value("/x $pc"), before[2])
+
+
+def main():
+    report = Report("history")
+    for smp in (1, 4):
+        report.case(f"moments are what they were, {smp} harts", moments_are_what_they_were, smp)
+    report.case("answers are quick", answers_are_quick)
+    report.case("break points are found backwards", break_points_are_found_backwards)
+    report.case("the last writer is found", the_last_writer_is_found)
+    report.case("what cannot be is said", what_cannot_be_is_said)
+    report.case("the monitor goes back", monitor_goes_back)
+    report.case("gdb goes back", gdb_goes_back)
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
