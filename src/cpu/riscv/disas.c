@@ -100,7 +100,7 @@ static void put_fence_set(Text *text, unsigned set) {
 }
 
 /* --- forms -------------------------------------------------------------------------- */
-static const char *shown_form(const RiscvInsn *insn) {
+static const char *shown_form(const RiscvInsn *insn, bool rv32) {
     const RiscvArgs *a = &insn->args;
 #define ALIAS(name, condition, form)                                                     \
     if ((insn->id == RISCV_INSN_##name || insn->base == RISCV_INSN_##name) &&            \
@@ -225,7 +225,8 @@ unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
     Text out = {text, text_size, 0};
     RiscvInsn insn;
     if (riscv_decode(rcpu->decoder, bits, &insn)) {
-        put_form(&out, shown_form(&insn), &insn.args, pc, rcpu->cfg.xlen == 32);
+        bool rv32 = rcpu->cfg.xlen == 32;
+        put_form(&out, shown_form(&insn, rv32), &insn.args, pc, rv32);
     } else if (length == 2) {
         put(&out, ".2byte\t0x%" PRIx32, bits);
     } else {

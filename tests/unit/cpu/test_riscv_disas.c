@@ -249,8 +249,10 @@ static void compare_with_objdump(unsigned xlen, const char *isa) {
                       " is not installed (binutils-riscv64-linux-gnu)\n");
         skip();
     }
-    uint64_t seed = (uint64_t)time(NULL) * 2654435761u + xlen;
-    print_message("seed %llu\n", (unsigned long long)seed);
+    const char *given = getenv("VITRINE_SEED");
+    uint64_t seed =
+        given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 2654435761u + xlen;
+    print_message("VITRINE_SEED=%llu\n", (unsigned long long)seed);
     Comparison c = {.cpu = hart_new(xlen),
                     .base = 0x80000000,
                     .code = malloc(CODE_MAX),
