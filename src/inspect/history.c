@@ -44,7 +44,7 @@ static json_t *describe_range(Travel *t) {
     return out;
 }
 
-/* Where a journey ended. */
+/* Where a journey ended. Owns: takes err, which is NULL unless it failed. */
 static json_t *arrived(InspectCall *call, Travel *t, bool ok, const DebugStop *stop,
                        Error *err) {
     if (!ok) {
@@ -69,7 +69,8 @@ json_t *inspect_history_go(InspectCall *call) {
         return NULL;
     }
     machine_stop(call->m, RUN_PAUSED);
-    return arrived(call, t, travel_go(t, inspect_u64(call, "count"), &err), NULL, err);
+    bool ok = travel_go(t, inspect_u64(call, "count"), &err);
+    return arrived(call, t, ok, NULL, err);
 }
 
 json_t *inspect_history_back(InspectCall *call) {
@@ -79,7 +80,8 @@ json_t *inspect_history_back(InspectCall *call) {
         return NULL;
     }
     machine_stop(call->m, RUN_PAUSED);
-    return arrived(call, t, travel_back(t, inspect_u64(call, "insns"), &err), NULL, err);
+    bool ok = travel_back(t, inspect_u64(call, "insns"), &err);
+    return arrived(call, t, ok, NULL, err);
 }
 
 json_t *inspect_history_back_to_point(InspectCall *call) {
@@ -90,7 +92,8 @@ json_t *inspect_history_back_to_point(InspectCall *call) {
         return NULL;
     }
     machine_stop(call->m, RUN_PAUSED);
-    return arrived(call, t, travel_back_to_point(t, &stop, &err), &stop, err);
+    bool ok = travel_back_to_point(t, &stop, &err);
+    return arrived(call, t, ok, &stop, err);
 }
 
 json_t *inspect_history_last_write(InspectCall *call) {

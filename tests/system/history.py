@@ -102,6 +102,20 @@ def the_last_writer_is_found():
         equal("one instruction before is the store", regs["pc"], answer["stop"]["insn_pc"])
 
 
+def what_was_forgotten_is_said():
+    with machine("-history", "on,mem=1") as m:
+        run_to(m, 90_000_000)
+        first = number(m.rpc.call("history.status")["first"])
+        for method, params in (("history.go", {"count": "0xa"}), ("history.back", {"insns": hex(89_000_000)})):
+            try:
+                m.rpc.call(method, **params)
+            except RpcError as error:
+                contains("the error", error.what, f"begins at {first}")
+            else:
+                raise AssertionError(f"{method} went before {first}")
+        equal("the machine stayed", number(m.rpc.call("machine.status")["count"]), 90_000_000)
+
+
 def what_cannot_be_is_said():
     with Machine("-M", "virt", "-display", "none", "-serial", "null", "-bios", "none", "-S") as m:
         try:
@@ -157,6 +171,7 @@ def main():
     report.case("answers are quick", answers_are_quick)
     report.case("break points are found backwards", break_points_are_found_backwards)
     report.case("the last writer is found", the_last_writer_is_found)
+    report.case("what was forgotten is said", what_was_forgotten_is_said)
     report.case("what cannot be is said", what_cannot_be_is_said)
     report.case("the monitor goes back", monitor_goes_back)
     report.case("gdb goes back", gdb_goes_back)
