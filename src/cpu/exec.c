@@ -219,6 +219,37 @@ static void halt(CPUState *cpu) {
     }
 }
 
+/* Chains the last exit to a block that was entered, and runs it and those it is chained to. counted: with
+ * -icount. */
+static inline TbExit run_block(CPUState *cpu, TranslationBlock *tb, LastExit *last,
+                               bool counted) {
+    CpuGroup *g = cpu->group;
+    chain(cpu, last, tb);
+    last->tb = NULL;
+    if (cpu->log->mask) {
+        log_entry(cpu, tb);
+    }
+    if (counted) {
+        g->icount.in_code = true;
+    }
+    uintptr_t ret = g->cache->backend->enter(&g->cache->bs, &cpu->tcg, tb->code);
+    if (counted) {
+        g->icount.in_code = false;
+        cpu->tcg.stop_after = 0;
+    }
+    TbExit why = (TbExit)(ret & TB_EXIT_MASK);
+    if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
+        last->tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
+        last->slot = why;
+        last->generation = cpu->tcg.jump_tag.generation;
+    }
+    cpu_code_leave(cpu);
+    if (why == TB_EXIT_HALT) {
+        halt(cpu);
+    }
+    return why;
+}
+
 void cpu_run(CPUState *cpu, unsigned budget) {
     const CpuGroup *g = cpu->group;
     LastExit last = {NULL, 0, 0};
@@ -240,22 +271,7 @@ void cpu_run(CPUState *cpu, unsigned budget) {
             }
             continue;
         }
-        chain(cpu, &last, tb);
-        last.tb = NULL;
-        if (cpu->log->mask) {
-            log_entry(cpu, tb);
-        }
-        uintptr_t ret = g->cache->backend->enter(&g->cache->bs, &cpu->tcg, tb->code);
-        TbExit why = (TbExit)(ret & TB_EXIT_MASK);
-        if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
-            last.tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
-            last.slot = why;
-            last.generation = cpu->tcg.jump_tag.generation;
-        }
-        cpu_code_leave(cpu);
-        if (why == TB_EXIT_HALT) {
-            halt(cpu);
-        }
+        TbExit why = run_block(cpu, tb, &last, false);
         if (wants_stop(cpu, why)) {
             return;
         }
@@ -293,7 +309,6 @@ static bool before_counted_block(CPUState *cpu) {
 }
 
 bool cpu_run_counted(CPUState *cpu) {
-    CpuGroup *g = cpu->group;
     LastExit last = {NULL, 0, 0};
     bool go = before_counted_block(cpu);
     while (go && cpu->tcg.icount_left > 0 &&
@@ -305,25 +320,7 @@ bool cpu_run_counted(CPUState *cpu) {
             go = !wants_stop(cpu, TB_EXIT_LOOKUP);
             continue;
         }
-        chain(cpu, &last, tb);
-        last.tb = NULL;
-        if (cpu->log->mask) {
-            log_entry(cpu, tb);
-        }
-        g->icount.in_code = true;
-        uintptr_t ret = g->cache->backend->enter(&g->cache->bs, &cpu->tcg, tb->code);
-        g->icount.in_code = false;
-        cpu->tcg.stop_after = 0;
-        TbExit why = (TbExit)(ret & TB_EXIT_MASK);
-        if (why == TB_EXIT_SLOT0 || why == TB_EXIT_SLOT1) {
-            last.tb = (TranslationBlock *)(ret & ~(uintptr_t)TB_EXIT_MASK);
-            last.slot = why;
-            last.generation = cpu->tcg.jump_tag.generation;
-        }
-        cpu_code_leave(cpu);
-        if (why == TB_EXIT_HALT) {
-            halt(cpu);
-        }
+        TbExit why = run_block(cpu, tb, &last, true);
         bool turn_over = why == TB_EXIT_HALT || why == TB_EXIT_STATE;
         if (wants_stop(cpu, why) || turn_over) {
             return turn_over; /* a stop does not change whose turn it is */
