@@ -5,6 +5,9 @@
  * the text of its parameters.
  */
 #include "fuzz.h"
+
+#include <semaphore.h>
+
 #include "inspect/inspect_int.h"
 
 enum { MAX_LINES = 16, TEXT_SIZE = 8192 };
@@ -13,7 +16,7 @@ static void no_ready(void *opaque) {
     (void)opaque;
 }
 
-/* Executes one message as the inspector's thread does, which waits meanwhile. */
+/* Executes one message as the inspector's thread does. */
 static void execute(InspectClient *client, const char *text, size_t len) {
     InspectMessage *msg = malloc(sizeof(*msg) + len + 1);
     msg->len = len;
@@ -64,24 +67,44 @@ static void one_line(InspectClient *client, const uint8_t *p, size_t len) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static Inspector *ins;
+/* One input, on the inspector's thread: handlers and the end of earlier clients take turns there. */
+typedef struct Input {
+    Inspector *ins;
+    const uint8_t *data;
+    size_t size;
+    sem_t done;
+} Input;
+
+static void run_input(void *opaque) {
+    Input *in = opaque;
     const InspectSink sink = {no_ready, NULL};
-    if (!ins) {
-        ins = inspector_new(fuzz_machine_new(false), NULL);
-        ins->thread = pthread_self(); /* jobs aside, its thread sleeps */
-    }
-    InspectClient *client = inspect_client_new(ins, INSPECT_OPERATOR, &sink);
-    if (!client) {
-        return 0; /* the thread is still freeing earlier ones */
-    }
-    for (unsigned i = 0; i < MAX_LINES && size; i++) {
+    const uint8_t *data = in->data;
+    size_t size = in->size;
+    InspectClient *client = inspect_client_new(in->ins, INSPECT_OPERATOR, &sink);
+    for (unsigned i = 0; client && i < MAX_LINES && size; i++) {
         const uint8_t *end = memchr(data, '\n', size);
         size_t len = end ? (size_t)(end - data) : size;
         one_line(client, data, len);
         data += end ? len + 1 : len;
         size -= end ? len + 1 : len;
     }
+    if (!client) {
+        abort(); /* the thread frees each before it takes the next input */
+    }
     inspect_client_free(client);
+    sem_post(&in->done);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static Inspector *ins;
+    if (!ins) {
+        ins = inspector_new(fuzz_machine_new(false), NULL);
+    }
+    Input in = {.ins = ins, .data = data, .size = size};
+    sem_init(&in.done, 0, 0);
+    inspector_run(ins, run_input, &in);
+    while (sem_wait(&in.done)) {
+    }
+    sem_destroy(&in.done);
     return 0;
 }
