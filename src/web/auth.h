@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Auth: who may look, who may drive. The one answer for the page's server and the scripts' server.
+ *
+ *   http://127.0.0.1:8088/#t=TOKEN     the fragment never leaves the browser by itself
+ *        page --POST login {token}--> auth_login() --> cookie: HttpOnly, SameSite=Strict
+ *        page --WebSocket + cookie--> auth_check() --> role
+ *      script --Authorization: Bearer TOKEN--> auth_check() --> role
+ *
+ * What each check stands against:
+ *   Host      a foreign name that was pointed at this address (DNS rebinding)
+ *   Origin    a foreign page that calls us from the user's browser
+ *   token     everybody else on this host or network; compared in constant time
+ *   tries     guessing
+ *
+ * Threads: any; it has a lock of its own.
+ * Book: chapter "The console's door".
+ */
+#ifndef VITRINE_WEB_AUTH_H
+#define VITRINE_WEB_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/error.h"
+
+enum {
+    AUTH_TOKEN_BYTES = 32,
+    AUTH_TOKEN_TEXT = 2 * AUTH_TOKEN_BYTES + 1, /* hexadecimal, with the NUL */
+    AUTH_MIN_TOKEN = 16,                        /* characters of a token of one's own */
+    AUTH_MAX_HOSTS = 8,
+    AUTH_MAX_SESSIONS = 64, /* the one that was used longest ago makes room */
+    AUTH_TRIES_PER_MINUTE = 60,
+};
+
+typedef enum AuthRole { AUTH_NOBODY, AUTH_VIEWER, AUTH_OPERATOR } AuthRole;
+
+typedef struct AuthConfig {
+    const char *token;        /* operator's; NULL: one is made */
+    const char *viewer_token; /* NULL: there are no viewers */
+    uint16_t port;            /* names the cookie: browsers keep one jar for all ports */
+    /* Host names besides 127.0.0.1, ::1 and localhost; the address that is listened on is one. */
+    const char *host[AUTH_MAX_HOSTS];
+    unsigned host_count;
+} AuthConfig;
+
+/* What came with a request; each may be NULL. */
+typedef struct AuthRequest {
+    const char *host, *origin, *cookie;
+    const char *authorization; /* "Bearer ..." */
+} AuthRequest;
+
+typedef enum AuthRefusal {
+    AUTH_OK,
+    AUTH_BAD_HOST,
+    AUTH_BAD_ORIGIN,
+    AUTH_NO_TOKEN,
+    AUTH_BAD_TOKEN,
+    AUTH_TOO_MANY_TRIES,
+} AuthRefusal;
+
+typedef struct Auth Auth;
+
+/* Errors: a token too short or with other characters than letters, digits, '-', '_', '.'; both
+ * tokens equal; no entropy. */
+Auth *auth_new(const AuthConfig *config, Error **errp);
+void auth_free(Auth *auth);
+const char *auth_token(const Auth *auth); /* the operator's, for the printed URL */
+
+/* The role of a request, by its cookie or its bearer token. *why (may be NULL) tells why it is
+ * AUTH_NOBODY. `now_ms`: any clock that does not go back. */
+AuthRole auth_check(Auth *auth, const AuthRequest *request, int64_t now_ms,
+                    AuthRefusal *why);
+/* Host and Origin alone: what a request must have before anything of it is looked at. */
+AuthRefusal auth_check_source(const Auth *auth, const AuthRequest *request);
+/* Takes a token for a cookie: "NAME=VALUE" for Set-Cookie, without its attributes. */
+AuthRole auth_login(Auth *auth, const char *token, int64_t now_ms, char *cookie,
+                    size_t size, AuthRefusal *why);
+/* Ends the session of this cookie header. */
+void auth_logout(Auth *auth, const char *cookie);
+/* A sentence for the user or the log. */
+const char *auth_refusal_text(AuthRefusal why);
+
+#endif
