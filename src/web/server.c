@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * WebServer: the thread, the address, and the text of -web.
+ */
+#include "web/server.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "web/server_int.h"
+
+enum { WS_RX_BUFFER = 64 * 1024, HEADER_TIMEOUT_S = 10, PING_S = 30, HANGUP_S = 60 };
+
+int64_t web_now_ms(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void web_server_wake(WebServer *ws) {
+    if (!__atomic_exchange_n(&ws->wake_pending, true, __ATOMIC_SEQ_CST)) {
+        lws_cancel_service(ws->context);
+    }
+}
+
+/* --- the text of -web --------------------------------------------------------------- */
+
+static bool is_loopback(const char *address) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (address == NULL || strcmp(address, "localhost") == 0) {
+        return true;
+    }
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* "8088", "127.0.0.1:8088", "[::1]:8088", ":8088" in place. */
+static bool parse_address(WebConfig *config, char *text, Error **errp) {
+    char *port = strrchr(text, ':'), *end;
+    if (port != NULL) {
+        *port++ = '\0';
+        size_t len = strlen(text);
+        if (text[0] == '[' && len > 1 && text[len - 1] == ']') {
+            text[len - 1] = '\0';
+            text++;
+        }
+        config->address = text[0] ? text : NULL;
+    } else {
+        port = text;
+    }
+    unsigned long value = strtoul(port, &end, 10);
+    if (end == port || *end != '\0' || port[0] == '-' || value > UINT16_MAX) {
+        error_set(errp,
+                  "-web: '%s' is no port; use [ADDR:]PORT such as 8088 or 127.0.0.1:8088, "
+                  "or unix:FILE",
+                  port);
+        return false;
+    }
+    config->port = (uint16_t)value;
+    return true;
+}
+
+static bool check_base(const char *base, Error **errp) {
+    size_t len = strlen(base);
+    if (base[0] != '/' || base[len - 1] == '/' || strchr(base, '"') || strchr(base, ';') ||
+        strchr(base, ' ')) {
+        error_set(errp, "-web: base=%s: it begins with a slash and does not end with one, "
+                        "as in base=/vm1",
+                  base);
+        return false;
+    }
+    return true;
+}
+
+bool web_config_parse(WebConfig *config, const char *text, char **store, Error **errp) {
+    static const char *const known = "token, viewer-token, base, host, frame-ancestors";
+    memset(config, 0, sizeof(*config));
+    *store = strdup(text);
+    assert(*store != NULL);
+    char *rest = *store, *word = strsep(&rest, ",");
+    if (strncmp(word, "unix:", 5) == 0) {
+        config->unix_path = word + 5;
+    } else if (!parse_address(config, word, errp)) {
+        return false;
+    }
+    while ((word = strsep(&rest, ",")) != NULL) {
+        char *value = strchr(word, '=');
+        if (value != NULL) {
+            *value++ = '\0';
+        }
+        if (value == NULL || *value == '\0') {
+            error_set(errp, "-web: '%s' wants a value; known are %s", word, known);
+            return false;
+        }
+        if (strcmp(word, "token") == 0) {
+            config->token = value;
+            config->own_token = true;
+        } else if (strcmp(word, "viewer-token") == 0) {
+            config->viewer_token = value;
+        } else if (strcmp(word, "base") == 0) {
+            config->base = value;
+        } else if (strcmp(word, "frame-ancestors") == 0) {
+            config->frame_ancestors = value;
+        } else if (strcmp(word, "host") == 0 && config->host_count < AUTH_MAX_HOSTS) {
+            config->host[config->host_count++] = value;
+        } else {
+            error_set(errp, "-web: '%s' is unknown (or there are too many); known are %s",
+                      word, known);
+            return false;
+        }
+    }
+    if (config->base != NULL && !check_base(config->base, errp)) {
+        return false;
+    }
+    if (!is_loopback(config->address) && !config->own_token) {
+        error_set(errp,
+                  "-web: %s can be reached from other machines; give token=SECRET with it "
+                  "(and put TLS in front of it), or use 127.0.0.1",
+                  config->address);
+        return false;
+    }
+    return true;
+}
+
+/* --- life --------------------------------------------------------------------------- */
+
+static const struct lws_protocols protocols[] = {
+    {.name = "http",
+     .callback = web_http_callback,
+     .per_session_data_size = sizeof(WebRequest)},
+    {.name = "vitrine",
+     .callback = web_ws_callback,
+     .per_session_data_size = sizeof(WebSession),
+     .rx_buffer_size = WS_RX_BUFFER},
+    {.name = NULL},
+};
+
+static void *serve(void *arg) {
+    WebServer *ws = arg;
+    while (!__atomic_load_n(&ws->quit, __ATOMIC_SEQ_CST)) {
+        if (lws_service(ws->context, 0) < 0) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+static char *format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static char *format(const char *fmt, ...) {
+    char *text = NULL;
+    va_list args;
+    va_start(args, fmt);
+    int n = vasprintf(&text, fmt, args);
+    va_end(args);
+    assert(n >= 0);
+    return text;
+}
+
+static char *make_csp(const WebConfig *config) {
+    return format("default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+                  "img-src 'self' data:; font-src 'self'; connect-src 'self' ws: wss:; "
+                  "base-uri 'none'; form-action 'none'; frame-ancestors %s",
+                  config->frame_ancestors ? config->frame_ancestors : "'none'");
+}
+
+static void make_url(WebServer *ws, const WebConfig *config) {
+    const char *token = auth_token(ws->auth);
+    if (config->unix_path != NULL) {
+        ws->url = format("unix:%s (token %s)", config->unix_path, token);
+        return;
+    }
+    const char *host = config->address ? config->address : "127.0.0.1";
+    bool v6 = strchr(host, ':') != NULL;
+    int port = lws_get_vhost_listen_port(lws_get_vhost_by_name(ws->context, "default"));
+    ws->url = format("http://%s%s%s:%d%s/#t=%s", v6 ? "[" : "", host, v6 ? "]" : "", port,
+                     ws->base, token);
+}
+
+static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
+    static const lws_retry_bo_t idle = {.secs_since_valid_ping = PING_S,
+                                        .secs_since_valid_hangup = HANGUP_S};
+    struct lws_context_creation_info info = {
+        .port = config->unix_path ? 0 : config->port,
+        .iface = config->unix_path ? config->unix_path
+                 : config->address ? config->address
+                                   : "127.0.0.1",
+        .protocols = protocols,
+        .user = ws,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+                   LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   (config->unix_path ? LWS_SERVER_OPTION_UNIX_SOCK : 0),
+        .timeout_secs = HEADER_TIMEOUT_S,
+        .retry_and_idle_policy = &idle,
+        .vhost_name = "default",
+        .max_http_header_data = 8192,
+    };
+    if (config->unix_path != NULL) {
+        struct stat st;
+        if (lstat(config->unix_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+            error_set(errp, "-web: '%s' is there and is no socket; remove it first",
+                      config->unix_path);
+            return false;
+        }
+    }
+    ws->context = lws_create_context(&info);
+    if (ws->context == NULL) {
+        error_set(errp, "-web: cannot listen on %s%s%u: it is in use, or not an address of "
+                        "this machine; choose another port",
+                  info.iface, config->unix_path ? " " : " port ", config->port);
+        return false;
+    }
+    if (config->unix_path != NULL) {
+        chmod(config->unix_path, 0600);
+    }
+    return true;
+}
+
+static bool has_page(const WebConfig *config, Error **errp) {
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/index.html", config->files ? config->files : ".");
+    if (config->files == NULL || access(path, R_OK) != 0) {
+        error_set(errp, "-web: the console's page is not at '%s'; build it with 'make'",
+                  path);
+        return false;
+    }
+    return true;
+}
+
+static Auth *make_auth(const WebConfig *config, Error **errp) {
+    AuthConfig auth = {.token = config->token,
+                       .viewer_token = config->viewer_token,
+                       .port = config->port};
+    memcpy(auth.host, config->host, sizeof(auth.host));
+    auth.host_count = config->host_count;
+    if (config->address != NULL && auth.host_count < AUTH_MAX_HOSTS) {
+        auth.host[auth.host_count++] = config->address;
+    }
+    return auth_new(&auth, errp);
+}
+
+WebServer *web_server_new(Inspector *ins, const WebConfig *config, Error **errp) {
+    if (!has_page(config, errp)) {
+        return NULL;
+    }
+    WebServer *ws = calloc(1, sizeof(*ws));
+    assert(ws != NULL);
+    ws->ins = ins;
+    ws->base = strdup(config->base ? config->base : "");
+    ws->files = strdup(config->files);
+    ws->csp = make_csp(config);
+    ws->auth = make_auth(config, errp);
+    lws_set_log_level(0, NULL);
+    if (ws->auth == NULL || !listen_on(ws, config, errp)) {
+        web_server_free(ws);
+        return NULL;
+    }
+    make_url(ws, config);
+    int err = pthread_create(&ws->thread, NULL, serve, ws);
+    if (err != 0) {
+        error_set_errno(errp, err, "-web: cannot start a thread");
+        web_server_free(ws);
+        return NULL;
+    }
+    ws->thread_started = true;
+    return ws;
+}
+
+void web_server_free(WebServer *ws) {
+    if (ws == NULL) {
+        return;
+    }
+    __atomic_store_n(&ws->quit, true, __ATOMIC_SEQ_CST);
+    if (ws->thread_started) {
+        lws_cancel_service(ws->context);
+        pthread_join(ws->thread, NULL);
+    }
+    if (ws->context != NULL) {
+        lws_context_destroy(ws->context); /* closes what is open */
+    }
+    auth_free(ws->auth);
+    free(ws->url);
+    free(ws->csp);
+    free(ws->files);
+    free(ws->base);
+    free(ws);
+}
+
+const char *web_server_url(const WebServer *ws) {
+    return ws->url;
+}

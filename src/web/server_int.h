@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share. */
+#ifndef VITRINE_WEB_SERVER_INT_H
+#define VITRINE_WEB_SERVER_INT_H
+
+#include <libwebsockets.h>
+#include <pthread.h>
+
+#include "web/server.h"
+
+enum { WEB_HEADER_MAX = 512, WEB_LOGIN_MAX = 512 };
+
+/* One WebSocket. */
+typedef struct WebSession {
+    WebServer *server;
+    struct lws *wsi;
+    InspectClient *client;
+    AuthRole role;
+    char *text; /* the message that comes in, in pieces */
+    size_t text_len;
+    bool too_long; /* its rest is thrown away */
+    bool held;     /* reads nothing until the inspector has room */
+    struct WebSession *next;
+} WebSession;
+
+/* One HTTP request. */
+typedef struct WebRequest {
+    char body[WEB_LOGIN_MAX];
+    size_t body_len;
+    bool is_login;
+} WebRequest;
+
+struct WebServer {
+    Inspector *ins;
+    Auth *auth;
+    struct lws_context *context;
+    char *base, *files, *url, *csp;
+    pthread_t thread;
+    bool thread_started;
+    /* atomic */
+    bool quit;
+    bool wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
+    /* server thread */
+    WebSession *sessions;
+    unsigned session_count;
+};
+
+/* Wakes the server's thread. Threads: any. */
+void web_server_wake(WebServer *ws);
+int64_t web_now_ms(void);
+/* The headers that say who asks. Owned by `store`. */
+typedef struct WebHeaders {
+    char host[WEB_HEADER_MAX], origin[WEB_HEADER_MAX], cookie[WEB_HEADER_MAX * 4],
+        authorization[WEB_HEADER_MAX];
+} WebHeaders;
+AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store);
+
+/* libwebsockets' callbacks. */
+int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                      void *in, size_t len);
+int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                    void *in, size_t len);
+/* The inspector has something for somebody. */
+void web_ws_serve(WebServer *ws);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * WebSocket: carries an InspectClient's messages. A text is a JSON-RPC message, a binary message a
+ * frame (inspect/frame.h).
+ *
+ * Invariants: one thing is written a WRITEABLE callback, as libwebsockets wants it; a socket whose
+ * client has no room is not read.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/server_int.h"
+
+/* Inspector's thread, with its lock held: wakes and does nothing else. */
+static void client_ready(void *opaque) {
+    web_server_wake(((WebSession *)opaque)->server);
+}
+
+static InspectRole inspect_role(AuthRole role) {
+    return role == AUTH_OPERATOR ? INSPECT_OPERATOR : INSPECT_VIEWER;
+}
+
+static int open_session(WebServer *ws, WebSession *s, struct lws *wsi) {
+    WebHeaders store;
+    const AuthRequest request = web_request_headers(wsi, &store);
+    memset(s, 0, sizeof(*s));
+    s->role = auth_check(ws->auth, &request, web_now_ms(), NULL);
+    if (s->role == AUTH_NOBODY || ws->session_count == WEB_MAX_CLIENTS) {
+        return -1;
+    }
+    s->server = ws;
+    s->wsi = wsi;
+    s->client = inspect_client_new(ws->ins, inspect_role(s->role),
+                                   &(InspectSink){client_ready, s});
+    if (s->client == NULL) {
+        return -1;
+    }
+    s->next = ws->sessions;
+    ws->sessions = s;
+    ws->session_count++;
+    return 0;
+}
+
+static void close_session(WebServer *ws, WebSession *s) {
+    for (WebSession **p = &ws->sessions; *p != NULL; p = &(*p)->next) {
+        if (*p == s) {
+            *p = s->next;
+            ws->session_count--;
+            inspect_client_free(s->client);
+            free(s->text);
+            break;
+        }
+    }
+}
+
+/* A piece of a message. False: no memory. */
+static bool add_piece(WebSession *s, const char *piece, size_t len) {
+    if (s->too_long || s->text_len + len > INSPECT_MAX_MESSAGE) {
+        s->too_long = true;
+        return true;
+    }
+    char *text = realloc(s->text, s->text_len + len + 1);
+    if (text == NULL) {
+        return false;
+    }
+    s->text = text;
+    memcpy(s->text + s->text_len, piece, len);
+    s->text_len += len;
+    return true;
+}
+
+/* The message is whole. False: hang up. */
+static bool take_message(WebSession *s) {
+    bool ok = true;
+    if (s->too_long) {
+        inspect_client_too_long(s->client);
+    } else {
+        ok = inspect_client_message(s->client, s->text ? s->text : "", s->text_len);
+    }
+    free(s->text);
+    s->text = NULL;
+    s->text_len = 0;
+    s->too_long = false;
+    if (!inspect_client_has_room(s->client)) {
+        s->held = true;
+        lws_rx_flow_control(s->wsi, 0);
+    }
+    return ok;
+}
+
+static int receive(WebSession *s, const void *in, size_t len) {
+    if (lws_frame_is_binary(s->wsi)) {
+        lws_close_reason(s->wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+                         (unsigned char *)"requests are texts", 18);
+        return -1;
+    }
+    if (!add_piece(s, in, len)) {
+        return -1;
+    }
+    if (lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0) {
+        return take_message(s) ? 0 : -1;
+    }
+    return 0;
+}
+
+static int send_one(WebSession *s) {
+    if (inspect_client_is_dropped(s->client)) {
+        lws_close_reason(s->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+                         (unsigned char *)"nothing was taken for too long", 30);
+        return -1;
+    }
+    InspectOut *out = inspect_client_take(s->client);
+    if (out == NULL) {
+        return 0;
+    }
+    unsigned char *buf = malloc(LWS_PRE + out->len);
+    int written = -1;
+    if (buf != NULL) {
+        memcpy(buf + LWS_PRE, out->data, out->len);
+        written = lws_write(s->wsi, buf + LWS_PRE, out->len,
+                            out->frame ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
+    }
+    free(buf);
+    free(out);
+    if (written < 0) {
+        return -1;
+    }
+    lws_callback_on_writable(s->wsi); /* maybe there is more */
+    return 0;
+}
+
+void web_ws_serve(WebServer *ws) {
+    for (WebSession *s = ws->sessions; s != NULL; s = s->next) {
+        if (s->held && inspect_client_has_room(s->client)) {
+            s->held = false;
+            lws_rx_flow_control(s->wsi, 1);
+        }
+        lws_callback_on_writable(s->wsi);
+    }
+}
+
+int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                    void *in, size_t len) {
+    WebServer *ws = lws_context_user(lws_get_context(wsi));
+    WebSession *s = user;
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: {
+        WebHeaders store;
+        const AuthRequest request = web_request_headers(wsi, &store);
+        return auth_check(ws->auth, &request, web_now_ms(), NULL) == AUTH_NOBODY;
+    }
+    case LWS_CALLBACK_ESTABLISHED:
+        return open_session(ws, s, wsi);
+    case LWS_CALLBACK_CLOSED:
+        close_session(ws, s);
+        return 0;
+    case LWS_CALLBACK_RECEIVE:
+        return receive(s, in, len);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return send_one(s);
+    default:
+        return 0;
+    }
+}
