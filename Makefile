@@ -21,7 +21,7 @@ $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 
 CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(CFLAGS)
 # Capstone is loaded at run time, when host code is to be shown.
-LDLIBS := -lslirp -lfdt -ljansson -ledit -ldl -lpthread -lutil -lm
+LDLIBS := -lslirp -lfdt -ljansson -ledit -lwebsockets -ldl -lpthread -lutil -lm
 LDLIBS += -lxxhash -lzstd
 
 # Recipes show what they make; V=1 shows the commands.
@@ -40,9 +40,9 @@ ARCHIVES := $(foreach l,$(PRESENT),$(BUILD)/lib$(l).a)
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 LINK := -Wl,--start-group $(call reverse,$(ARCHIVES)) -Wl,--end-group
 
-.PHONY: all help test-unit clean format layers unmodelled check-style bench fuzz guests tests-build
+.PHONY: all page help test-unit clean format layers unmodelled check-style bench fuzz guests tests-build
 .SECONDARY:
-all: $(BUILD)/vitrine ## build the emulator (the default)
+all: $(BUILD)/vitrine page ## build the emulator (the default)
 
 help: ## print every target
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,13 @@ $(BUILD)/vitrine: $(BUILD)/obj/main.o $(ARCHIVES)
 	$(call say,LINK)
 	$(Q)$(CC) $(OPT) -o $@ $(BUILD)/obj/main.o $(LINK) $(LDLIBS)
 	@for n in $(NAMES); do ln -sf vitrine $(BUILD)/$$n; done
+
+# --- the console's page ------------------------------------------------------------------------
+PAGE := $(patsubst web/static/%,$(BUILD)/web/%,$(shell find web/static -type f))
+page: $(PAGE) ## build the console's page
+$(BUILD)/web/%: web/static/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 # --- tests -----------------------------------------------------------------------------------
 # tests/unit/LAYER/test_x.c becomes $(BUILD)/tests/LAYER/test_x, linked with that layer and those

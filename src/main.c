@@ -5,6 +5,7 @@
  *   parse -> [fork] -> log, signals -> machine_new -> pidfile -> machine_run -> exit
  * status
  */
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include "state/replay.h"
 #include "state/snapshot.h"
 #include "state/travel.h"
+#include "web/server.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -139,9 +141,12 @@ typedef struct Faces {
     GdbServer *gdb;
     Hmp gdb_hmp; /* of its `monitor` */
     Travel *travel;
+    WebServer *web;
 } Faces;
 
 static void close_faces(Faces *f) {
+    web_server_free(f->web);
+    f->web = NULL;
     gdb_server_free(f->gdb);
     f->gdb = NULL;
     monitors_free(f->monitors);
@@ -185,6 +190,34 @@ static bool open_history(Faces *f, const CommandLine *cl, Machine *m, Error **er
     return f->travel != NULL;
 }
 
+/* The page is built beside the program. */
+static char *page_directory(void) {
+    static const char name[] = "web";
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+    char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+    if (!slash) {
+        return strdup(name);
+    }
+    strcpy(slash + 1, name);
+    return strdup(path);
+}
+
+static bool open_web(Faces *f, const char *text, Error **errp) {
+    WebConfig config;
+    char *store = NULL, *files = page_directory();
+    if (web_config_parse(&config, text, &store, errp)) {
+        config.files = files;
+        f->web = web_server_new(f->inspector, &config, errp);
+    }
+    free(store);
+    free(files);
+    if (f->web) {
+        fprintf(stderr, "console: %s\n", web_server_url(f->web));
+    }
+    return f->web != NULL;
+}
+
 static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
     f->inspector = open_history(f, cl, m, errp) ? inspector_new(m, errp) : NULL;
     bool ok = f->inspector != NULL;
@@ -208,6 +241,7 @@ static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp
         f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
         ok = f->gdb != NULL;
     }
+    ok = ok && (!cl->web || open_web(f, cl->web, errp));
     if (!ok) {
         close_faces(f);
     }

@@ -18,6 +18,7 @@ libjansson-dev             JSON of the inspector
 libedit-dev                line editing of the monitor
 libxxhash-dev              state hashes, snapshots
 libzstd-dev                snapshots
+libwebsockets-dev          the console's server
 libcapstone-dev            disassembly of host code
 opensbi                    firmware of the guest
 cpio                       the guest's initramfs

@@ -241,6 +241,8 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
     case OPT_GDB_HERE:
         cl->gdb = "tcp::1234";
         return true;
+    case OPT_WEB:
+        return cl->web = arg, true;
     case OPT_RPC:
         return set_rpc(cl, arg, errp);
     case OPT_STOPPED:

@@ -42,6 +42,7 @@ typedef struct CommandLine {
     const char *log_items, *log_file, *log_filter; /* -d -D -dfilter */
     const char *history;                           /* -history */
     const char *record, *replay;                   /* -record, -replay */
+    const char *web;                               /* -web */
     OptionList rpcs;                               /* -rpc */
     MonitorOptions monitors;                       /* -monitor -qmp -mon */
     const char *gdb;                               /* -gdb, -s; NULL: none */

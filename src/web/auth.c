@@ -64,8 +64,10 @@ static bool secret_equal(const char *secret, const char *guess, size_t guess_len
 static bool check_token(const char *token, const char *what, Error **errp) {
     size_t len = strlen(token);
     if (len < AUTH_MIN_TOKEN) {
-        error_set(errp, "%s has %zu characters; take at least %d, or leave it out: then one is made",
-                  what, len, AUTH_MIN_TOKEN);
+        error_set(
+            errp,
+            "%s has %zu characters; take at least %d, or leave it out: then one is made",
+            what, len, AUTH_MIN_TOKEN);
         return false;
     }
     for (size_t i = 0; i < len; i++) {
@@ -93,7 +95,8 @@ Auth *auth_new(const AuthConfig *config, Error **errp) {
         return NULL;
     }
     if (config->viewer_token != NULL && strcmp(token, config->viewer_token) == 0) {
-        error_set(errp, "token= and viewer-token= are the same; a viewer would be an operator");
+        error_set(errp,
+                  "token= and viewer-token= are the same; a viewer would be an operator");
         return NULL;
     }
     Auth *auth = calloc(1, sizeof(*auth));
@@ -333,7 +336,8 @@ const char *auth_refusal_text(AuthRefusal why) {
     case AUTH_OK:
         return "welcome";
     case AUTH_BAD_HOST:
-        return "this server does not go by that host name; open the URL it printed, or add host=NAME";
+        return "this server does not go by that host name; open the URL it printed, or "
+               "add host=NAME";
     case AUTH_BAD_ORIGIN:
         return "the request comes from a page of another origin";
     case AUTH_NO_TOKEN:

@@ -25,11 +25,16 @@ typedef struct MimeType {
 } MimeType;
 
 static const MimeType mime_types[] = {
-    {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-    {".css", "text/css; charset=utf-8"},   {".json", "application/json"},
-    {".svg", "image/svg+xml"},             {".png", "image/png"},
-    {".wasm", "application/wasm"},         {".txt", "text/plain; charset=utf-8"},
-    {".woff2", "font/woff2"},              {".map", "application/json"},
+    {".html", "text/html; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".json", "application/json"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".wasm", "application/wasm"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".woff2", "font/woff2"},
+    {".map", "application/json"},
 };
 
 /* --- headers ------------------------------------------------------------------------ */
@@ -45,8 +50,8 @@ AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store) {
         .host = copy_header(wsi, WSI_TOKEN_HOST, store->host, sizeof(store->host)),
         .origin =
             copy_header(wsi, WSI_TOKEN_ORIGIN, store->origin, sizeof(store->origin)),
-        .cookie = copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, store->cookie,
-                              sizeof(store->cookie)),
+        .cookie =
+            copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, store->cookie, sizeof(store->cookie)),
         .authorization = copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION,
                                      store->authorization, sizeof(store->authorization)),
     };
@@ -128,7 +133,8 @@ static bool path_is_plain(const char *path) {
 
 static const char *mime_type(const char *path) {
     const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot != NULL && i < sizeof(mime_types) / sizeof(mime_types[0]); i++) {
+    for (size_t i = 0; dot != NULL && i < sizeof(mime_types) / sizeof(mime_types[0]);
+         i++) {
         if (strcmp(dot, mime_types[i].extension) == 0) {
             return mime_types[i].type;
         }
@@ -175,7 +181,8 @@ static int login(WebServer *ws, struct lws *wsi, WebRequest *req) {
     }
     snprintf(header, sizeof(header), "%s; Path=%s/; HttpOnly; SameSite=Strict", cookie,
              ws->base);
-    return reply_text(ws, wsi, 200, header, role == AUTH_OPERATOR ? "operator" : "viewer");
+    return reply_text(ws, wsi, 200, header,
+                      role == AUTH_OPERATOR ? "operator" : "viewer");
 }
 
 static int whoami(WebServer *ws, struct lws *wsi, const AuthRequest *request) {

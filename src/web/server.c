@@ -61,10 +61,11 @@ static bool parse_address(WebConfig *config, char *text, Error **errp) {
     }
     unsigned long value = strtoul(port, &end, 10);
     if (end == port || *end != '\0' || port[0] == '-' || value > UINT16_MAX) {
-        error_set(errp,
-                  "-web: '%s' is no port; use [ADDR:]PORT such as 8088 or 127.0.0.1:8088, "
-                  "or unix:FILE",
-                  port);
+        error_set(
+            errp,
+            "-web: '%s' is no port; use [ADDR:]PORT such as 8088 or 127.0.0.1:8088, "
+            "or unix:FILE",
+            port);
         return false;
     }
     config->port = (uint16_t)value;
@@ -73,10 +74,11 @@ static bool parse_address(WebConfig *config, char *text, Error **errp) {
 
 static bool check_base(const char *base, Error **errp) {
     size_t len = strlen(base);
-    if (base[0] != '/' || base[len - 1] == '/' || strchr(base, '"') || strchr(base, ';') ||
-        strchr(base, ' ')) {
-        error_set(errp, "-web: base=%s: it begins with a slash and does not end with one, "
-                        "as in base=/vm1",
+    if (base[0] != '/' || base[len - 1] == '/' || strchr(base, '"') ||
+        strchr(base, ';') || strchr(base, ' ')) {
+        error_set(errp,
+                  "-web: base=%s: it begins with a slash and does not end with one, "
+                  "as in base=/vm1",
                   base);
         return false;
     }
@@ -124,10 +126,11 @@ bool web_config_parse(WebConfig *config, const char *text, char **store, Error *
         return false;
     }
     if (!is_loopback(config->address) && !config->own_token) {
-        error_set(errp,
-                  "-web: %s can be reached from other machines; give token=SECRET with it "
-                  "(and put TLS in front of it), or use 127.0.0.1",
-                  config->address);
+        error_set(
+            errp,
+            "-web: %s can be reached from other machines; give token=SECRET with it "
+            "(and put TLS in front of it), or use 127.0.0.1",
+            config->address);
         return false;
     }
     return true;
@@ -168,10 +171,15 @@ static char *format(const char *fmt, ...) {
 }
 
 static char *make_csp(const WebConfig *config) {
-    return format("default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-                  "img-src 'self' data:; font-src 'self'; connect-src 'self' ws: wss:; "
-                  "base-uri 'none'; form-action 'none'; frame-ancestors %s",
-                  config->frame_ancestors ? config->frame_ancestors : "'none'");
+    return format(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self' ws: wss:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors %s",
+        config->frame_ancestors ? config->frame_ancestors : "'none'");
+}
+
+static int listening_port(const WebServer *ws) {
+    return lws_get_vhost_listen_port(lws_get_vhost_by_name(ws->context, "default"));
 }
 
 static void make_url(WebServer *ws, const WebConfig *config) {
@@ -182,9 +190,8 @@ static void make_url(WebServer *ws, const WebConfig *config) {
     }
     const char *host = config->address ? config->address : "127.0.0.1";
     bool v6 = strchr(host, ':') != NULL;
-    int port = lws_get_vhost_listen_port(lws_get_vhost_by_name(ws->context, "default"));
-    ws->url = format("http://%s%s%s:%d%s/#t=%s", v6 ? "[" : "", host, v6 ? "]" : "", port,
-                     ws->base, token);
+    ws->url = format("http://%s%s%s:%d%s/#t=%s", v6 ? "[" : "", host, v6 ? "]" : "",
+                     listening_port(ws), ws->base, token);
 }
 
 static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
@@ -217,8 +224,9 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
     }
     ws->context = lws_create_context(&info);
     if (ws->context == NULL) {
-        error_set(errp, "-web: cannot listen on %s%s%u: it is in use, or not an address of "
-                        "this machine; choose another port",
+        error_set(errp,
+                  "-web: cannot listen on %s%s%u: it is in use, or not an address of "
+                  "this machine; choose another port",
                   info.iface, config->unix_path ? " " : " port ", config->port);
         return false;
     }
@@ -239,10 +247,10 @@ static bool has_page(const WebConfig *config, Error **errp) {
     return true;
 }
 
-static Auth *make_auth(const WebConfig *config, Error **errp) {
+static Auth *make_auth(const WebServer *ws, const WebConfig *config, Error **errp) {
     AuthConfig auth = {.token = config->token,
                        .viewer_token = config->viewer_token,
-                       .port = config->port};
+                       .port = (uint16_t)listening_port(ws)};
     memcpy(auth.host, config->host, sizeof(auth.host));
     auth.host_count = config->host_count;
     if (config->address != NULL && auth.host_count < AUTH_MAX_HOSTS) {
@@ -261,9 +269,9 @@ WebServer *web_server_new(Inspector *ins, const WebConfig *config, Error **errp)
     ws->base = strdup(config->base ? config->base : "");
     ws->files = strdup(config->files);
     ws->csp = make_csp(config);
-    ws->auth = make_auth(config, errp);
     lws_set_log_level(0, NULL);
-    if (ws->auth == NULL || !listen_on(ws, config, errp)) {
+    ws->auth = listen_on(ws, config, errp) ? make_auth(ws, config, errp) : NULL;
+    if (ws->auth == NULL) {
         web_server_free(ws);
         return NULL;
     }

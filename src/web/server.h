@@ -27,16 +27,16 @@
 enum { WEB_MAX_CLIENTS = 32, WEB_DEFAULT_PORT = 8088 };
 
 typedef struct WebConfig {
-    const char *address;  /* to listen on: NULL: loopback */
-    uint16_t port;        /* 0: any free one */
+    const char *address;   /* to listen on: NULL: loopback */
+    uint16_t port;         /* 0: any free one */
     const char *unix_path; /* instead of address and port */
-    const char *base;     /* path before all others behind a proxy: "/vm1", or NULL */
+    const char *base;      /* path before all others behind a proxy: "/vm1", or NULL */
     const char *frame_ancestors; /* who may embed the page, for its CSP; NULL: nobody */
     const char *token, *viewer_token;
     const char *host[AUTH_MAX_HOSTS]; /* names it goes by besides the loopback's */
     unsigned host_count;
-    const char *files;    /* directory of the page */
-    bool own_token;       /* the user chose `token` */
+    const char *files; /* directory of the page */
+    bool own_token;    /* the user chose `token` */
 } WebConfig;
 
 typedef struct WebServer WebServer;

@@ -39,7 +39,8 @@ struct WebServer {
     bool thread_started;
     /* atomic */
     bool quit;
-    bool wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
+    bool
+        wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
     /* server thread */
     WebSession *sessions;
     unsigned session_count;

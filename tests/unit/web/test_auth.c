@@ -68,8 +68,12 @@ static void a_token_gives_its_role(void **state) {
     assert_int_equal(ask(auth, h, NULL, NULL, NULL, &why), AUTH_NOBODY);
     assert_int_equal(why, AUTH_NO_TOKEN);
     static const char *const wrong[] = {
-        "Bearer " OPERATOR "x", "Bearer operator-operator-", "Bearer ", "Bearer",
-        "Basic " OPERATOR,      OPERATOR,
+        "Bearer " OPERATOR "x",
+        "Bearer operator-operator-",
+        "Bearer ",
+        "Bearer",
+        "Basic " OPERATOR,
+        OPERATOR,
     };
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(ask(auth, h, NULL, NULL, wrong[i], &why), AUTH_NOBODY);
@@ -88,8 +92,9 @@ static void a_cookie_stands_for_its_session_until_logout(void **state) {
                      AUTH_OPERATOR);
     assert_null(strstr(other, OPERATOR));
     snprintf(header, sizeof(header), "theme=dark; %s; x-vitrine-8088=1", cookie);
-    assert_int_equal(ask(auth, "localhost:8088", "http://localhost:8088", header, NULL, &why),
-                     AUTH_VIEWER);
+    assert_int_equal(
+        ask(auth, "localhost:8088", "http://localhost:8088", header, NULL, &why),
+        AUTH_VIEWER);
     auth_logout(auth, header);
     assert_int_equal(ask(auth, "localhost:8088", NULL, header, NULL, &why), AUTH_NOBODY);
     assert_int_equal(ask(auth, "localhost:8088", NULL, other, NULL, &why), AUTH_OPERATOR);
