@@ -2,10 +2,8 @@
 /*
  * Main: from the command line to the exit status. The one place that prints and exits.
  *
- *   parse -> [fork] -> log, signals -> machine_new -> pidfile -> machine_run -> exit
- * status
+ *   parse -> [fork] -> log, signals -> machine_new -> faces -> pidfile -> machine_run -> status
  */
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,18 +13,12 @@
 #include <unistd.h>
 
 #include "cli/daemon.h"
+#include "cli/faces.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "hw/machine/machine.h"
-#include "inspect/inspect.h"
-#include "inspect/rpc.h"
-#include "monitor/gdb_server.h"
-#include "monitor/hmp.h"
-#include "monitor/monitor.h"
 #include "state/replay.h"
 #include "state/snapshot.h"
-#include "state/travel.h"
-#include "web/server.h"
 
 /* What the signal thread and the Ctrl-A keys need to know. */
 typedef struct Session {
@@ -106,9 +98,7 @@ static void set_machine(Session *s, Machine *m) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* --- the run
- * --------------------------------------------------------------------------------------
- */
+/* --- the run ------------------------------------------------------------------------ */
 
 static bool open_log(Log *log, const CommandLine *cl, Error **errp) {
     return (!cl->log_filter || log_set_filter(log, cl->log_filter, errp)) &&
@@ -132,122 +122,6 @@ static void report_host(void *opaque, const char *message) {
     fprintf(stderr, "\r\n%s: %s\r\n", s->program, message);
 }
 
-/* Those who look into the machine and drive it. */
-typedef struct Faces {
-    Inspector *inspector;
-    Rpc *rpc[MACHINE_MAX_LIST];
-    unsigned rpc_count;
-    Monitors *monitors;
-    GdbServer *gdb;
-    Hmp gdb_hmp; /* of its `monitor` */
-    Travel *travel;
-    WebServer *web;
-} Faces;
-
-static void close_faces(Faces *f) {
-    web_server_free(f->web);
-    f->web = NULL;
-    gdb_server_free(f->gdb);
-    f->gdb = NULL;
-    monitors_free(f->monitors);
-    f->monitors = NULL;
-    while (f->rpc_count) {
-        rpc_free(f->rpc[--f->rpc_count]);
-    }
-    inspector_free(f->inspector);
-    f->inspector = NULL;
-    travel_free(f->travel);
-    f->travel = NULL;
-}
-
-static char *monitor_for_gdb(void *opaque, const char *text) {
-    Faces *f = opaque;
-    return hmp_execute(&f->gdb_hmp, text);
-}
-
-/* gdb's reverse-stepi and reverse-continue. */
-static bool reverse_for_gdb(void *opaque, unsigned cpu, bool step, DebugStop *stop,
-                            Error **errp) {
-    Faces *f = opaque;
-    (void)cpu;
-    if (!step) {
-        return travel_back_to_point(f->travel, stop, errp);
-    }
-    bool ok = travel_back(f->travel, 1, errp);
-    *stop = machine_debug_stop(inspector_machine(f->inspector));
-    return ok;
-}
-
-static bool open_history(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
-    TravelConfig config;
-    if (!cl->history) {
-        return true;
-    }
-    if (!travel_config_parse(&config, cl->history, errp)) {
-        return false;
-    }
-    f->travel = travel_new(m, &config, errp);
-    return f->travel != NULL;
-}
-
-/* The page is built beside the program. */
-static char *page_directory(void) {
-    static const char name[] = "web";
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
-    char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
-    if (!slash) {
-        return strdup(name);
-    }
-    strcpy(slash + 1, name);
-    return strdup(path);
-}
-
-static bool open_web(Faces *f, const char *text, Error **errp) {
-    WebConfig config;
-    char *store = NULL, *files = page_directory();
-    if (web_config_parse(&config, text, &store, errp)) {
-        config.files = files;
-        f->web = web_server_new(f->inspector, &config, errp);
-    }
-    free(store);
-    free(files);
-    if (f->web) {
-        fprintf(stderr, "console: %s\n", web_server_url(f->web));
-    }
-    return f->web != NULL;
-}
-
-static bool open_faces(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
-    f->inspector = open_history(f, cl, m, errp) ? inspector_new(m, errp) : NULL;
-    bool ok = f->inspector != NULL;
-    if (ok) {
-        inspector_set_travel(f->inspector, f->travel);
-    }
-    for (unsigned i = 0; ok && i < cl->rpcs.count; i++) {
-        f->rpc[i] = rpc_new(f->inspector, cl->rpcs.item[i], errp);
-        ok = f->rpc[i] != NULL;
-        f->rpc_count += ok;
-    }
-    if (ok) {
-        f->monitors = monitors_new(m, f->inspector, &cl->monitors, errp);
-        ok = f->monitors != NULL;
-    }
-    if (ok && cl->gdb) {
-        const GdbHooks hooks = {.monitor = monitor_for_gdb,
-                                .reverse = f->travel ? reverse_for_gdb : NULL,
-                                .opaque = f};
-        hmp_init(&f->gdb_hmp, m, f->inspector);
-        f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
-        ok = f->gdb != NULL;
-    }
-    ok = ok && (!cl->web || open_web(f, cl->web, errp));
-    if (!ok) {
-        close_faces(f);
-    }
-    return ok;
-}
-
 /* -record and -replay; both NULL: *replay is NULL. */
 static bool start_replay(Replay **replay, const CommandLine *cl, Machine *m,
                          Error **errp) {
@@ -267,7 +141,7 @@ static bool start_replay(Replay **replay, const CommandLine *cl, Machine *m,
 static int run_machine(Session *s, Machine *m, Faces *faces, Replay *replay) {
     int status = machine_run(m);
     int cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
-    close_faces(faces);
+    faces_close(faces);
     Error *err = m->error;
     m->error = NULL;
     Error *replay_err = NULL;
@@ -323,13 +197,13 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
     }
     show_places(m);
     Faces faces = {0};
-    if (!open_faces(&faces, cl, m, &err)) {
+    if (!faces_open(&faces, cl, m, &err)) {
         machine_free(m);
         return fail(s, err);
     }
     if ((cl->pidfile && !pidfile_create(cl->pidfile, &pid_fd, &err)) ||
         (ready_fd >= 0 && !daemon_ready(ready_fd, &err))) {
-        close_faces(&faces);
+        faces_close(&faces);
         machine_free(m);
         status = fail(s, err);
     } else {

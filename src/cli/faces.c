@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Faces, see faces.h. */
+#include "cli/faces.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void faces_close(Faces *f) {
+    web_server_free(f->web);
+    f->web = NULL;
+    gdb_server_free(f->gdb);
+    f->gdb = NULL;
+    monitors_free(f->monitors);
+    f->monitors = NULL;
+    while (f->rpc_count) {
+        rpc_free(f->rpc[--f->rpc_count]);
+    }
+    inspector_free(f->inspector);
+    f->inspector = NULL;
+    travel_free(f->travel);
+    f->travel = NULL;
+}
+
+static char *monitor_for_gdb(void *opaque, const char *text) {
+    Faces *f = opaque;
+    return hmp_execute(&f->gdb_hmp, text);
+}
+
+/* gdb's reverse-stepi and reverse-continue. */
+static bool reverse_for_gdb(void *opaque, unsigned cpu, bool step, DebugStop *stop,
+                            Error **errp) {
+    Faces *f = opaque;
+    (void)cpu;
+    if (!step) {
+        return travel_back_to_point(f->travel, stop, errp);
+    }
+    bool ok = travel_back(f->travel, 1, errp);
+    *stop = machine_debug_stop(inspector_machine(f->inspector));
+    return ok;
+}
+
+static bool open_history(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
+    TravelConfig config;
+    if (!cl->history) {
+        return true;
+    }
+    if (!travel_config_parse(&config, cl->history, errp)) {
+        return false;
+    }
+    f->travel = travel_new(m, &config, errp);
+    return f->travel != NULL;
+}
+
+/* The page is built beside the program. */
+static char *page_directory(void) {
+    static const char name[] = "web";
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+    char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+    if (!slash) {
+        return strdup(name);
+    }
+    strcpy(slash + 1, name);
+    return strdup(path);
+}
+
+static bool open_web(Faces *f, const char *text, Error **errp) {
+    WebConfig config;
+    char *store = NULL, *files = page_directory();
+    if (web_config_parse(&config, text, &store, errp)) {
+        config.files = files;
+        f->web = web_server_new(f->inspector, &config, errp);
+    }
+    free(store);
+    free(files);
+    if (f->web) {
+        fprintf(stderr, "console: %s\n", web_server_url(f->web));
+    }
+    return f->web != NULL;
+}
+
+bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
+    f->inspector = open_history(f, cl, m, errp) ? inspector_new(m, errp) : NULL;
+    bool ok = f->inspector != NULL;
+    if (ok) {
+        inspector_set_travel(f->inspector, f->travel);
+    }
+    for (unsigned i = 0; ok && i < cl->rpcs.count; i++) {
+        f->rpc[i] = rpc_new(f->inspector, cl->rpcs.item[i], errp);
+        ok = f->rpc[i] != NULL;
+        f->rpc_count += ok;
+    }
+    if (ok) {
+        f->monitors = monitors_new(m, f->inspector, &cl->monitors, errp);
+        ok = f->monitors != NULL;
+    }
+    if (ok && cl->gdb) {
+        const GdbHooks hooks = {.monitor = monitor_for_gdb,
+                                .reverse = f->travel ? reverse_for_gdb : NULL,
+                                .opaque = f};
+        hmp_init(&f->gdb_hmp, m, f->inspector);
+        f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
+        ok = f->gdb != NULL;
+    }
+    ok = ok && (!cl->web || open_web(f, cl->web, errp));
+    if (!ok) {
+        faces_close(f);
+    }
+    return ok;
+}

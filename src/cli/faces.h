@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faces: those who look into a machine and drive it, as the command line asked for them.
+ *
+ *   faces --> inspector (one thread) <-- -rpc, -monitor, -qmp, -web
+ *        '--> gdb server               '--> travel (-history)
+ *
+ * Threads: the one that runs the machine.
+ */
+#ifndef VITRINE_CLI_FACES_H
+#define VITRINE_CLI_FACES_H
+
+#include "cli/options.h"
+#include "inspect/inspect.h"
+#include "inspect/rpc.h"
+#include "monitor/gdb_server.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "state/travel.h"
+#include "web/server.h"
+
+typedef struct Faces {
+    Inspector *inspector;
+    Rpc *rpc[MACHINE_MAX_LIST];
+    unsigned rpc_count;
+    Monitors *monitors;
+    GdbServer *gdb;
+    Hmp gdb_hmp; /* of its `monitor` */
+    Travel *travel;
+    WebServer *web;
+} Faces;
+
+/* Opens what the command line asks for, and prints the console's URL to standard error. */
+bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp);
+/* Closes all; again: does nothing. Before the machine is freed. */
+void faces_close(Faces *f);
+
+#endif
