@@ -116,6 +116,12 @@ static void show_places(Machine *m) {
     }
 }
 
+static void show_console(const Faces *f) {
+    if (f->web) {
+        fprintf(stderr, "console: %s\n", web_server_url(f->web));
+    }
+}
+
 /* What goes wrong on the host while the guest runs; the terminal may be raw. */
 static void report_host(void *opaque, const char *message) {
     const Session *s = opaque;
@@ -201,6 +207,7 @@ static int build_and_run(Session *s, const CommandLine *cl, Log *log, int ready_
         machine_free(m);
         return fail(s, err);
     }
+    show_console(&faces);
     if ((cl->pidfile && !pidfile_create(cl->pidfile, &pid_fd, &err)) ||
         (ready_fd >= 0 && !daemon_ready(ready_fd, &err))) {
         faces_close(&faces);

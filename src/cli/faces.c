@@ -3,7 +3,6 @@
 #include "cli/faces.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,9 +75,6 @@ static bool open_web(Faces *f, const char *text, Error **errp) {
     }
     free(store);
     free(files);
-    if (f->web) {
-        fprintf(stderr, "console: %s\n", web_server_url(f->web));
-    }
     return f->web != NULL;
 }
 

@@ -30,7 +30,7 @@ typedef struct Faces {
     WebServer *web;
 } Faces;
 
-/* Opens what the command line asks for, and prints the console's URL to standard error. */
+/* Opens what the command line asks for. */
 bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp);
 /* Closes all; again: does nothing. Before the machine is freed. */
 void faces_close(Faces *f);
