@@ -40,9 +40,9 @@ ARCHIVES := $(foreach l,$(PRESENT),$(BUILD)/lib$(l).a)
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 LINK := -Wl,--start-group $(call reverse,$(ARCHIVES)) -Wl,--end-group
 
-.PHONY: all page help test-unit clean format layers unmodelled check-style bench fuzz guests tests-build
+.PHONY: all help test-unit clean format layers unmodelled check-style bench fuzz guests tests-build
 .SECONDARY:
-all: $(BUILD)/vitrine page ## build the emulator (the default)
+all: $(BUILD)/vitrine page ## build the emulator and the page of its console (the default)
 
 help: ## print every target
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,13 +65,6 @@ $(BUILD)/vitrine: $(BUILD)/obj/main.o $(ARCHIVES)
 	$(call say,LINK)
 	$(Q)$(CC) $(OPT) -o $@ $(BUILD)/obj/main.o $(LINK) $(LDLIBS)
 	@for n in $(NAMES); do ln -sf vitrine $(BUILD)/$$n; done
-
-# --- the console's page ------------------------------------------------------------------------
-PAGE := $(patsubst web/static/%,$(BUILD)/web/%,$(shell find web/static -type f))
-page: $(PAGE) ## build the console's page
-$(BUILD)/web/%: web/static/%
-	@mkdir -p $(@D)
-	$(Q)cp $< $@
 
 # --- tests -----------------------------------------------------------------------------------
 # tests/unit/LAYER/test_x.c becomes $(BUILD)/tests/LAYER/test_x, linked with that layer and those
@@ -114,4 +107,5 @@ clean: ## remove the build trees
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+include web/web.mk
 -include tests/tests.mk bench/bench.mk fuzz/fuzz.mk

@@ -16,7 +16,10 @@ if [ "${1:-}" = --no-boot ]; then
 fi
 
 tools/install-deps.sh run
-make --no-print-directory --silent -j"$(nproc)" MODE=release
+make --no-print-directory --silent -j"$(nproc)" MODE=release build/release/vitrine
+# Without its libraries (no network?) there is no console, but still a machine.
+make --no-print-directory --silent MODE=release page ||
+    echo "run.sh: the console's page is not whole, see above; \`make page\` tries again" >&2
 tools/fetch-guest.sh guest
 if [ "$boot" = no ]; then
     exit 0

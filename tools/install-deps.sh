@@ -38,7 +38,23 @@ qemu-utils                 reference of disk images
 gcc-riscv64-unknown-elf    guest programs
 binutils-riscv64-linux-gnu reference of the disassembler
 device-tree-compiler       reference of the device tree
+chromium                   drives the console's page
+fonts-dejavu-core          letters for chromium
 "
+
+# The page's libraries come through npm. Debian's node and npm serve; so does another that is there already
+# (it may even forbid Debian's: a foreign package of the same name).
+NODE_AT_LEAST=18
+have_node() {
+    command -v npm >/dev/null || return 1
+    major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p')
+    [ "${major:-0}" -ge "$NODE_AT_LEAST" ]
+}
+if ! have_node; then
+    run_packages="${run_packages}nodejs                     tests of the console's page, npm
+npm                        libraries of the console's page
+"
+fi
 
 want=$run_packages
 case ${1:-run} in
