@@ -397,6 +397,14 @@ static OutItem *find_waiting_locked(InspectClient *client, const InspectSub *sub
     return item;
 }
 
+bool client_event_waits_locked(const InspectClient *client, const InspectSub *sub) {
+    const OutItem *item = client->out_first;
+    while (item && item->sub != sub) {
+        item = item->next;
+    }
+    return item != NULL;
+}
+
 void client_event_locked(InspectClient *client, InspectSub *sub, int event,
                          const char *text) {
     EventKind kind = protocol_event((unsigned)event)->kind;

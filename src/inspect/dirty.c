@@ -6,7 +6,8 @@
  *
  * A FRAME_DIRTY holds DirtyFrame and then the bits, one a page: as run lengths (dirty_encode()), or as
  * 64-bit words where those would be longer (DIRTY_FRAME_WORDS). With DIRTY_FRAME_XOR they are the
- * difference to the frame `base`, the one the client said it has.
+ * difference to the frame `base`: the one the client said it has, or with `delta`, for repeated calls
+ * whose parameters stay the same, the last one of the same pages that it was sent.
  *
  * The console's bits are the pages written since this client's last look; the others' are the
  * bitmaps as they are. Looking changes none of them.
@@ -276,8 +277,10 @@ static uint8_t *encode_frame(const Range *r, const uint64_t *bits, uint32_t base
 /* Sends the frame and remembers it; takes r->bits over. Adds to the answer. */
 static bool send_range(InspectCall *call, DirtyViewer *v, Range *r, json_t *answer) {
     Sent *sent = &v->sent[r->client];
-    bool same = sent->valid && inspect_has(call, "since") &&
-                inspect_int(call, "since") == sent->sequence && sent->block == r->block &&
+    bool asked =
+        inspect_bool(call, "delta") ||
+        (inspect_has(call, "since") && inspect_int(call, "since") == sent->sequence);
+    bool same = asked && sent->valid && sent->block == r->block &&
                 sent->from == r->from && sent->pages == r->pages;
     uint32_t base = same ? (uint32_t)sent->sequence : UINT32_MAX;
     uint32_t flags = same ? DIRTY_FRAME_XOR : 0;

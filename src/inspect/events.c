@@ -6,7 +6,8 @@
  *   events.every 100 ms cpu.regs       --> called again and again; its result is events.result
  *
  * A repeated call makes a stream of any method that only looks, so a domain that has a method has a
- * stream.
+ * stream. A call that sends frames is not made again while its last result waits: frames follow each
+ * other, and a client that is slow gets fewer of them, not late ones.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -180,7 +181,8 @@ void events_run_periodic(InspectClient *client, uint32_t sub_id) {
     Inspector *ins = client->ins;
     pthread_mutex_lock(&ins->lock);
     InspectSub *sub = client_find_sub_locked(client, sub_id);
-    bool room = sub && client->out_bytes < INSPECT_MAX_BACKLOG;
+    bool room = sub && client->out_bytes < INSPECT_MAX_BACKLOG &&
+                !(sub->sends_frames && client_event_waits_locked(client, sub));
     json_t *params = room ? json_incref(sub->params) : NULL;
     char name[PROTOCOL_NAME_MAX] = "";
     if (room) {
@@ -193,6 +195,7 @@ void events_run_periodic(InspectClient *client, uint32_t sub_id) {
         return;
     }
     json_t *error = NULL;
+    uint32_t frames = client->frame_sequence;
     json_t *result = inspect_dispatch(ins, client, client->role, name, params, &error);
     json_t *data = json_pack("{s:s, s:o}", "method", name, result ? "result" : "error",
                              result ? result : error);
@@ -201,6 +204,9 @@ void events_run_periodic(InspectClient *client, uint32_t sub_id) {
     json_decref(params);
     pthread_mutex_lock(&ins->lock);
     sub = client_find_sub_locked(client, sub_id); /* it may have ended itself */
+    if (sub) {
+        sub->sends_frames = client->frame_sequence != frames;
+    }
     if (sub && text &&
         !(sub->only_changed && sub->last_result && !strcmp(text, sub->last_result))) {
         client_event_locked(client, sub, EVENT_events_result, text);

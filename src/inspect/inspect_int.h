@@ -53,6 +53,7 @@ typedef struct InspectSub {
     bool only_changed;
     int64_t due_ns;
     char *last_result;
+    bool sends_frames; /* its last call sent one */
 } InspectSub;
 
 /* What waits to be taken. */
@@ -144,6 +145,8 @@ void client_push(InspectClient *client, InspectOut *out);
 /* Queues an event for one subscription; text is the JSON of its data. */
 void client_event_locked(InspectClient *client, InspectSub *sub, int event,
                          const char *text);
+/* Does an event of this subscription wait to be taken? */
+bool client_event_waits_locked(const InspectClient *client, const InspectSub *sub);
 /* Drops clients that stall; wakes those whose held events are due; returns when to look again. */
 int64_t client_housekeeping_locked(InspectClient *client, int64_t now_ns);
 InspectSub *client_find_sub_locked(InspectClient *client, uint32_t id);

@@ -4,6 +4,7 @@
  *
  *   first level    the entries its journal names     --copied while the vCPUs are parked-->  formatted
  *   second level   all entries with a valid key      --'
+ *   mmu.tlb_map    a byte a slot: for a picture of all of them
  *
  * Not modelled: a count of first-level hits. Generated code compares and goes on; counting would
  * cost each access. The answer says so instead of a number.
@@ -29,6 +30,7 @@ typedef struct TlbCopy {
     unsigned total; /* that match, copied or not */
     uint64_t fills, second_hits, flushes, walks;
     vaddr filter_first, filter_last;
+    int64_t filter_slot; /* -1: any */
 } TlbCopy;
 
 static vaddr first_level_page(const TlbEntry *e) {
@@ -37,7 +39,8 @@ static vaddr first_level_page(const TlbEntry *e) {
 }
 
 static void copy_row(TlbCopy *copy, const TlbRow *row, vaddr page) {
-    if (page < copy->filter_first || page > copy->filter_last) {
+    bool wanted = copy->filter_slot < 0 || copy->filter_slot == row->slot;
+    if (!wanted || page < copy->filter_first || page > copy->filter_last) {
         return;
     }
     copy->total++;
@@ -125,23 +128,37 @@ static unsigned asked_mmu_idx(const InspectCall *call, const RiscvCPU *cpu) {
                                     : MMU_S_SUM;
 }
 
-static json_t *copy_json(const TlbCopy *copy, unsigned mmu_idx) {
+static const char *mode_name(unsigned mmu_idx) {
     static const char *const modes[] = {
         [MMU_U] = "U", [MMU_S] = "S", [MMU_S_SUM] = "S+SUM", [MMU_M] = "M"};
+    return modes[mmu_idx];
+}
+
+static void copy_counts(TlbCopy *copy, const CpuTlb *tlb) {
+    copy->fills = tlb->fills;
+    copy->second_hits = tlb->second_hits;
+    copy->flushes = tlb->flushes;
+    copy->walks = tlb->walks;
+}
+
+static json_t *counts_json(const TlbCopy *copy) {
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "fills",
+                     inspect_hex(copy->fills), "misses",
+                     inspect_hex(copy->second_hits + copy->walks), "second_hits",
+                     inspect_hex(copy->second_hits), "walks", inspect_hex(copy->walks),
+                     "flushes", inspect_hex(copy->flushes), "misses_are",
+                     "slow-path look-ups of data and fetches: second_hits + walks",
+                     "hits", "not counted: generated code compares and goes on");
+}
+
+static json_t *copy_json(const TlbCopy *copy, unsigned mmu_idx) {
     json_t *rows = json_array();
     for (unsigned i = 0; i < copy->count; i++) {
         json_array_append_new(rows, row_json(&copy->row[i]));
     }
-    json_t *counts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "fills", inspect_hex(copy->fills),
-        "misses", inspect_hex(copy->second_hits + copy->walks), "second_hits",
-        inspect_hex(copy->second_hits), "walks", inspect_hex(copy->walks), "flushes",
-        inspect_hex(copy->flushes), "misses_are",
-        "slow-path look-ups of data and fetches: second_hits + walks", "hits",
-        "not counted: generated code compares and goes on");
-    return json_pack("{s:s, s:o, s:i, s:b, s:o}", "mode", modes[mmu_idx], "entries", rows,
-                     "matching", (int)copy->total, "truncated", copy->total > copy->count,
-                     "counts", counts);
+    return json_pack("{s:s, s:o, s:i, s:b, s:o}", "mode", mode_name(mmu_idx), "entries",
+                     rows, "matching", (int)copy->total, "truncated",
+                     copy->total > copy->count, "counts", counts_json(copy));
 }
 
 json_t *inspect_mmu_tlb(InspectCall *call) {
@@ -151,10 +168,11 @@ json_t *inspect_mmu_tlb(InspectCall *call) {
     }
     RiscvCPU *cpu = riscv_cpu(cs);
     const CpuTlb *tlb = &cs->tcg.tlb;
-    TlbCopy copy = {.limit = (unsigned)inspect_int(call, "limit"),
-                    .filter_first = inspect_u64(call, "from") & PAGE_MASK,
-                    .filter_last =
-                        inspect_has(call, "to") ? inspect_u64(call, "to") : UINT64_MAX};
+    TlbCopy copy = {
+        .limit = (unsigned)inspect_int(call, "limit"),
+        .filter_first = inspect_u64(call, "from") & PAGE_MASK,
+        .filter_last = inspect_has(call, "to") ? inspect_u64(call, "to") : UINT64_MAX,
+        .filter_slot = inspect_has(call, "slot") ? inspect_int(call, "slot") : -1};
     int64_t level = inspect_int(call, "level");
     copy.row = calloc(copy.limit, sizeof(*copy.row));
     if (!copy.row) {
@@ -168,12 +186,91 @@ json_t *inspect_mmu_tlb(InspectCall *call) {
     if (level != 1) {
         copy_second(&copy, cpu, mmu_idx, inspect_bool(call, "stale"));
     }
-    copy.fills = tlb->fills;
-    copy.second_hits = tlb->second_hits;
-    copy.flushes = tlb->flushes;
-    copy.walks = tlb->walks;
+    copy_counts(&copy, tlb);
     inspect_unpause(call);
     json_t *result = copy_json(&copy, mmu_idx);
     free(copy.row);
+    return result;
+}
+
+/* --- slot by slot ---------------------------------------------------------------------------- */
+
+enum {
+    SLOT_USED = 1,
+    SLOT_LIVE = 2,
+    SLOT_GLOBAL = 4,
+    SLOT_PROT_SHIFT = 3, /* PROT_R, PROT_W, PROT_X */
+    SLOT_NOTDIRTY = 64,
+    SLOT_SLOW = 128,
+    SLOTS_MAX = TLB_SIZE > TLB2_SIZE ? (int)TLB_SIZE : (int)TLB2_SIZE,
+};
+
+/* The first level has no stale entries: a change of address space empties it. */
+static void map_first(const CpuTlb *tlb, unsigned mmu_idx, uint8_t *map) {
+    for (uint32_t i = 0; i < tlb->journal_count[mmu_idx]; i++) {
+        unsigned slot = tlb->journal[mmu_idx][i];
+        const TlbEntry *e = &tlb->entry[mmu_idx][slot];
+        uint64_t load = e->tag_load & TLB_INVALID ? 0 : e->tag_load;
+        uint64_t store = e->tag_store & TLB_INVALID ? 0 : e->tag_store;
+        bool load_ok = !(e->tag_load & TLB_INVALID);
+        bool store_ok = !(e->tag_store & TLB_INVALID);
+        if (load_ok || store_ok) {
+            unsigned prot = (load_ok ? PROT_R : 0) | (store_ok ? PROT_W : 0);
+            uint64_t flags = load | store;
+            map[slot] = (uint8_t)(SLOT_USED | SLOT_LIVE | prot << SLOT_PROT_SHIFT |
+                                  (flags & TLB_NOTDIRTY ? SLOT_NOTDIRTY : 0) |
+                                  (flags & (TLB_MMIO | TLB_WATCH) ? SLOT_SLOW : 0));
+        }
+    }
+}
+
+static void map_second(const RiscvCPU *cpu, unsigned mmu_idx, uint8_t *map) {
+    const CpuTlb *tlb = &cpu->parent.tcg.tlb;
+    for (unsigned slot = 0; slot < TLB2_SIZE; slot++) {
+        const TlbEntry2 *e = &tlb->second[slot];
+        TlbKey key = tlb_second_key_read(e->key);
+        if (!key.valid || key.mmu_idx != mmu_idx) {
+            continue;
+        }
+        RiscvStamp stamp = riscv_stamp_read(cpu, e->stamp, mmu_idx);
+        unsigned prot = (unsigned)(e->phys & (PROT_R | PROT_W | PROT_X));
+        map[slot] = (uint8_t)(SLOT_USED | (stamp.live ? SLOT_LIVE : 0) |
+                              (stamp.global ? SLOT_GLOBAL : 0) | prot << SLOT_PROT_SHIFT |
+                              (e->ram ? 0 : SLOT_SLOW));
+    }
+}
+
+json_t *inspect_mmu_tlb_map(InspectCall *call) {
+    CPUState *cs = inspect_cpu(call);
+    if (!cs) {
+        return NULL;
+    }
+    RiscvCPU *cpu = riscv_cpu(cs);
+    bool second = inspect_int(call, "level") == 2;
+    unsigned slots = second ? TLB2_SIZE : TLB_SIZE;
+    uint8_t *map = calloc(1, SLOTS_MAX);
+    if (!map) {
+        return inspect_fail(call, INSPECT_HOST, "no memory", "try again later");
+    }
+    TlbCopy copy = {0};
+    inspect_pause(call);
+    unsigned mmu_idx = asked_mmu_idx(call, cpu);
+    if (second) {
+        map_second(cpu, mmu_idx, map);
+    } else {
+        map_first(&cs->tcg.tlb, mmu_idx, map);
+    }
+    copy_counts(&copy, &cs->tcg.tlb);
+    inspect_unpause(call);
+    int used = 0, live = 0;
+    for (unsigned slot = 0; slot < slots; slot++) {
+        used += (map[slot] & SLOT_USED) != 0;
+        live += (map[slot] & SLOT_LIVE) != 0;
+    }
+    json_t *result = json_pack(
+        "{s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o}", "mode", mode_name(mmu_idx), "level",
+        second ? 2 : 1, "slots", (int)slots, "used", used, "live", live, "stale",
+        used - live, "map", inspect_base64(map, slots), "counts", counts_json(&copy));
+    free(map);
     return result;
 }

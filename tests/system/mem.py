@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """mem, mmu and dirty asked over -rpc: about a booted Linux, and about a guest of a dozen instructions."""
+import base64
 import pathlib
+import socket
 import struct
 import tempfile
 import time
@@ -127,6 +129,28 @@ def tlb_agrees_with_walks(rpc):
     assert int(counts["walks"], 16) > 1000, counts
 
 
+def tlb_map_shows_the_same_entries(rpc):
+    """The machine is stopped: slot by slot the map is what mmu.tlb lists."""
+    rpc.call("machine.stop")
+    used, live, r, w, x = 1, 2, 8, 16, 32
+    for level in 1, 2:
+        answer = rpc.call("mmu.tlb_map", mode="S", level=level)
+        slots = base64.b64decode(answer["map"])
+        equal("slots", len(slots), answer["slots"])
+        listed = rpc.call("mmu.tlb", mode="S", level=level, limit=4096)
+        alive = {s for s, byte in enumerate(slots) if byte & live}
+        equal(f"live of level {level}", (len(alive), answer["live"]), (listed["matching"],) * 2)
+        assert len(alive) > 20, len(alive)
+        for e in listed["entries"]:
+            byte = slots[e["slot"]]
+            rights = "".join(letter if byte & bit else "-" for letter, bit in (("r", r), ("w", w), ("x", x)))
+            assert e["slot"] in alive and byte & used, e
+            equal("rights", rights, e["rights"])
+        one = listed["entries"][-1]
+        equal("by slot", rpc.call("mmu.tlb", mode="S", level=level, slot=one["slot"])["entries"], [one])
+    rpc.call("machine.cont")
+
+
 def tree_and_blocks(rpc):
     tree = rpc.call("mem.tree")["tree"]
     by_name = {c["name"]: c for c in tree["children"]}
@@ -149,7 +173,9 @@ def linux_cases(report):
                            ("tree, flat view and blocks", tree_and_blocks),
                            ("walks of kernel addresses tell each level and the verdict", walks_the_kernel),
                            ("virtual and physical reads of the kernel are equal", virtual_is_physical),
-                           ("the TLB holds what walks say", tlb_agrees_with_walks)):
+                           ("the TLB holds what walks say", tlb_agrees_with_walks),
+                           ("the TLB's map shows the entries that are listed",
+                            tlb_map_shows_the_same_entries)):
             report.case(name, case, m.rpc)
         longest = m.rpc.call("machine.pauses")["longest"]
         print(f"# longest stop: {int(longest['ns'], 16) / 1e6:.3f} ms by {longest['method']}")
@@ -270,6 +296,50 @@ def frames_carry_the_map(rpc):
     assert len(rpc.frames[-1].data) < 60, "as run lengths"
 
 
+def repeated_looks_send_differences(rpc):
+    """events.every with delta: each frame is against the one before, whatever is called between."""
+    look(rpc, client="code")
+    rpc.frames.clear()
+    number = rpc.call("events.every", ms=30, method="dirty.read",
+                      params={"client": "code", "delta": True, "limit": 10000})["subscription"]
+    bits = None
+    for turn in range(6):
+        result = rpc.event("events.result")["data"]["result"]
+        frame = rpc.frames[-1]
+        equal("sequence", frame.sequence, result["frame"])
+        if turn > 1:
+            equal("difference", result["xor"], True)
+            equal("base", struct.unpack_from("<I", frame.data, 12)[0], before.sequence)
+            equal("bits", bits ^ bits_of_frame(frame._replace(flags=frame.flags & 2)),
+                  pages_of_runs(result))
+        bits, before = pages_of_runs(result), frame
+    rpc.call("events.unsubscribe", subscription=number)
+
+
+def a_slow_client_gets_fewer_frames(m):
+    """While a result waits its call is not made again: no heap of frames is on its way, and none of
+    the pages is lost."""
+    rpc = m.connect()
+    rpc.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    rpc.call("dirty.track")
+    rpc.call("events.every", ms=10, method="dirty.read", params={"limit": 10000})
+    other = m.connect()
+    expected = {page_of(MAILBOX)}
+    for i in range(100):        # results of 15 KB, and nobody takes them
+        let_write(other, RAM + 0x200000 + i * 2 * PAGE, 2 * PAGE, 2000)
+        expected |= {page_of(RAM + 0x200000) + (i + n) * 2 for n in range(2000)}
+        time.sleep(0.01)
+    seen, end = set(), time.monotonic() + 20
+    while not seen >= expected and time.monotonic() < end:
+        rpc.frames.clear()
+        result = rpc.event("events.result")["data"]["result"]
+        equal("frames of the result", [f.sequence for f in rpc.frames], [result["frame"]])
+        seen |= pages_of_runs(result)
+    equal("pages that are missing", expected - seen, set())
+    rpc.close()
+    other.close()
+
+
 def viewers_do_not_disturb_each_other(m):
     with_rpc = m.connect()
     other = m.connect()
@@ -331,6 +401,8 @@ def small_guest_cases(report):
             report.case("the map shows exactly the pages a guest writes", map_shows_exactly_what_is_written,
                         m.rpc)
             report.case("frames carry the map whole and as a difference", frames_carry_the_map, m.rpc)
+            report.case("repeated looks send differences", repeated_looks_send_differences, m.rpc)
+            report.case("a slow client gets fewer frames and loses no page", a_slow_client_gets_fewer_frames, m)
             report.case("two viewers see the same, each in its time", viewers_do_not_disturb_each_other, m)
             report.case("rates and hot pages", rates, m.rpc)
             report.case("pages with translated code; a write from outside changes the program", code_pages,
