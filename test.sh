@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 # Everything that must hold, from a clean clone: under 15 minutes on two cores.
 #
-#   ./test.sh [SECTION...]      (default: all; sections: style unit sanitizers guests fuzz system)
+#   ./test.sh [SECTION...]      (default: all; sections: style unit sanitizers guests fuzz system web)
 #
 # Installs the packages that are missing (and says which), builds, fetches the guest, and runs the tests.
 # Each case is a TAP line; the last line is "N passed, N failed", with ", N skipped" if any were.
 set -u
 
 cd "$(dirname "$0")" || exit 1
-sections=${*:-style unit sanitizers guests fuzz system}
+sections=${*:-style unit sanitizers guests fuzz system web}
 release=build/release asan=build/asan
 log=build/test.log
 jobs=$(nproc)
@@ -123,6 +123,17 @@ run_system() {
     for test in cli boot disk net gdb icount replay history snapshot rpc tb mem dev monitor readme; do
         tap "system $test" env VITRINE="$PWD/$release/vitrine-system-riscv64" "tests/system/$test.py"
     done
+}
+
+# The console's page: its types, its parts, and in a browser at a machine that boots.
+run_web() {
+    build MODE=release
+    tap "check-page" make --no-print-directory --silent MODE=release check-page
+    if ! tools/fetch-guest.sh guest; then
+        echo "not ok - web: the guest cannot be fetched" | tee -a "$log"
+        return
+    fi
+    tap web env VITRINE="$PWD/$release/vitrine-system-riscv64" tests/web/run.mjs
 }
 
 started=$(date +%s)
