@@ -4,14 +4,17 @@
 
 stops   each method a viewer may call, on a running Linux: the longest stop and the mean, by the clock and
         by the inspector's own computing. What exceeds 2 ms by the clock only was the host's scheduling.
-speed   a guest that computes for ever, in turns: nobody looks; a subscriber of periodic streams; a client that
-        asks as fast as it can; a client that takes no answers. Per turn its rounds a second, by the clock and by the
-        vCPU's own time (on few cores a busy client takes the vCPU's core, which is no fault of the emulator's).
+speed   a guest that computes for ever, in turns: nobody looks; a subscriber of periodic streams; clients that ask
+        as fast as they can, for what stops the guest, for what only computes, for what is long, several at once; a
+        client that takes no answers. Per turn the guest's rounds a second, by the clock and by the vCPU's own time
+        (on few cores a busy client takes the vCPU's core, which is no fault of the emulator's), how long another
+        client waited for the answers to its questions, and at the end the most memory that the emulator had.
 """
 import argparse
 import json
 import os
 import pathlib
+import select
 import socket
 import statistics
 import struct
@@ -204,6 +207,8 @@ class Subscriber(Nobody):
 class Flood(Nobody):
     """Sends requests without end from a process of its own, reading what comes."""
 
+    method = "cpu.regs"
+
     def __init__(self, m):
         super().__init__(m)
         self.pid = os.fork()
@@ -215,20 +220,16 @@ class Flood(Nobody):
             link = socket.socket(socket.AF_UNIX)
             link.connect(str(self.m.path))
             link.setblocking(False)
-            requests = b"".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": "cpu.regs"}).encode() + b"\n"
+            requests = b"".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": self.method}).encode() + b"\n"
                                 for i in range(100))
             rest = b""
             while True:
                 rest = rest or requests
-                try:
+                may_read, may_write, _ = select.select([link], [link], [])
+                if may_write:
                     rest = rest[link.send(rest):]
-                except BlockingIOError:
-                    pass
-                try:
-                    if not link.recv(1 << 20):
-                        os._exit(0)
-                except BlockingIOError:
-                    time.sleep(0.0005)
+                if may_read and not link.recv(1 << 20):
+                    os._exit(0)
         finally:
             os._exit(0)
 
@@ -238,6 +239,25 @@ class Flood(Nobody):
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
         return "sent away" if ended else "connected to the end"
+
+
+class FloodMethods(Flood):
+    method = "machine.methods"
+
+
+class FloodVerify(Flood):
+    method = "tb.verify"
+
+
+class Floods(Nobody):
+    """Eight at once."""
+
+    def __init__(self, m):
+        super().__init__(m)
+        self.floods = [Flood(m) for _ in range(8)]
+
+    def close(self):
+        return ", ".join(sorted({flood.close() for flood in self.floods}))
 
 
 class Stalled(Nobody):
@@ -255,16 +275,26 @@ class Stalled(Nobody):
         return ""
 
 
+def wait_and_ask(rpc, seconds):
+    """Asks now and then; returns the waits for the answers, in seconds."""
+    waits, end = [], time.monotonic() + seconds
+    while (begin := time.monotonic()) < end:
+        rpc.call("machine.status")
+        waits.append(time.monotonic() - begin)
+        time.sleep(0.02)
+    return waits
+
+
 def turn(m, watcher, seconds):
-    """(rounds/s by the clock, rounds/s of the vCPU's time, what the watcher says)."""
+    """(rounds/s by the clock, rounds/s of the vCPU's time, waits, what the watcher says)."""
     with_whom = watcher(m)
     time.sleep(0.2)
     before, cpu, begin = rounds_done(m.rpc), vcpu_seconds(m.process.pid), time.monotonic()
-    time.sleep(seconds)
+    waits = wait_and_ask(m.rpc, seconds)
     done, wall = rounds_done(m.rpc) - before, time.monotonic() - begin
     cpu = vcpu_seconds(m.process.pid) - cpu
     note = with_whom.close()
-    return done / wall, done / cpu, note
+    return done / wall, done / cpu, waits, note
 
 
 def speed(seconds, rounds):
@@ -275,17 +305,18 @@ def speed(seconds, rounds):
             while rounds_done(m.rpc) < 1000:
                 time.sleep(0.05)
             before = m.memory_kib()
-            results = {w: [] for w in (Nobody, Subscriber, Flood, Stalled)}
+            results = {w: [] for w in (Nobody, Subscriber, Flood, FloodMethods, FloodVerify, Floods, Stalled)}
             for _ in range(rounds):
                 for watcher, list_of in results.items():
                     list_of.append(turn(m, watcher, seconds))
-            print(f"{'':12} {'rounds/s':>10} {'of nobody':>10} {'of vCPU time':>13}")
+            print(f"{'':12} {'rounds/s':>10} {'of nobody':>10} {'of vCPU time':>13} {'answer ms':>10} {'worst':>7}")
             for watcher, turns in results.items():
                 wall = statistics.median(t[0] / n[0] for t, n in zip(turns, results[Nobody]))
                 cpu = statistics.median(t[1] / n[1] for t, n in zip(turns, results[Nobody]))
+                waits = [wait * 1e3 for t in turns for wait in t[2]]
                 print(f"{watcher.__name__:12} {statistics.median(t[0] for t in turns):10.0f} {wall:10.3f} {cpu:13.3f}"
-                      f"  {turns[-1][2]}", flush=True)
-            print(f"host memory: {before} KiB before, {m.memory_kib()} KiB after")
+                      f" {statistics.median(waits):10.2f} {max(waits):7.1f}  {turns[-1][3]}", flush=True)
+            print(f"host memory: {before} KiB before, {m.memory_kib()} KiB after, {m.memory_kib(most=True)} KiB at most")
 
 
 def main():

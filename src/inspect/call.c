@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "hw/machine/runstate.h"
 #include "inspect/inspect_int.h"
@@ -97,7 +96,8 @@ json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role
                         .client = client,
                         .role = role,
                         .method = method,
-                        .params = checked};
+                        .params = checked,
+                        .own_start = inspect_own_ns()};
     json_t *result = run_handler(&call);
     json_decref(checked);
     *error = call.error;
@@ -191,17 +191,12 @@ json_t *inspect_fail_error(InspectCall *call, InspectClass cls, const char *advi
 
 /* --- the machine, held still ----------------------------------------------------------------- */
 
-/* What this thread itself computed: other threads of a busy host do not count. */
-static int64_t own_time_ns(void) {
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* A hold begins; what was done before does not count. */
 static void begin_hold(InspectCall *call, bool locked) {
     call->pause_start = inspect_now_ns();
-    call->pause_cpu_start = own_time_ns();
+    call->pause_cpu_start =
+        inspect_own_ns(); /* other threads of a busy host do not count */
+    call->pause_parking_ns = 0;
     call->pause_locked = locked;
 }
 
@@ -214,10 +209,12 @@ static void note_count(InspectCall *call) {
 static void record_pause(InspectCall *call) {
     PauseLog *log = &call->inspector->pauses;
     PauseRecord rec = {.ns = inspect_now_ns() - call->pause_start,
-                       .cpu_ns = own_time_ns() - call->pause_cpu_start,
+                       .cpu_ns = inspect_own_ns() - call->pause_cpu_start,
                        .method = call->method};
     log->recent[log->count++ % PAUSES_RECENT] = rec;
     log->total_ns += rec.ns;
+    /* Parked vCPUs take about as long to go on as they took to stop. */
+    call->inspector->spent.ns[BUDGET_HELD] += rec.ns + call->pause_parking_ns;
     log->over_limit += rec.ns > INSPECT_PAUSE_LIMIT_NS;
     log->over_limit_cpu += rec.cpu_ns > INSPECT_PAUSE_LIMIT_NS;
     if (rec.ns > log->longest.ns) {
@@ -232,6 +229,7 @@ void inspect_pause(InspectCall *call) {
     if (call->pause_depth++ == 0) {
         begin_hold(call, false);
         machine_pause(call->m);
+        call->pause_parking_ns = inspect_now_ns() - call->pause_start;
     }
     assert(!call->pause_locked); /* vCPUs cannot be parked by one who has the lock */
     machine_lock(call->m);
@@ -261,6 +259,10 @@ void inspect_unlock(InspectCall *call) {
     if (--call->pause_depth == 0) {
         record_pause(call);
     }
+}
+
+bool inspect_is_long(const InspectCall *call) {
+    return inspect_own_ns() - call->own_start > INSPECT_SLICE_NS;
 }
 
 /* --- results --------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * and no more.
  *
  *   in:  at most INSPECT_MAX_QUEUE messages; one more is answered "limit". Messages wait while more than
- *        INSPECT_MAX_BACKLOG bytes of answers do.
+ *        INSPECT_MAX_BACKLOG bytes of answers do, and while the client's budget is in debt.
  *   out: answers       never dropped; at most the backlog and one answer
  *        ALL events    nothing is lost: a client that has no room for one has its subscription ended,
  *                      and is told so
@@ -52,12 +52,11 @@ InspectClient *inspect_client_new(Inspector *ins, InspectRole role,
     client->sink = *sink;
     client->in_last = &client->in_first;
     client->out_last = &client->out_first;
-    client->bucket = INSPECT_MAX_RATE;
-    client->bucket_ns = inspect_now_ns();
     pthread_mutex_lock(&ins->lock);
     bool room = ins->client_count < INSPECT_MAX_CLIENTS;
     if (room) {
         ins->client_count++;
+        client->budget = budget_take(&ins->pool);
         client->next = ins->clients;
         ins->clients = client;
     }
@@ -102,6 +101,7 @@ void client_free_locked(InspectClient *client) {
     }
     *p = client->next;
     client->ins->client_count--;
+    budget_return(&client->ins->pool, &client->budget);
     drop_input_locked(client);
     while (client->subs) {
         client_remove_sub_locked(client, client->subs);
@@ -201,7 +201,17 @@ bool inspect_client_has_room(const InspectClient *client) {
 
 bool client_is_runnable_locked(const InspectClient *client) {
     return client->in_first && !client->gone && !client->dropped &&
-           client->out_bytes <= INSPECT_MAX_BACKLOG;
+           client->out_bytes <= INSPECT_MAX_BACKLOG && !budget_in_debt(&client->budget);
+}
+
+void client_charge_locked(InspectClient *client, const InspectSpent *before) {
+    const Inspector *ins = client->ins;
+    if (machine_run_state(ins->m) ==
+        RUN_RUNNING) { /* a guest that stands loses nothing */
+        for (unsigned k = 0; k < BUDGET_KINDS; k++) {
+            budget_charge(&client->budget, k, ins->spent.ns[k] - before->ns[k]);
+        }
+    }
 }
 
 InspectMessage *client_next_message_locked(InspectClient *client) {

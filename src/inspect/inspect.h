@@ -9,7 +9,8 @@
  *
  * One thread a machine executes the requests of all carriers one after another, each client in its
  * turn. A carrier pulls what is to be sent when its peer takes it, so a slow peer fills a queue here
- * and nothing else; what happens to a full queue is the client's affair (client.c).
+ * and nothing else; what happens to a full queue is the client's affair (client.c). Requests whose
+ * client has had its share of a running guest's time wait in their queue (budget.h).
  *
  * Threads: any, unless said otherwise. Locks: the inspector's own lock is a leaf; no function here
  * waits for the machine.
@@ -45,7 +46,6 @@ enum {
     INSPECT_MAX_BACKLOG =
         1 << 20,               /* bytes that wait to be taken before requests wait, too */
     INSPECT_MAX_EVENTS = 4096, /* events of a client that wait to be taken */
-    INSPECT_MAX_RATE = 20000,  /* requests a second */
     INSPECT_MAX_SUBSCRIPTIONS = 32, /* of a client */
     INSPECT_MAX_CLIENTS = 64,
     INSPECT_STALL_SECONDS = 60, /* a client that takes nothing for so long is dropped */

@@ -53,9 +53,10 @@ struct InspectCall {
     json_t *error;        /* set by inspect_fail() */
     unsigned pause_depth; /* inspect_pause() without inspect_unpause() */
     bool pause_locked;    /* the outermost is inspect_lock() */
-    int64_t pause_start, pause_cpu_start;
-    bool was_held;   /* the machine, in this call ... */
-    uint64_t icount; /* ... last at this count of instructions */
+    int64_t pause_start, pause_cpu_start, pause_parking_ns;
+    int64_t own_start; /* inspect_own_ns() at its begin */
+    bool was_held;     /* the machine, in this call ... */
+    uint64_t icount;   /* ... last at this count of instructions */
 };
 
 /* The handlers. */
@@ -95,6 +96,11 @@ void inspect_unpause(InspectCall *call);
 void inspect_lock(InspectCall *call);
 void inspect_unlock(InspectCall *call);
 enum { INSPECT_PAUSE_LIMIT_NS = 2000000 };
+
+/* True if the call has computed for INSPECT_SLICE_NS: one that can be gone on with answers with what it
+ * has, for other clients wait meanwhile. */
+bool inspect_is_long(const InspectCall *call);
+enum { INSPECT_SLICE_NS = 8000000 };
 
 /* --- results --- */
 json_t *inspect_hex(uint64_t value); /* "0x1f" */

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "hw/machine/runstate.h"
+#include "inspect/budget.h"
 #include "inspect/inspect_call.h"
 #include "inspect/protocol.h"
 
@@ -85,12 +86,18 @@ struct InspectClient {
         stalled_since_ns; /* something waits and nothing was taken since; 0: nothing waits */
     InspectSub *subs;
     unsigned sub_count;
+    Budget budget;
+    int64_t waits_since_ns; /* a request of its, for lack of budget; 0: none does */
+    int64_t waited_ns;      /* all of them */
     /* inspector thread */
-    int64_t bucket_ns; /* when the rate's bucket was last filled */
-    double bucket;     /* requests that may be made at once */
     uint32_t frame_sequence;
     InspectState *states;
 };
+
+/* What requests have cost so far. */
+typedef struct InspectSpent {
+    int64_t ns[BUDGET_KINDS];
+} InspectSpent;
 
 /* How long looking held the guest up. */
 typedef struct PauseRecord {
@@ -126,19 +133,26 @@ struct Inspector {
     InspectJob *job_first, **job_last;
     uint32_t next_sub;
     uint32_t wanted[EVENT_COUNT]; /* subscriptions of each event; read without the lock */
+    Budget pool;                  /* newcomers' */
+    BudgetSharers sharers;        /* at the last refill ... */
+    int64_t refilled_ns;          /* ... which was then */
     /* inspector thread */
+    InspectSpent spent;
     PauseLog pauses;
     InspectState *states;
     uint32_t epoch; /* atomic: grows when the run jumps: reset, snapshot loaded */
 };
 
 int64_t inspect_now_ns(void); /* host, monotonic */
+int64_t inspect_own_ns(void); /* computed by the calling thread */
 
 /* --- client.c; _locked: ins->lock --- */
 /* All but its states. */
 void client_free_locked(InspectClient *client);
 InspectMessage *client_next_message_locked(InspectClient *client);
 bool client_is_runnable_locked(const InspectClient *client);
+/* Charges what was spent since `before`, if it was the guest's time. Threads: the inspector's. */
+void client_charge_locked(InspectClient *client, const InspectSpent *before);
 /* Queues an answer or a frame. Owns: takes out. */
 void client_push_locked(InspectClient *client, InspectOut *out);
 void client_push(InspectClient *client, InspectOut *out);

@@ -18,10 +18,18 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-int64_t inspect_now_ns(void) {
+static int64_t read_clock_ns(clockid_t clock) {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+int64_t inspect_now_ns(void) {
+    return read_clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t inspect_own_ns(void) {
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t inspector_uptime_ns(const Inspector *ins) {
@@ -92,6 +100,46 @@ static void move_to_end_locked(Inspector *ins, InspectClient *client) {
     client->next = NULL;
 }
 
+/* --- budgets --- */
+
+static void refill_locked(Inspector *ins, int64_t now_ns) {
+    int64_t elapsed_ns = now_ns - ins->refilled_ns;
+    ins->refilled_ns = now_ns;
+    ins->sharers = (BudgetSharers){0};
+    budget_count_sharer(&ins->pool, &ins->sharers);
+    for (InspectClient *c = ins->clients; c; c = c->next) {
+        budget_count_sharer(&c->budget, &ins->sharers);
+    }
+    budget_refill(&ins->pool, elapsed_ns, &ins->sharers);
+    for (InspectClient *c = ins->clients; c; c = c->next) {
+        budget_refill(&c->budget, elapsed_ns, &ins->sharers);
+        if (c->waits_since_ns && !budget_in_debt(&c->budget)) {
+            c->waited_ns += now_ns - c->waits_since_ns;
+            c->waits_since_ns = 0;
+        } else if (!c->waits_since_ns && c->in_first && budget_in_debt(&c->budget)) {
+            c->waits_since_ns = now_ns;
+        }
+    }
+}
+
+/* The thread works for a client: begins and ends what is charged. */
+static InspectSpent begin_work_locked(InspectClient *client) {
+    InspectSpent before = client->ins->spent;
+    before.ns[BUDGET_COMPUTED] = inspect_own_ns();
+    client->users++;
+    pthread_mutex_unlock(&client->ins->lock);
+    return before;
+}
+
+static void end_work_locked(InspectClient *client, const InspectSpent *before) {
+    client->ins->spent.ns[BUDGET_COMPUTED] = inspect_own_ns();
+    pthread_mutex_lock(&client->ins->lock);
+    client->users--;
+    client_charge_locked(client, before);
+}
+
+/* --- requests --- */
+
 static bool run_message_locked(Inspector *ins) {
     InspectClient *client = ins->clients;
     while (client && !client_is_runnable_locked(client)) {
@@ -101,12 +149,10 @@ static bool run_message_locked(Inspector *ins) {
         return false;
     }
     InspectMessage *msg = client_next_message_locked(client);
-    client->users++;
-    pthread_mutex_unlock(&ins->lock);
+    InspectSpent before = begin_work_locked(client);
     char *answer = jsonrpc_handle(client, msg);
     free(msg);
-    pthread_mutex_lock(&ins->lock);
-    client->users--;
+    end_work_locked(client, &before);
     if (answer && !client->gone) {
         client_push_locked(client, inspect_out_new(answer, strlen(answer), false));
     } else if (!client->gone && client->sink.ready) {
@@ -120,16 +166,14 @@ static bool run_message_locked(Inspector *ins) {
 static bool run_periodic_locked(Inspector *ins, int64_t now_ns) {
     for (InspectClient *c = ins->clients; c; c = c->next) {
         for (InspectSub *sub = c->subs; sub && !c->gone; sub = sub->next) {
-            if (!sub->method || sub->due_ns > now_ns) {
+            if (!sub->method || sub->due_ns > now_ns || budget_in_debt(&c->budget)) {
                 continue;
             }
             uint32_t id = sub->id;
             sub->due_ns = now_ns + sub->interval_ns;
-            c->users++;
-            pthread_mutex_unlock(&ins->lock);
+            InspectSpent before = begin_work_locked(c);
             events_run_periodic(c, id);
-            pthread_mutex_lock(&ins->lock);
-            c->users--;
+            end_work_locked(c, &before);
             return true;
         }
     }
@@ -141,9 +185,13 @@ static int64_t next_deadline_locked(Inspector *ins, int64_t now_ns) {
     int64_t next_ns = now_ns + NS_PER_S;
     for (InspectClient *c = ins->clients; c; c = c->next) {
         int64_t ns = client_housekeeping_locked(c, now_ns);
+        int64_t rich_ns = now_ns + budget_wait_ns(&c->budget, &ins->sharers);
         next_ns = ns < next_ns ? ns : next_ns;
+        next_ns =
+            c->in_first && rich_ns > now_ns && rich_ns < next_ns ? rich_ns : next_ns;
         for (InspectSub *sub = c->subs; sub; sub = sub->next) {
-            next_ns = sub->method && sub->due_ns < next_ns ? sub->due_ns : next_ns;
+            ns = sub->due_ns > rich_ns ? sub->due_ns : rich_ns;
+            next_ns = sub->method && ns < next_ns ? ns : next_ns;
         }
     }
     return next_ns;
@@ -154,6 +202,7 @@ static void *thread_main(void *opaque) {
     pthread_mutex_lock(&ins->lock);
     while (!ins->quit || ins->job_first) {
         int64_t now_ns = inspect_now_ns();
+        refill_locked(ins, now_ns);
         if (run_job_locked(ins) || free_gone_locked(ins) || ins->quit) {
             continue;
         }
@@ -187,6 +236,8 @@ Inspector *inspector_new(Machine *m, Error **errp) {
     pthread_condattr_t attr;
     ins->m = m;
     ins->start_ns = inspect_now_ns();
+    ins->refilled_ns = ins->start_ns;
+    ins->pool = budget_full(BUDGET_POOL_CLIENTS);
     ins->job_last = &ins->job_first;
     pthread_mutex_init(&ins->lock, NULL);
     pthread_condattr_init(&attr);

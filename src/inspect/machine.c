@@ -76,6 +76,22 @@ static json_t *pause_json(const PauseRecord *rec) {
                          : json_null());
 }
 
+/* What the caller may still cost the guest (budget.h), and how long it waited for that. */
+static void add_budget(const InspectCall *call, json_t *result) {
+    if (!call->client) {
+        return;
+    }
+    pthread_mutex_lock(&call->inspector->lock);
+    const int64_t *left = call->client->budget.left;
+    json_t *budget =
+        json_pack("{s:I, s:I, s:I, s:o}", "held_ns", (json_int_t)left[BUDGET_HELD],
+                  "computed_ns", (json_int_t)left[BUDGET_COMPUTED], "requests",
+                  (json_int_t)(left[BUDGET_ASKED] / BUDGET_NS_PER_REQUEST), "waited_ns",
+                  inspect_hex((uint64_t)call->client->waited_ns));
+    pthread_mutex_unlock(&call->inspector->lock);
+    json_object_set_new(result, "budget", budget);
+}
+
 json_t *inspect_machine_pauses(InspectCall *call) {
     PauseLog *log = &call->inspector->pauses;
     json_t *recent = json_array();
@@ -89,6 +105,7 @@ json_t *inspect_machine_pauses(InspectCall *call) {
         "over_limit", inspect_hex(log->over_limit), "over_limit_cpu",
         inspect_hex(log->over_limit_cpu), "total_ns",
         inspect_hex((uint64_t)log->total_ns), "recent", recent);
+    add_budget(call, result);
     if (inspect_bool(call, "clear")) {
         *log = (PauseLog){0};
     }

@@ -19,7 +19,7 @@ enum {
     DEVICE_ACCESS_MAX = 4096, /* bytes of device registers in one call */
     PIECES_MAX = READ_MAX / PAGE_SIZE + 1,
     PATTERN_MAX = 256,
-    SEARCH_CHUNK = 64 << 10,  /* copied under the lock at a time */
+    SEARCH_CHUNK = 16 << 10,  /* copied under the lock at a time */
     SEARCH_BUDGET = 64 << 20, /* bytes searched in one call */
 };
 

@@ -68,11 +68,11 @@ static void print_limits(FILE *out) {
         out,
         "\n## Limits\n\n"
         "A request has at most %d bytes and %d levels of nesting, a batch %d requests; a "
-        "client may have %d requests\nwaiting, make %d a second, and hold %d "
+        "client may have %d requests\nwaiting, and hold %d "
         "subscriptions. An answer has at most %d MiB. The error that a limit\ncauses "
         "has class `limit` and names it.\n",
         INSPECT_MAX_MESSAGE, INSPECT_MAX_DEPTH, INSPECT_MAX_BATCH, INSPECT_MAX_QUEUE,
-        INSPECT_MAX_RATE, INSPECT_MAX_SUBSCRIPTIONS, INSPECT_MAX_ANSWER >> 20);
+        INSPECT_MAX_SUBSCRIPTIONS, INSPECT_MAX_ANSWER >> 20);
 }
 
 static void print_errors(FILE *out) {

@@ -303,7 +303,7 @@ json_t *inspect_tb_verify(InspectCall *call) {
     tb_top_init(&top, (unsigned)inspect_int(call, "limit"));
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
-    unsigned n, identical = 0, gone = 0;
+    unsigned n, done = 0, identical = 0, gone = 0;
     while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             if (!step[i].death && step[i].born > after) {
@@ -313,9 +313,9 @@ json_t *inspect_tb_verify(InspectCall *call) {
     }
     tb_top_finish(&top);
     json_t *different = json_array();
-    for (unsigned i = 0; i < top.count; i++) {
+    for (; done < top.count && (done == 0 || !inspect_is_long(call)); done++) {
         Error *err = NULL;
-        Explanation *e = cpu_explain(ex, top.item[i].r.born, &err);
+        Explanation *e = cpu_explain(ex, top.item[done].r.born, &err);
         bool died = !e || e->tb.death;
         error_free(err);
         if (e && e->identical) {
@@ -327,9 +327,9 @@ json_t *inspect_tb_verify(InspectCall *call) {
         }
         explanation_free(e);
     }
-    bool more = top.total > top.count;
-    json_t *next = more ? inspect_hex(top.item[top.count - 1].r.born) : json_null();
-    json_t *result = json_pack("{s:i, s:i, s:i, s:o, s:o}", "looked_at", (int)top.count,
+    bool more = top.total > done;
+    json_t *next = more ? inspect_hex(top.item[done - 1].r.born) : json_null();
+    json_t *result = json_pack("{s:i, s:i, s:i, s:o, s:o}", "looked_at", (int)done,
                                "identical", (int)identical, "died_meanwhile", (int)gone,
                                "different", different, "next", next);
     tb_top_free(&top);

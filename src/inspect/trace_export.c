@@ -9,7 +9,7 @@
  * A trap and the xRET that ends it become one slice ("ph":"X") on the hart's track, nested as the traps
  * were; everything else is an instant. Time is virtual time in microseconds.
  *
- * Invariants: a piece is at most `limit` events; an export ends where the trace was when it began, so
+ * Invariants: a piece is at most `limit` events, and what fits in the call's time; an export ends where the trace was when it began, so
  * a running trace does not keep it from ending. What waits from piece to piece is the client's
  * ExportState, with at most MAX_DEPTH handlers a hart.
  *
@@ -22,7 +22,7 @@
 
 #include "inspect/trace_json.h"
 
-enum { MAX_DEPTH = 32, MAX_EVENTS = 10000, PID = 1, TID_DEVICES = 100 };
+enum { MAX_DEPTH = 32, SLICE_EVENTS = 128, PID = 1, TID_DEVICES = 100 };
 
 /* A trap whose handler runs. */
 typedef struct Handler {
@@ -188,12 +188,13 @@ static bool begin_or_go_on(InspectCall *call, ExportState *s) {
     return true;
 }
 
-/* Adds at most `limit` events; returns how many were lost. */
-static uint64_t add_events(Text *t, ExportState *s, Machine *m, TraceEvent *events,
-                           unsigned limit, bool perfetto) {
-    uint64_t left = s->end - s->cursor, lost;
+/* Adds at most `limit` <= SLICE_EVENTS events; returns how many. *lost: how many were lost. */
+static unsigned add_slice_of_events(Text *t, ExportState *s, Machine *m,
+                                    TraceEvent *events, unsigned limit, bool perfetto,
+                                    uint64_t *lost) {
+    uint64_t left = s->end - s->cursor;
     unsigned n = trace_read(m->trace, &s->cursor, events,
-                            left < limit ? (unsigned)left : limit, &lost);
+                            left < limit ? (unsigned)left : limit, lost);
     for (unsigned i = 0; i < n; i++) {
         s->last_ns = events[i].ns > s->last_ns ? events[i].ns : s->last_ns;
         if (perfetto) {
@@ -205,6 +206,21 @@ static uint64_t add_events(Text *t, ExportState *s, Machine *m, TraceEvent *even
     if (n == 0) { /* an event is still being written, or a new start forgot the rest */
         s->cursor = s->end;
     }
+    return n;
+}
+
+/* Adds at most as many events as were asked for, or fit in the call's time; returns how many were lost. */
+static uint64_t add_events(InspectCall *call, Text *t, ExportState *s, bool perfetto) {
+    TraceEvent events[SLICE_EVENTS];
+    unsigned left = (unsigned)inspect_int(call, "limit");
+    uint64_t lost = 0;
+    do {
+        uint64_t more = 0;
+        left -= add_slice_of_events(t, s, call->m, events,
+                                    left < SLICE_EVENTS ? left : SLICE_EVENTS, perfetto,
+                                    &more);
+        lost += more;
+    } while (left && s->cursor < s->end && !inspect_is_long(call));
     return lost;
 }
 
@@ -219,25 +235,20 @@ json_t *inspect_trace_export(InspectCall *call) {
     if (!begin_or_go_on(call, s)) {
         return NULL;
     }
-    TraceEvent *events = calloc(MAX_EVENTS, sizeof(*events));
     Text t = {0};
     text_add(&t, "");
-    if (!events || t.failed) {
-        free(events);
-        free(t.data);
+    if (t.failed) {
         return inspect_fail(call, INSPECT_HOST, "no memory", "ask for a smaller piece");
     }
     if (perfetto && first) {
         begin_perfetto(&t, s, m);
     }
-    uint64_t lost =
-        add_events(&t, s, m, events, (unsigned)inspect_int(call, "limit"), perfetto);
+    uint64_t lost = add_events(call, &t, s, perfetto);
     bool done = s->cursor >= s->end;
     if (done && perfetto) {
         end_perfetto(&t, s, m);
     }
     s->under_way = !done;
-    free(events);
     json_t *result =
         t.failed
             ? inspect_fail(call, INSPECT_HOST, "no memory", "ask for a smaller piece")

@@ -297,6 +297,34 @@ def clients_that_vanish_stall_or_flood_do_no_harm():
         shell.run("echo al''ive", "\nalive")
 
 
+def a_flood_waits_and_others_do_not():
+    """What is said to have been spent is held against the budget (src/inspect/budget.h), whatever the host does."""
+    count = 600
+    with linux() as m:
+        Shell(m)
+        flood, other = m.connect(), m.connect()
+        m.rpc.call("machine.pauses", clear=True)
+        begin = number(m.rpc.call("machine.status")["uptime_ns"])
+        flood.send_text(b'{"jsonrpc":"2.0","id":1,"method":"cpu.regs"}\n' * count)
+        for _ in range(50):
+            other.call("cpu.list")
+        equal("the other's wait", other.call("machine.pauses")["budget"]["waited_ns"], "0x0")
+        for _ in range(count):
+            if "result" not in (answer := flood.answer()):
+                raise Failure(f"a request of the flood was refused: {answer}")
+        pauses = flood.call("machine.pauses")
+        elapsed = number(flood.call("machine.status")["uptime_ns"]) - begin
+        waited = number(pauses["budget"]["waited_ns"])
+        held, most = number(pauses["total_ns"]), 0.02 * elapsed + 40e6 + 2 * number(pauses["longest"]["ns"])
+        print(f"# a flood of {count}: waited {waited / 1e6:.0f} ms, the guest was held {held / 1e6:.0f} ms of {elapsed / 1e6:.0f}")
+        if waited == 0 or held > most:
+            raise Failure(f"waited {waited} ns; the guest was held {held} ns, allowed are {most:.0f}")
+        m.rpc.call("machine.stop")  # a guest that stands costs nothing to look at
+        for _ in range(2 * count):
+            other.call("cpu.list")
+        equal("wait of one who looks at a guest that stands", other.call("machine.pauses")["budget"]["waited_ns"], "0x0")
+
+
 def more_clients_than_allowed_are_told():
     with Machine(*BARE) as m:
         more = [m.connect() for _ in range(15)]
@@ -367,6 +395,7 @@ def main():
     report.case("a repeated call sends what changed", a_repeated_call_sends_what_changed)
     report.case(f"{REQUESTS} bad requests change nothing", bad_requests_change_nothing)
     report.case("clients that vanish, stall or flood do no harm", clients_that_vanish_stall_or_flood_do_no_harm)
+    report.case("a flood waits for its share, and others do not wait for it", a_flood_waits_and_others_do_not)
     report.case("one client too many is told so", more_clients_than_allowed_are_told)
     report.case("a line that is too long is skipped", a_line_that_is_too_long_is_skipped)
     report.case("stdio answers what was piped in", stdio_answers_what_was_piped_in)

@@ -156,10 +156,10 @@ class Machine:
         self.process.stdout.close()
         self.dir.cleanup()
 
-    def memory_kib(self):
-        """The host's memory that the emulator has now."""
+    def memory_kib(self, most=False):
+        """The host's memory that the emulator has now, or the most it has had."""
         for line in open(f"/proc/{self.process.pid}/status", encoding="ascii"):
-            if line.startswith("VmRSS:"):
+            if line.startswith("VmHWM:" if most else "VmRSS:"):
                 return int(line.split()[1])
         return 0
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Budget: what a client's looking may cost a guest that runs.
+ *
+ *   cost          a client     all        saved up      measured as
+ *   HELD          1 %          2 %        20 ms         vCPUs parked, on their way there and back, or
+ *                                                       machine lock held; by the clock
+ *   COMPUTED      5 %          10 %       3 s           the inspector's thread, of one core
+ *   ASKED         1000/s       2000/s     200           requests, 1 ms each
+ *
+ *          refilled: the share of the time that went by
+ *                 |
+ *     full [======v=====|          ] 0 [ debt ]         a request runs if no kind is in debt, and may
+ *                       '-- charged -->                 then cost what it costs
+ *
+ * A request that is alone is answered at once; one that was expensive makes the next wait, not fail. Those
+ * whose budget is not full share what all may have, so sixty-four that flood cost the guest as much as
+ * two, and one that asks little never waits for one that floods.
+ *
+ * Threads: the inspector's lock.
+ */
+#ifndef VITRINE_INSPECT_BUDGET_H
+#define VITRINE_INSPECT_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum BudgetKind {
+    BUDGET_HELD,
+    BUDGET_COMPUTED,
+    BUDGET_ASKED,
+    BUDGET_KINDS
+} BudgetKind;
+
+enum { BUDGET_NS_PER_REQUEST = 1000000 };
+
+/* Costs in nanoseconds. */
+typedef struct Budget {
+    int64_t left[BUDGET_KINDS]; /* below 0: in debt */
+    unsigned clients;           /* it saves up as much as so many; of a client: 1 */
+} Budget;
+
+/* How many budgets are not full, by kind: among so many what all may have is divided. */
+typedef struct BudgetSharers {
+    unsigned count[BUDGET_KINDS];
+} BudgetSharers;
+
+Budget budget_full(unsigned clients);
+void budget_charge(Budget *b, BudgetKind kind, int64_t ns);
+bool budget_in_debt(const Budget *b);
+/* Counts b in; when all are, budget_refill() each. */
+void budget_count_sharer(const Budget *b, BudgetSharers *sharers);
+void budget_refill(Budget *b, int64_t elapsed_ns, const BudgetSharers *sharers);
+/* Nanoseconds until b is out of debt if nothing changes; 0: it is not in debt. */
+int64_t budget_wait_ns(const Budget *b, const BudgetSharers *sharers);
+
+/* The pool is a budget of BUDGET_POOL_CLIENTS from which newcomers' come and to which they return:
+ * nobody gets a full one by hanging up and connecting again. */
+enum { BUDGET_POOL_CLIENTS = 8 };
+/* A newcomer's: a full one, or what there is; from an empty pool a debt of half a second. */
+Budget budget_take(Budget *pool);
+void budget_return(Budget *pool, const Budget *b);
+
+#endif
