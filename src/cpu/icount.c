@@ -116,6 +116,10 @@ void cpu_group_icount_limit(CpuGroup *g, uint64_t count) {
     cpu_kick(g->cpu[0]);
 }
 
+void cpu_group_icount_known(CpuGroup *g, uint64_t count) {
+    g->icount.known = count;
+}
+
 void cpu_group_icount_hold(CpuGroup *g) {
     if (g->icount.cfg.on) {
         __atomic_store_n(&g->icount.held, true, __ATOMIC_SEQ_CST);
@@ -284,7 +288,7 @@ static bool skip_time(CpuGroup *g, int64_t *wait_ns) {
     if (replay && event == ic->count && (target < 0 || when < target)) {
         target = when;
     }
-    if (target >= 0 && (replay || !ic->cfg.sleep)) {
+    if (target >= 0 && (replay || !ic->cfg.sleep || ic->count < ic->known)) {
         ic->warp_ns += target > now ? target - now : 0;
         return true;
     }

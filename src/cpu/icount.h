@@ -76,6 +76,7 @@ typedef struct CpuIcount {
     int64_t idle_since;  /* host time */
     int64_t idle_target; /* virtual time up to which warp may grow; INT64_MAX: no limit */
     uint64_t limit;
+    uint64_t known; /* before this count waits are skipped: the run has been there */
     uint64_t next_epoch;
     CpuIcountHook *hooks;
     bool held;             /* atomic: no instruction until cpu_group_resume() */
@@ -92,6 +93,9 @@ uint64_t cpu_group_icount(const CpuGroup *g);
 /* Stops (DEBUG_COUNT) right before instruction number `count`, or at once if that is past; ICOUNT_NEVER:
  * no limit. */
 void cpu_group_icount_limit(CpuGroup *g, uint64_t count);
+/* Waits of all harts before instruction number `count` take no real time: they were waited for when the
+ * run first came by; 0: each does, as `sleep` says. */
+void cpu_group_icount_known(CpuGroup *g, uint64_t count);
 /* No instruction is executed from now on until the vCPUs were stopped and resumed: a reset, a
  * shutdown, that the guest asked for. Threads: any. */
 void cpu_group_icount_hold(CpuGroup *g);

@@ -2,7 +2,10 @@
 /*
  * The history domain: to other moments of a deterministic run. The work is state/travel.h's.
  */
+#include <stdlib.h>
+
 #include "inspect/inspect_call.h"
+#include "state/history.h"
 #include "state/travel.h"
 
 static Travel *find_travel(InspectCall *call) {
@@ -39,9 +42,25 @@ static json_t *describe_range(Travel *t) {
     json_t *out = json_object();
     json_object_set_new(out, "first", inspect_hex(r.first));
     json_object_set_new(out, "count", inspect_hex(r.now));
+    json_object_set_new(out, "seen", inspect_hex(r.seen));
     json_object_set_new(out, "entries", json_integer(r.entries));
     json_object_set_new(out, "bytes", inspect_hex(r.bytes));
+    json_object_set_new(out, "budget", inspect_hex(r.budget));
     return out;
+}
+
+static json_t *describe_moments(Travel *t) {
+    HistoryEntry *moments = calloc(HISTORY_MAX_ENTRIES, sizeof(*moments));
+    unsigned n = moments ? travel_moments(t, moments, HISTORY_MAX_ENTRIES) : 0;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < n; i++) {
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "count",
+                                              inspect_hex(moments[i].count), "ns",
+                                              inspect_hex((uint64_t)moments[i].time_ns),
+                                              "bytes", inspect_hex(moments[i].bytes)));
+    }
+    free(moments);
+    return list;
 }
 
 /* Where a journey ended. Owns: takes err, which is NULL unless it failed. */
@@ -59,7 +78,11 @@ static json_t *arrived(InspectCall *call, Travel *t, bool ok, const DebugStop *s
 
 json_t *inspect_history_status(InspectCall *call) {
     Travel *t = find_travel(call);
-    return t ? describe_range(t) : NULL;
+    json_t *out = t ? describe_range(t) : NULL;
+    if (out && inspect_bool(call, "moments")) {
+        json_object_set_new(out, "moments", describe_moments(t));
+    }
+    return out;
 }
 
 json_t *inspect_history_go(InspectCall *call) {
@@ -104,13 +127,17 @@ json_t *inspect_history_last_write(InspectCall *call) {
         return NULL;
     }
     machine_stop(call->m, RUN_PAUSED);
-    uint64_t len = (uint64_t)inspect_int(call, "len");
-    if (!travel_last_write(t, inspect_u64(call, "addr"), len, &write, &err)) {
+    const TravelQuestion q = {.addr = inspect_u64(call, "addr"),
+                              .len = (uint64_t)inspect_int(call, "len"),
+                              .before = inspect_u64(call, "before"),
+                              .within = inspect_u64(call, "within")};
+    if (!travel_last_write(t, &q, &write, &err)) {
         return inspect_fail_error(call, INSPECT_BAD_STATE,
                                   "history.status says how far back it looks", err);
     }
     json_t *out = json_object();
     json_object_set_new(out, "found", json_boolean(write.found));
+    json_object_set_new(out, "from", inspect_hex(write.from));
     if (write.found) {
         json_object_set_new(out, "count", inspect_hex(write.count));
         json_object_set_new(out, "stop", describe_stop(&write.stop));

@@ -8,6 +8,8 @@
 #include "inspect/inspect_int.h"
 #include "state/hash.h"
 #include "state/snapshot.h"
+#include "state/travel.h"
+#include "util/trace.h"
 
 #define NS_PER_SEC INT64_C(1000000000)
 
@@ -31,9 +33,10 @@ static json_t *describe(const SnapshotInfo *info) {
     if (gmtime_r(&seconds, &tm)) {
         strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
     }
-    return json_pack("{s:s, s:o, s:s, s:o}", "name", info->name, "bytes",
+    return json_pack("{s:s, s:o, s:s, s:o, s:o}", "name", info->name, "bytes",
                      inspect_hex(info->bytes), "date", date, "virtual_ns",
-                     inspect_hex((uint64_t)info->virtual_ns));
+                     inspect_hex((uint64_t)info->virtual_ns), "count",
+                     inspect_hex(info->count));
 }
 
 json_t *inspect_snapshot_list(InspectCall *call) {
@@ -82,6 +85,11 @@ json_t *inspect_snapshot_load(InspectCall *call) {
     RunState was = machine_run_state(m);
     machine_stop(m, RUN_RESTORE);
     bool ok = snapshot_load_named(m, snapshot_dir(m), inspect_string(call, "name"), &err);
+    Travel *travel = inspector_travel(call->inspector);
+    if (ok) {
+        trace_forget(m->trace);
+    }
+    ok = ok && (!travel || travel_restart(travel, &err));
     if (ok) {
         __atomic_add_fetch(&call->inspector->epoch, 1, __ATOMIC_RELAXED);
     }

@@ -31,7 +31,7 @@ static json_t *event_json(Machine *m, const TraceEvent *e) {
                      trace_args_json(m, e), "text", text);
 }
 
-static json_t *events_json(Machine *m, const TraceEvent *events, unsigned n) {
+json_t *trace_events_json(Machine *m, const TraceEvent *events, unsigned n) {
     json_t *list = json_array();
     for (unsigned i = 0; i < n; i++) {
         json_array_append_new(list, event_json(m, &events[i]));
@@ -67,8 +67,8 @@ static void pump_once(TracePump *p) {
     if (n || lost) {
         inspect_emit(p->ins, "trace.events",
                      json_pack("{s:o, s:o, s:o}", "events",
-                               events_json(p->m, p->events, n), "lost", inspect_hex(lost),
-                               "skipped", inspect_hex(skipped)));
+                               trace_events_json(p->m, p->events, n), "lost",
+                               inspect_hex(lost), "skipped", inspect_hex(skipped)));
     }
 }
 
@@ -191,18 +191,23 @@ static uint64_t kinds_of(InspectCall *call) {
     return kinds;
 }
 
-json_t *inspect_trace_start(InspectCall *call) {
-    TraceFilter filter = {.kinds = kinds_of(call), .last = UINT64_MAX};
-    if (!filter.kinds) {
-        return NULL;
-    }
+bool trace_filter_of(InspectCall *call, TraceFilter *filter) {
+    *filter = (TraceFilter){.kinds = kinds_of(call), .last = UINT64_MAX};
     const json_t *harts = inspect_json(call, "harts");
     for (size_t i = 0; i < json_array_size(harts); i++) {
-        filter.harts |= UINT32_C(1) << json_integer_value(json_array_get(harts, i));
+        filter->harts |= UINT32_C(1) << json_integer_value(json_array_get(harts, i));
     }
-    filter.first = inspect_u64(call, "first");
+    filter->first = inspect_u64(call, "first");
     if (inspect_has(call, "last")) {
-        filter.last = inspect_u64(call, "last");
+        filter->last = inspect_u64(call, "last");
+    }
+    return filter->kinds != 0;
+}
+
+json_t *inspect_trace_start(InspectCall *call) {
+    TraceFilter filter;
+    if (!trace_filter_of(call, &filter)) {
+        return NULL;
     }
     Error *err = NULL;
     if (!trace_start(call->m->trace, &filter, (uint64_t)inspect_int(call, "capacity"),
@@ -233,7 +238,7 @@ json_t *inspect_trace_read(InspectCall *call) {
         return inspect_fail(call, INSPECT_HOST, "no memory", "try again later");
     }
     unsigned n = trace_read(call->m->trace, cursor, events, limit, &lost);
-    json_t *list = events_json(call->m, events, n);
+    json_t *list = trace_events_json(call->m, events, n);
     free(events);
     return json_pack("{s:o, s:o, s:o}", "events", list, "cursor", inspect_hex(*cursor),
                      "lost", inspect_hex(lost));

@@ -360,26 +360,39 @@ History *history_new(Machine *m, uint64_t budget, Error **errp) {
     return h;
 }
 
+static void forget_all(History *h) {
+    for (unsigned i = 0; i < h->m->drive_count; i++) {
+        if (blk_has_overlay(h->m->drives[i].blk)) {
+            blk_forget(h->m->drives[i].blk, UINT64_MAX);
+        }
+    }
+    while (h->count) {
+        Entry *e = &h->entry[--h->count];
+        drop_pages(h, e);
+        entry_destroy(e);
+    }
+    h->used = 0;
+}
+
 void history_free(History *h) {
     if (!h) {
         return;
     }
     machine_lock(h->m);
     set_tracking(h->m, false);
-    for (unsigned i = 0; i < h->m->drive_count; i++) {
-        if (blk_has_overlay(h->m->drives[i].blk)) {
-            blk_forget(h->m->drives[i].blk, UINT64_MAX);
-        }
-    }
+    forget_all(h);
     machine_unlock(h->m);
-    while (h->count) {
-        Entry *e = &h->entry[--h->count];
-        drop_pages(h, e);
-        entry_destroy(e);
-    }
     free(h->latest);
     free(h->dirty);
     free(h);
+}
+
+bool history_restart(History *h, Error **errp) {
+    machine_lock(h->m);
+    forget_all(h);
+    bool ok = take_locked(h, errp);
+    machine_unlock(h->m);
+    return ok;
 }
 
 unsigned history_count(const History *h) {

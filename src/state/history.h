@@ -48,6 +48,8 @@ void history_free(History *h); /* ends tracking; NULL: nothing */
 /* Adds an entry of now. Errors: no memory: the history is as before. Cost: a copy of each page
  * written since the last one. */
 bool history_take(History *h, Error **errp);
+/* Forgets all entries and begins anew with one of now. Errors: no memory: it is empty then. */
+bool history_restart(History *h, Error **errp);
 unsigned history_count(const History *h);
 /* The i-th entry that is left, from the oldest. */
 HistoryEntry history_entry(const History *h, unsigned i);

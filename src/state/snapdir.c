@@ -61,7 +61,9 @@ static bool parse_head(const uint8_t *data, size_t size, SnapshotInfo *info) {
     reader_text(&part, info->name, sizeof(info->name));
     info->date_ns = (int64_t)reader_number(&part, sizeof(uint64_t));
     info->virtual_ns = (int64_t)reader_number(&part, sizeof(uint64_t));
-    return !part.failed;
+    bool ok = !part.failed;
+    info->count = reader_number(&part, sizeof(uint64_t)); /* 0: an older file has none */
+    return ok;
 }
 
 bool snapshot_info(const char *path, SnapshotInfo *info, Error **errp) {

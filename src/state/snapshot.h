@@ -6,7 +6,7 @@
  *
  *   section:  name | length | bytes
  *     identity   what the machine is made of (identity.h)
- *     info       name and time of the snapshot
+ *     info       name, time, virtual time and count of the snapshot
  *     clock      virtual time
  *     fields     vCPUs and devices (fields.h)
  *     drives     what each disk is: kind, size, time of its last change
@@ -55,6 +55,7 @@ typedef struct SnapshotInfo {
     uint64_t bytes;     /* of the file */
     int64_t date_ns;    /* wall time, since 1970 */
     int64_t virtual_ns; /* the guest's */
+    uint64_t count;     /* instructions executed; 0 without -icount */
 } SnapshotInfo;
 
 /* Where this machine's are. */

@@ -146,6 +146,7 @@ static void put_info(Writer *w, Machine *m, const char *name) {
     buffer_add_number(&b, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
                       sizeof(uint64_t));
     buffer_add_number(&b, (uint64_t)clock_now_ns(&m->clock), sizeof(uint64_t));
+    buffer_add_number(&b, cpu_group_icount(m->cpus), sizeof(uint64_t));
     put_section(w, "info", &b, NULL, 0);
     buffer_free(&b);
 }

@@ -14,6 +14,7 @@
 
 #include "state/history.h"
 #include "util/keyval.h"
+#include "util/trace.h"
 
 enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
 
@@ -29,11 +30,12 @@ typedef struct Search {
 struct Travel {
     Machine *m;
     History *history;
+    uint64_t budget; /* bytes */
     CpuIcountHook hook;
     bool was_kept; /* the log was kept before, for a recording */
-    bool travelling;
     Search search;
     uint64_t target; /* of the run under way */
+    uint64_t seen;   /* the run has been up to here */
     char *trouble;   /* an entry could not be taken */
 };
 
@@ -83,7 +85,7 @@ static void take_entry(void *opaque, uint64_t count) {
         t->trouble = strdup(error_message(err));
     }
     error_free(err);
-    if (!t->was_kept) {
+    if (!t->was_kept && history_count(t->history)) {
         gate_forget(t->m->gate, history_entry(t->history, 0).input);
     }
 }
@@ -103,7 +105,8 @@ Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp) {
     }
     cpu_group_icount_flush(m->cpus);
     machine_unlock(m);
-    t->history = history_new(m, config->budget ? config->budget : DEFAULT_BUDGET, errp);
+    t->budget = config->budget ? config->budget : DEFAULT_BUDGET;
+    t->history = history_new(m, t->budget, errp);
     if (!t->history) {
         travel_free(t);
         return NULL;
@@ -136,14 +139,46 @@ static uint64_t now(const Travel *t) {
     return cpu_group_icount(t->m->cpus);
 }
 
+/* Where the history begins. */
+static uint64_t first(const Travel *t) {
+    return history_count(t->history) ? history_entry(t->history, 0).count : now(t);
+}
+
+bool travel_restart(Travel *t, Error **errp) {
+    machine_lock(t->m);
+    if (!t->was_kept) {
+        gate_cut(t->m->gate);
+    }
+    cpu_group_icount_flush(t->m->cpus);
+    machine_unlock(t->m);
+    if (!history_restart(t->history, errp)) {
+        return false;
+    }
+    t->seen = now(t);
+    return true;
+}
+
 TravelRange travel_range(Travel *t) {
     machine_lock(t->m);
-    TravelRange r = {.first = history_entry(t->history, 0).count,
+    TravelRange r = {.first = first(t),
                      .now = now(t),
+                     .seen = now(t) > t->seen ? now(t) : t->seen,
                      .entries = history_count(t->history),
-                     .bytes = history_bytes(t->history)};
+                     .bytes = history_bytes(t->history),
+                     .budget = t->budget};
     machine_unlock(t->m);
     return r;
+}
+
+unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max) {
+    machine_lock(t->m);
+    unsigned n = history_count(t->history);
+    n = n < max ? n : max;
+    for (unsigned i = 0; i < n; i++) {
+        moments[i] = history_entry(t->history, i);
+    }
+    machine_unlock(t->m);
+    return n;
 }
 
 /* --- running up to a count ------------------------------------------------------------ */
@@ -175,6 +210,7 @@ static bool run_to(Travel *t, uint64_t count, Error **errp) {
     m->cpus->debug.swallow = note_hit;
     m->cpus->debug.swallow_opaque = t;
     cpu_group_icount_limit(m->cpus, count);
+    cpu_group_icount_known(m->cpus, t->seen);
     machine_unlock(m);
     bool ok = machine_cont(m, errp);
     if (ok && !machine_wait_stopped(m, WAIT_MS)) {
@@ -183,6 +219,7 @@ static bool run_to(Travel *t, uint64_t count, Error **errp) {
     machine_lock(m);
     m->cpus->debug.swallow = NULL;
     cpu_group_icount_limit(m->cpus, ICOUNT_NEVER);
+    cpu_group_icount_known(m->cpus, 0);
     machine_unlock(m);
     if (ok && gate_divergence(m->gate)) {
         error_set(errp, "the past did not come out the same: %s",
@@ -219,7 +256,7 @@ static bool go_silently(Travel *t, uint64_t count, Error **errp) {
             error_set(errp,
                       "count %" PRIu64 " is before the history, which begins at %" PRIu64
                       "; go there, or give more memory: -history mem=MIB",
-                      count, history_entry(t->history, 0).count);
+                      count, first(t));
             return false;
         }
         restore(t, (unsigned)i);
@@ -235,6 +272,9 @@ static bool begin(Travel *t, Error **errp) {
         return false;
     }
     t->search = (Search){.owner = DEBUG_OWNER_HISTORY};
+    uint64_t here = now(t);
+    t->seen = here > t->seen ? here : t->seen;
+    trace_hold(t->m->trace, true);
     machine_set_quiet(t->m, true);
     return true;
 }
@@ -242,6 +282,7 @@ static bool begin(Travel *t, Error **errp) {
 /* Tells where it ended. */
 static void end(Travel *t, const DebugStop *stop) {
     machine_set_quiet(t->m, false);
+    trace_hold(t->m->trace, false);
     machine_tell_stop(t->m, stop);
 }
 
@@ -266,10 +307,13 @@ bool travel_back(Travel *t, uint64_t n, Error **errp) {
     return travel_go(t, n < here ? here - n : 0, errp);
 }
 
-/* Looks for the last hit before `limit`, entry by entry; the machine ends up anywhere. */
-static bool search_back(Travel *t, uint64_t limit, Error **errp) {
-    for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0; i--) {
-        uint64_t from = history_entry(t->history, (unsigned)i).count;
+/* Looks for the last hit before `limit`, entry by entry, not further back than the entry at `floor`. The
+ * machine ends up anywhere; *from: the search went back to there. */
+static bool search_back(Travel *t, uint64_t limit, uint64_t floor, uint64_t *from,
+                        Error **errp) {
+    *from = limit;
+    for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0 && *from > floor; i--) {
+        *from = history_entry(t->history, (unsigned)i).count;
         t->search.found = false;
         restore(t, (unsigned)i);
         if (!run_to(t, limit, errp)) {
@@ -278,7 +322,7 @@ static bool search_back(Travel *t, uint64_t limit, Error **errp) {
         if (t->search.found) {
             return true;
         }
-        limit = from;
+        limit = *from;
     }
     return true;
 }
@@ -287,11 +331,11 @@ bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp) {
     if (!begin(t, errp)) {
         return false;
     }
-    uint64_t here = now(t), first = history_entry(t->history, 0).count;
+    uint64_t here = now(t), begin_count = first(t);
     t->search.any_owner = true;
-    bool ok = search_back(t, here, errp);
+    bool ok = search_back(t, here, 0, &(uint64_t){0}, errp);
     bool found = t->search.found;
-    uint64_t target = !ok ? here : found ? t->search.count : first;
+    uint64_t target = !ok ? here : found ? t->search.count : begin_count;
     DebugStop hit = t->search.stop;
     ok = go_silently(t, target, ok ? errp : NULL) && ok;
     *stop = count_stop(t);
@@ -304,20 +348,23 @@ bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp) {
     return ok;
 }
 
-bool travel_last_write(Travel *t, vaddr addr, uint64_t len, TravelWrite *write,
+bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
                        Error **errp) {
     *write = (TravelWrite){.found = false};
     if (!begin(t, errp)) {
         return false;
     }
-    uint64_t here = now(t);
+    uint64_t here = now(t), before = q->before && q->before < here ? q->before : here;
+    uint64_t floor = q->within && q->within < before ? before - q->within : 0;
     machine_lock(t->m);
-    unsigned id =
-        debug_add_watch(t->m->cpus, DEBUG_OWNER_HISTORY, addr, len, DEBUG_WRITE, errp);
+    unsigned id = debug_add_watch(t->m->cpus, DEBUG_OWNER_HISTORY, q->addr, q->len,
+                                  DEBUG_WRITE, errp);
     machine_unlock(t->m);
-    bool ok = id && search_back(t, here, errp);
+    bool ok = id && search_back(t, before, floor, &write->from, errp);
     if (ok && t->search.found) {
-        *write = (TravelWrite){true, t->search.count, t->search.stop};
+        write->found = true;
+        write->count = t->search.count;
+        write->stop = t->search.stop;
     }
     machine_lock(t->m);
     debug_remove_all(t->m->cpus, DEBUG_OWNER_HISTORY);

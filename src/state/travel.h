@@ -16,6 +16,8 @@
  * Wants -icount, and disks that are not written in place. Not modelled: DMA does not hit watch points,
  * so a byte written by a device has no "last writer".
  *
+ * The trace (util/trace.h) does not record a journey: what happened then is in it already.
+ *
  * Threads: any that may stop and start the machine (runstate.h), one at a time; the machine is stopped
  * before and after. Only the last stop is told to listeners.
  * Book: chapter "Going back in time".
@@ -24,6 +26,7 @@
 #define VITRINE_STATE_TRAVEL_H
 
 #include "hw/machine/machine.h"
+#include "state/history.h"
 #include "util/error.h"
 
 typedef struct Travel Travel;
@@ -36,13 +39,24 @@ typedef struct TravelConfig {
 
 typedef struct TravelRange {
     uint64_t first, now; /* counts that can be gone to: from first on */
+    uint64_t seen;       /* the run has been up to here; ahead of it is news */
     unsigned entries;
-    uint64_t bytes;
+    uint64_t bytes, budget;
 } TravelRange;
 
-/* Who wrote, found by travel_last_write(). */
+/* Who wrote these bytes last? */
+typedef struct TravelQuestion {
+    vaddr addr; /* virtual */
+    uint64_t len;
+    uint64_t before; /* count: writes after it do not matter; 0: now */
+    uint64_t
+        within; /* instructions to look back at, and what is left to a moment; 0: all */
+} TravelQuestion;
+
+/* The answer of travel_last_write(). */
 typedef struct TravelWrite {
     bool found;
+    uint64_t from;  /* count from which on was looked */
     uint64_t count; /* of instructions before the one behind the store */
     DebugStop stop; /* cpu, insn_pc, address, size, old_value, new_value */
 } TravelWrite;
@@ -53,7 +67,12 @@ bool travel_config_parse(TravelConfig *config, const char *text, Error **errp);
  * written in place; no memory. */
 Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp);
 void travel_free(Travel *t);
+/* Another state was loaded, which none of the moments leads to: forgets them and the input that came after
+ * them, and begins with now. The machine is stopped. Errors: no memory. */
+bool travel_restart(Travel *t, Error **errp);
 TravelRange travel_range(Travel *t);
+/* The moments that are kept, from the oldest: up to `max` entries; returns how many. */
+unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max);
 
 /* Goes to right before instruction number `count`. Errors: before the first entry; the guest ended
  * before it. */
@@ -63,8 +82,8 @@ bool travel_back(Travel *t, uint64_t n, Error **errp);
 /* Goes back to the last hit of any break or watch point; *stop: which. None: to the first entry, and
  * stop->reason is DEBUG_NONE. */
 bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp);
-/* Finds the last store by a hart to these bytes (virtual address), and comes back here. */
-bool travel_last_write(Travel *t, vaddr addr, uint64_t len, TravelWrite *write,
+/* Finds the last store by a hart to some bytes, and comes back here. */
+bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
                        Error **errp);
 
 #endif

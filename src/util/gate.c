@@ -164,6 +164,12 @@ bool gate_seek(InputGate *g, uint64_t number, Error **errp) {
     return true;
 }
 
+void gate_cut(InputGate *g) {
+    g->position = gate_end(g);
+    gate_forget(g, g->position);
+    g->was_past = true; /* who has input is asked for it */
+}
+
 void gate_forget(InputGate *g, uint64_t number) {
     uint64_t limit = number < g->position ? number : g->position;
     if (limit <= g->first) {

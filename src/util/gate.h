@@ -113,6 +113,8 @@ const GateEvent *gate_event(const InputGate *g,
                             uint64_t number); /* NULL: not in the log */
 /* Goes to event `number`: the next to be delivered. Errors: forgotten, or not yet there. */
 bool gate_seek(InputGate *g, uint64_t number, Error **errp);
+/* Forgets the log: what comes next comes from the host. */
+void gate_cut(InputGate *g);
 /* Forgets the events before `number`: no snapshot needs them any more. */
 void gate_forget(InputGate *g, uint64_t number);
 

@@ -38,6 +38,9 @@ struct Trace {
     /* atomic, all of them */
     TraceSlot *slots; /* TRACE_CAPACITY_MAX, or NULL before the first start */
     uint64_t capacity;
+    uint64_t kinds; /* chosen; on.mask is 0 while held */
+    uint64_t held;
+    uint64_t known_first, known_last; /* counts: what happened then is recorded already */
     uint64_t harts, first_addr, last_addr;
     uint64_t begin; /* the first event since start */
     uint64_t head;  /* the next event's number */
@@ -95,6 +98,14 @@ void trace_free(Trace *t) {
     }
 }
 
+static uint64_t count_now(const Trace *t) {
+    return t->icount ? t->icount(t->opaque) : 0;
+}
+
+static void set_mask(Trace *t) {
+    __atomic_store_n(&t->on.mask, load(&t->held) ? 0 : load(&t->kinds), __ATOMIC_SEQ_CST);
+}
+
 bool trace_start(Trace *t, const TraceFilter *filter, uint64_t capacity, Error **errp) {
     if (!(filter->kinds & TRACE_ALL_KINDS)) {
         error_set(errp, "no kind of event is chosen");
@@ -127,12 +138,31 @@ bool trace_start(Trace *t, const TraceFilter *filter, uint64_t capacity, Error *
     for (unsigned k = 0; k < TRACE_KIND_COUNT; k++) {
         store(&t->count[k], 0);
     }
-    __atomic_store_n(&t->on.mask, filter->kinds & TRACE_ALL_KINDS, __ATOMIC_RELEASE);
+    store(&t->known_first, count_now(t));
+    store(&t->known_last, 0);
+    store(&t->kinds, filter->kinds & TRACE_ALL_KINDS);
+    set_mask(t);
     return true;
 }
 
 void trace_stop(Trace *t) {
-    __atomic_store_n(&t->on.mask, 0, __ATOMIC_SEQ_CST);
+    store(&t->kinds, 0);
+    set_mask(t);
+}
+
+void trace_hold(Trace *t, bool on) {
+    uint64_t now = count_now(t);
+    if (on && load(&t->kinds) && now > load(&t->known_last)) {
+        store(&t->known_last, now);
+    }
+    store(&t->held, on);
+    set_mask(t);
+}
+
+void trace_forget(Trace *t) {
+    store(&t->begin, load(&t->head));
+    store(&t->known_first, count_now(t));
+    store(&t->known_last, 0);
 }
 
 /* The oldest event that can still be there when `head` is the next one. */
@@ -142,7 +172,7 @@ static uint64_t oldest(const Trace *t, uint64_t head) {
 }
 
 void trace_stats(const Trace *t, TraceStats *stats) {
-    uint64_t mask = load(&t->on.mask);
+    uint64_t mask = load(&t->kinds);
     uint64_t head = __atomic_load_n(&t->head, __ATOMIC_ACQUIRE);
     *stats = (TraceStats){
         .running = mask != 0,
@@ -175,7 +205,9 @@ void trace_emit(Trace *t, TraceKind kind, int hart, uint64_t a0, uint64_t a1, ui
                 uint64_t a3) {
     const uint64_t arg[TRACE_ARGS] = {a0, a1, a2, a3};
     TraceSlot *slots = __atomic_load_n(&t->slots, __ATOMIC_ACQUIRE);
-    if (!slots || !passes(t, kind, hart, arg)) {
+    uint64_t count = count_now(t);
+    bool known = count >= load(&t->known_first) && count < load(&t->known_last);
+    if (!slots || known || !passes(t, kind, hart, arg)) {
         return;
     }
     uint64_t seq = __atomic_fetch_add(&t->head, 1, __ATOMIC_ACQ_REL);
@@ -187,7 +219,7 @@ void trace_emit(Trace *t, TraceKind kind, int hart, uint64_t a0, uint64_t a1, ui
         __atomic_fetch_add(&t->collisions, 1, __ATOMIC_RELAXED);
         return;
     }
-    store(&slot->icount, t->icount ? t->icount(t->opaque) : 0);
+    store(&slot->icount, count);
     store(&slot->ns, (uint64_t)clock_now_ns(t->clock));
     store(&slot->what, (uint64_t)kind << WHAT_KIND_SHIFT | (uint32_t)hart);
     for (unsigned i = 0; i < TRACE_ARGS; i++) {

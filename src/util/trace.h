@@ -95,6 +95,11 @@ void trace_free(Trace *t);
 bool trace_start(Trace *t, const TraceFilter *filter, uint64_t capacity, Error **errp);
 /* What was recorded stays to be read. */
 void trace_stop(Trace *t);
+/* Nothing is recorded between on and off, while the run's past is run again; and after it not what
+ * happens at counts that were recorded when the run first came by. */
+void trace_hold(Trace *t, bool on);
+/* Forgets what was recorded and goes on: another state was loaded, its counts are another run's. */
+void trace_forget(Trace *t);
 void trace_stats(const Trace *t, TraceStats *stats);
 
 /* Reads up to `max` events from *cursor on, and moves it. *lost: how many before or between those

@@ -168,7 +168,9 @@ def bad_requests_are_refused():
              ("irq.path", {}, "bad-params"), ("irq.path", {"dev": "riscv.sifive.test"}, "not-found"),
              ("irq.path", {"input": 900}, "not-found"), ("dev.regs", {"dev": "virtio-mmio"}, "not-found"),
              ("trace.start", {"kinds": ["nonsense"]}, "bad-params"), ("trace.start", {"kinds": []}, "bad-params"),
-             ("trace.start", {"capacity": 1}, "bad-params"), ("trace.export", {"cursor": "0x77"}, "bad-params")]
+             ("trace.start", {"capacity": 1}, "bad-params"), ("trace.export", {"cursor": "0x77"}, "bad-params"),
+             ("trace.window", {"from": "0x5", "to": "0x5"}, "bad-params"),
+             ("trace.window", {"kinds": ["nonsense"]}, "bad-params")]
     with small_guest() as rpc:
         for method, params, cls in wrong:
             try:
@@ -327,6 +329,43 @@ def check_perfetto(text, events):
     equal("a slice for each trap", sum(map(len, tracks.values())), traps)
 
 
+def counted(events, window, axis):
+    """What trace.window should count: {(kind, hart): {bin: events}}."""
+    lanes = collections.defaultdict(collections.Counter)
+    first, last, width = (number(window[k]) for k in ("from", "to", "width"))
+    for e in events:
+        where = number(e[axis])
+        if first <= where < last:
+            lanes[e["kind"], e["hart"]][(where - first) // width] += 1
+    return lanes
+
+
+def a_window_counts_what_the_trace_holds(g, rpc):
+    rpc.call("trace.start", kinds=["trap", "wait", "timer"], capacity=262144)
+    g.run("ls -R /sys >/dev/null; sleep 0.1")
+    rpc.call("trace.stop")
+    events = trace_all(rpc)
+    times = [number(e["ns"]) for e in events]
+    low, high = min(times), max(times) + 1
+    third = (high - low) // 3
+    for first, last, bins in ((low, high, 7), (low + third, high - third, 1000), (0, high, 1), (low, low + 50, 1000)):
+        w = rpc.call("trace.window", axis="ns", bins=bins, limit=0, **{"from": hex(first), "to": hex(last)})
+        got = {(x["kind"], x["hart"]): dict(zip(x["bins"][::2], x["bins"][1::2])) for x in w["lanes"]}
+        equal(f"bins of {first}..{last}", got, counted(events, w, "ns"))
+        equal("matches", number(w["matches"]), sum(x["total"] for x in w["lanes"]))
+        equal("oldest", number(w["oldest"]["ns"]), low)
+    few = rpc.call("trace.window", axis="ns", kinds=["interrupt"], harts=[1], limit=500, to=hex(high))
+    wanted = [e for e in events if e["kind"] == "interrupt" and e["hart"] == 1]
+    equal("events of one kind and hart", few.get("events"), wanted if len(wanted) <= 500 else None)
+    for s in rpc.call("trace.window", axis="ns", bins=1000, limit=0, to=hex(high))["slices"]:
+        begin = [e for e in events if e["seq"] == s["seq"]][0]
+        equal("a slice begins with its event", (begin["kind"], begin["hart"], begin["ns"]),
+              (s["kind"], s["hart"], s["from"]))
+        if not s["open"] and s["kind"] != "wfi":
+            ends = [e for e in events if e["ns"] == s["to"] and e["hart"] == s["hart"] and e["kind"] == "return"]
+            equal("and ends with a return", len(ends) > 0, True)
+
+
 def a_full_ring_says_what_it_lost(g, rpc):
     rpc.call("trace.start", kinds=["tlb", "trap"], capacity=64)
     g.run("ls -R /sys >/dev/null")
@@ -362,6 +401,7 @@ def main():
         report.case("queue indices and features are Linux's", queue_indices_advance, g, rpc)
         report.case("claims are the interrupts Linux counted", plic_claims_are_linux_interrupts, g, rpc)
         report.case("the trace shows traps and exports", trace_shows_traps_and_exports, g, rpc)
+        report.case("a window counts what the trace holds", a_window_counts_what_the_trace_holds, g, rpc)
         report.case("a full ring says what it lost", a_full_ring_says_what_it_lost, g, rpc)
         report.case("looking does not hold the guest up", looking_holds_nothing_up, g, rpc)
     report.end()

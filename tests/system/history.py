@@ -102,6 +102,70 @@ def the_last_writer_is_found():
         equal("one instruction before is the store", regs["pc"], answer["stop"]["insn_pc"])
 
 
+def writers_are_followed_back():
+    """Each with `before` the count of the one found: their old and new values make a chain."""
+    with machine() as m:
+        run_to(m, 120_000_000)
+        here = moment(m)
+        sp = m.rpc.call("cpu.regs", cpu=0)["general"]["sp"]
+        answer = m.rpc.call("history.last_write", addr=sp, len=8)
+        for _ in range(3):
+            older = m.rpc.call("history.last_write", addr=sp, len=8, before=answer["count"])
+            equal("it is older", number(older["count"]) < number(answer["count"]), True)
+            equal("what it wrote was overwritten", older["stop"]["new_value"], answer["stop"]["old_value"])
+            answer = older
+        near = m.rpc.call("history.last_write", addr="0xffffffff80001000", within="0x10")
+        equal("not found nearby", (near["found"], number(near["from"]) > 100_000_000), (False, True))
+        equal("and we are back", moment(m), here)
+
+
+def waits_of_the_past_take_no_time():
+    """A guest that slept for seconds, in real time: one step back does not sleep again."""
+    with Machine("-M", "virt", "-m", "256", "-display", "none", "-serial", "null", "-icount", "shift=0",
+                 "-history", "on", "-kernel", GUEST / "Image", "-initrd", GUEST / "initramfs.cpio",
+                 "-append", "console=ttyS0 quiet") as m:
+        end = time.monotonic() + 60
+        while number(m.rpc.call("machine.status")["time_ns"]) < 6_000_000_000 and time.monotonic() < end:
+            time.sleep(0.1)
+        m.rpc.call("machine.stop")
+        here = m.rpc.call("history.status")
+        start = time.monotonic()
+        m.rpc.call("history.back")
+        took = time.monotonic() - start
+        m.rpc.call("history.go", count=here["count"])
+        if took > PATIENCE:
+            raise AssertionError(f"one instruction back took {took:.2f} s")
+
+
+def moments_are_listed():
+    with machine() as m:
+        run_to(m, 100_000_000)
+        status = m.rpc.call("history.status", moments=True)
+        counts = [number(x["count"]) for x in status["moments"]]
+        equal("moments", counts, [k << 24 for k in range(6)])
+        equal("entries", status["entries"], len(counts))
+        equal("of the memory all is theirs", sum(number(x["bytes"]) for x in status["moments"]),
+              number(status["bytes"]))
+        equal("no list unless asked", "moments" in m.rpc.call("history.status"), False)
+        m.rpc.call("history.go", count=hex(40_000_000))
+        status = m.rpc.call("history.status")
+        equal("count and furthest", (number(status["count"]), number(status["seen"])), (40_000_000, 100_000_000))
+
+
+def the_trace_has_the_past_once():
+    with machine() as m:
+        m.rpc.call("trace.start", kinds=["trap"], capacity=262144)
+        run_to(m, 100_000_000)
+        before = m.rpc.call("trace.window", limit=500)
+        for count in (50_000_000, 10_000_000, 100_000_000):
+            m.rpc.call("history.go", count=hex(count))
+        m.rpc.call("history.back", insns=hex(30_000_000))
+        run_to(m, 100_000_000)
+        equal("the trace", m.rpc.call("trace.window", limit=500), before)
+        run_to(m, 120_000_000)
+        equal("and goes on", number(m.rpc.call("trace.window")["matches"]) > number(before["matches"]), True)
+
+
 def what_was_forgotten_is_said():
     with machine("-history", "on,mem=1") as m:
         run_to(m, 90_000_000)
@@ -171,6 +235,10 @@ def main():
     report.case("answers are quick", answers_are_quick)
     report.case("break points are found backwards", break_points_are_found_backwards)
     report.case("the last writer is found", the_last_writer_is_found)
+    report.case("writers are followed back", writers_are_followed_back)
+    report.case("waits of the past take no time", waits_of_the_past_take_no_time)
+    report.case("moments are listed", moments_are_listed)
+    report.case("the trace has the past once", the_trace_has_the_past_once)
     report.case("what was forgotten is said", what_was_forgotten_is_said)
     report.case("what cannot be is said", what_cannot_be_is_said)
     report.case("the monitor goes back", monitor_goes_back)

@@ -144,6 +144,36 @@ def other_machine_says_what_differs(d):
     g.__exit__()
 
 
+def a_history_begins_anew_with_a_snapshot(d):
+    """What was typed after it was saved is not typed again, and the way back ends at the snapshot."""
+    with Running(d, "-icount", "shift=0,sleep=off", "-history", "on") as a:
+        g = a.guest
+        g.wait_shell()
+        digest = begin_work(g)
+        a.call("machine.stop")
+        a.call("snapshot.save", name="before")
+        listed = a.call("snapshot.list")["snapshots"][0]
+        equal("the snapshot's count", listed["count"], a.call("machine.status")["count"])
+        a.call("machine.cont")
+        spoil_work(g)
+        g.run("touch /tmp/later")
+        a.call("machine.stop")
+        a.call("snapshot.load", name="before")
+        equal("the history begins there", a.call("history.status")["first"], listed["count"])
+        a.call("machine.cont")
+        g.seen = len(g.output)
+        g.send("\n")
+        g.wait_shell()
+        equal("what was typed later was not", g.try_run("test -e /tmp/later")[0], 1)
+        check_work(g, digest)
+        a.call("machine.stop")
+        now = a.call("machine.hash")["hash"]
+        here = a.call("history.status")["count"]
+        a.call("history.back", insns=hex(1_000_000))
+        a.call("history.go", count=here)
+        equal("there and back again", a.call("machine.hash")["hash"], now)
+
+
 def across_back_ends(d):
     with Running(d) as a:
         a.guest.wait_shell()
@@ -164,6 +194,7 @@ def main():
     report.case("another process goes on with 4 harts", in_directory, another_process_goes_on, 4)
     report.case("saved on one back end, loaded on the other", in_directory, across_back_ends)
     report.case("the same process goes back, twice", in_directory, same_process_goes_back)
+    report.case("a history begins anew with a snapshot", in_directory, a_history_begins_anew_with_a_snapshot)
     report.case("a file that does not fit changes nothing", in_directory,
                 file_that_does_not_fit_changes_nothing)
     report.case("another machine says what differs", in_directory, other_machine_says_what_differs)

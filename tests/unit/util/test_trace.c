@@ -190,6 +190,44 @@ static void bad_starts_are_refused_and_change_nothing(void **state) {
     trace_free(r.trace);
 }
 
+static void the_past_that_is_run_again_is_not_recorded_twice(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    r.icount = 100;
+    start(&r, everything(), 64);
+    emit(&r, TRACE_WFI, 0, 1, 0);
+    r.icount = 200;
+    trace_hold(r.trace, true); /* a journey from count 200 to 50 */
+    r.icount = 120;
+    emit(&r, TRACE_WFI, 0, 2, 0);
+    r.icount = 50;
+    TraceStats stats;
+    trace_stats(r.trace, &stats);
+    assert_true(stats.running);
+    trace_hold(r.trace, false);
+    emit(&r, TRACE_WFI, 0, 3, 0); /* before the trace began: news */
+    r.icount = 199;
+    emit(&r, TRACE_WFI, 0, 4, 0);
+    r.icount = 200;
+    emit(&r, TRACE_WFI, 0, 5, 0);
+    assert_int_equal(read_some(&r, 512), 3);
+    assert_int_equal(r.events[0].arg[0], 1);
+    assert_int_equal(r.events[1].arg[0], 3);
+    assert_int_equal(r.events[2].arg[0], 5);
+    r.icount = 150;
+    trace_forget(r.trace);
+    emit(&r, TRACE_WFI, 0, 6, 0);
+    assert_int_equal(read_some(&r, 512), 1);
+    assert_int_equal(r.events[0].arg[0], 6);
+    assert_int_equal(r.lost, 0);
+    trace_hold(r.trace, true);
+    trace_stop(r.trace);
+    trace_hold(r.trace, false); /* does not start it */
+    assert_false(trace_on(r.trace, TRACE_WFI));
+    trace_free(r.trace);
+}
+
 static void do_nothing(void *opaque) {
     (void)opaque;
 }
@@ -292,6 +330,7 @@ int main(void) {
         cmocka_unit_test(a_slow_reader_is_told_how_many_it_lost),
         cmocka_unit_test(a_new_start_forgets_but_loses_nothing),
         cmocka_unit_test(bad_starts_are_refused_and_change_nothing),
+        cmocka_unit_test(the_past_that_is_run_again_is_not_recorded_twice),
         cmocka_unit_test(timers_tell_when_they_are_armed_and_fire),
         cmocka_unit_test(concurrent_writers_tear_no_event_and_lose_none_uncounted),
     };
