@@ -56,6 +56,14 @@ typedef struct InsnField {
     char value[24];   /* what it means: "a0", "-16" */
 } InsnField;
 
+/* What happened on a vCPU since it was made, for the inspector (util/counter.h); not the guest's. */
+typedef struct CpuCounters {
+    uint64_t interrupts, exceptions; /* taken; a system call is an exception */
+    uint64_t calls; /* of user mode into the system: RISC-V's ecall from U */
+    uint64_t page_faults;
+    uint64_t device_reads, device_writes;
+} CpuCounters;
+
 /* What an ISA provides. All run on the vCPU's own thread unless said otherwise. */
 struct CpuClass {
     const char *name;
@@ -156,9 +164,10 @@ struct CPUState {
     bool sleeping;         /* atomic: waits on `wake` (halted or parked) */
     uint64_t
         tlb_epoch; /* grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
-    bool alone;     /* own thread; -icount: the next block is of one instruction */
-    CpuDebug debug; /* own thread, or while parked */
-    TcgCpu tcg;     /* last: env follows */
+    CpuCounters counters; /* own thread counts */
+    bool alone;           /* own thread; -icount: the next block is of one instruction */
+    CpuDebug debug;       /* own thread, or while parked */
+    TcgCpu tcg;           /* last: env follows */
 };
 
 static inline void *cpu_env(CPUState *cpu) {

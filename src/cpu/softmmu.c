@@ -15,6 +15,7 @@
 
 #include "cpu/exec.h"
 #include "mem/memory.h"
+#include "util/counter.h"
 
 static uint64_t extend(uint64_t value, unsigned memop) {
     switch (memop & (MO_SIZE | MO_SIGN)) {
@@ -236,8 +237,10 @@ static bool find_place(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind
     return !((place->tag & TLB_WATCH) && is_watched(cpu, place, addr, size, kind));
 }
 
-static void trace_mmio(CPUState *cpu, TraceKind kind, hwaddr phys, unsigned size,
-                       uint64_t value) {
+static void note_mmio(CPUState *cpu, TraceKind kind, hwaddr phys, unsigned size,
+                      uint64_t value) {
+    CpuCounters *c = &cpu->counters;
+    counter_up(kind == TRACE_MMIO_READ ? &c->device_reads : &c->device_writes);
     if (trace_on(cpu->trace, kind)) {
         trace_emit(cpu->trace, kind, (int)cpu->index, phys, size, value,
                    cpu->cls->get_pc(cpu));
@@ -270,7 +273,7 @@ static bool load_place(CPUState *cpu, const Place *place, vaddr addr, unsigned s
             cpu->cls->bus_error(cpu, addr, ACCESS_LOAD);
             return false;
         }
-        trace_mmio(cpu, TRACE_MMIO_READ, phys, size, *value);
+        note_mmio(cpu, TRACE_MMIO_READ, phys, size, *value);
         return true;
     }
     *value = host_load((const void *)(uintptr_t)(addr + e->addend), size);
@@ -282,7 +285,7 @@ static bool store_place(CPUState *cpu, const Place *place, vaddr addr, unsigned 
     TlbEntry *e = place->e;
     if (place->tag & TLB_MMIO) {
         hwaddr phys = e->phys | (addr & PAGE_OFFSET_MASK);
-        trace_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value); /* before what it causes */
+        note_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value); /* before what it causes */
         if (address_space_store(cpu->as, phys, size, value) != MEMTX_OK) {
             cpu->cls->bus_error(cpu, addr, ACCESS_STORE);
             return false;
@@ -450,8 +453,8 @@ static bool mmio_rmw(CPUState *cpu, vaddr addr, hwaddr phys, unsigned size, uint
     bool ok = address_space_load(cpu->as, phys, size, old) == MEMTX_OK;
     if (ok) {
         uint64_t value = next(*old, opaque);
-        trace_mmio(cpu, TRACE_MMIO_READ, phys, size, *old);
-        trace_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value);
+        note_mmio(cpu, TRACE_MMIO_READ, phys, size, *old);
+        note_mmio(cpu, TRACE_MMIO_WRITE, phys, size, value);
         ok = address_space_store(cpu->as, phys, size, value) == MEMTX_OK;
     }
     cpu_group_unlock(cpu->group);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/counter.h"
+
 _Static_assert(sizeof(TlbEntry) == 1 << TLB_ENTRY_BITS, "generated code scales by this");
 
 /* TlbEntry2.key: virtual page number << 8 | TLB2_VALID | mmu index */
@@ -40,7 +42,7 @@ void tlb_destroy(CpuTlb *tlb) {
 }
 
 void tlb_flush_first(CpuTlb *tlb) {
-    tlb->flushes++;
+    counter_up(&tlb->flushes);
     for (unsigned m = 0; m < TLB_MMU_MODES; m++) {
         unsigned n = tlb->journal_count[m];
         for (unsigned i = 0; i < n; i++) {
@@ -136,7 +138,7 @@ TlbEntry *tlb_fill(CpuTlb *tlb, vaddr addr, unsigned mmu_idx, hwaddr phys, unsig
         ramblock_clean_clients(rb, (uint64_t)(host - rb->host))) {
         __atomic_or_fetch(&e->tag_store, TLB_NOTDIRTY, __ATOMIC_RELAXED);
     }
-    tlb->fills++;
+    counter_up(&tlb->fills);
     return e;
 }
 

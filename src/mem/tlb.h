@@ -75,7 +75,7 @@ typedef struct CpuTlb {
                     [TLB_SIZE];            /* indices filled since the mode was emptied */
     uint32_t journal_count[TLB_MMU_MODES]; /* atomic: tlb_reset_dirty() reads it */
     TlbEntry2 *second;                     /* TLB2_SIZE entries */
-    uint64_t fills, second_hits, flushes, walks; /* for the inspector */
+    uint64_t fills, second_hits, flushes, walks; /* for the inspector: util/counter.h */
 } CpuTlb;
 
 void tlb_init(CpuTlb *tlb);

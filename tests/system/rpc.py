@@ -174,6 +174,38 @@ def a_repeated_call_sends_what_changed():
 
 # --- clients that mean no good ------------------------------------------------------------------
 
+def counters_are_those_of_the_trace():
+    """What machine.counters counted between two moments is what was traced between them."""
+    pairs = {"exceptions": "exception", "interrupts": "interrupt", "device_reads": "mmio_read",
+             "device_writes": "mmio_write", "translations": "tb_born"}
+    with linux("-icount", "shift=2", smp=2) as m:
+        shell, rpc = Shell(m), m.rpc
+
+        def counters():
+            told = rpc.call("machine.counters")["counters"]
+            return {name: int(value, 16) for name, value in told.items()}
+        rpc.call("machine.stop")
+        count = int(rpc.call("machine.status")["count"], 16)
+        rpc.call("trace.start", kinds=list(pairs.values()))
+        before = counters()
+        equal("instructions", before["instructions"], count)
+        rpc.call("machine.cont")
+        shell.run("ls -lR /bin | wc", "vitrine:~# ")
+        rpc.call("machine.stop")
+        after = counters()
+        traced = rpc.call("trace.stop")
+        equal("events given up", traced["collisions"], "0x0")
+        for name, kind in pairs.items():
+            grown = after[name] - before[name]
+            equal(name, hex(grown), traced["counts"][kind])
+            if not grown:
+                raise Failure(f"{name}: none, so this proves nothing")
+        if not 0 < after["calls"] - before["calls"] < after["exceptions"] - before["exceptions"]:
+            raise Failure(f"calls among exceptions: {before} {after}")
+        if not 0 < after["busy_ns"] - before["busy_ns"] < 120e9:
+            raise Failure(f"busy: {before} {after}")
+
+
 def wrong_values(schema, chance):
     """A value that the schema of a parameter does not allow."""
     wrong = [None, [], {}, 1.5, [[]], {"a": 1}]
@@ -391,6 +423,7 @@ def main():
     report.case("registers and CSR fields are those of Linux", registers_are_those_of_linux)
     report.case("steps, break and watch points stop where they should", steps_and_points_stop_where_they_should)
     report.case("each stop for looking is counted", looking_is_short)
+    report.case("counters are those of the trace", counters_are_those_of_the_trace)
     report.case("frames and events tell count and epoch", frames_and_events_tell_count_and_epoch)
     report.case("a repeated call sends what changed", a_repeated_call_sends_what_changed)
     report.case(f"{REQUESTS} bad requests change nothing", bad_requests_change_nothing)

@@ -29,6 +29,7 @@
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
 #include "cpu/riscv/walk.h"
+#include "util/counter.h"
 
 /* A stamp: bits 15:0 the ASID, then these flags, from STAMP_SHIFT on epoch + generation. */
 enum {
@@ -568,7 +569,7 @@ static bool fill_from_second(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigne
     if (!e || !(e->phys & prot_needed(kind))) {
         return false;
     }
-    tlb->second_hits++;
+    counter_up(&tlb->second_hits);
     Page page = {.phys = e->phys & PAGE_MASK,
                  .prot = e->phys & PAGE_OFFSET_MASK,
                  .host = e->host,
@@ -625,7 +626,7 @@ bool riscv_tlb_fill(CPUState *cs, vaddr addr, unsigned size, AccessKind kind,
     if (fill_from_second(cpu, addr, kind, mmu_idx, stamps)) {
         return true;
     }
-    tlb->walks++;
+    counter_up(&tlb->walks);
     RiscvWalk walk;
     Page page;
     bool ok =

@@ -17,6 +17,7 @@
 #include "cpu/exec.h"
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
+#include "util/counter.h"
 
 enum { TVEC_VECTORED = 1, TVEC_MODE_MASK = 3, VECTOR_BYTES = 4, CAUSE_CODE_MASK = 63 };
 enum { TCONTROL_MTE = 1 << 3, TCONTROL_MPTE = 1 << 7 };
@@ -184,6 +185,20 @@ static void trace_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc,
     }
 }
 
+static void count_trap(CpuCounters *c, uint64_t cause) {
+    if (is_interrupt(cause)) {
+        counter_up(&c->interrupts);
+        return;
+    }
+    counter_up(&c->exceptions);
+    if (cause == CAUSE_ECALL_U) {
+        counter_up(&c->calls);
+    } else if (cause == CAUSE_INSN_PAGE || cause == CAUSE_LOAD_PAGE ||
+               cause == CAUSE_STORE_PAGE) {
+        counter_up(&c->page_faults);
+    }
+}
+
 static void trace_return(RiscvCPU *cpu, unsigned level) {
     Trace *t = cpu->parent.trace;
     if (trace_on(t, TRACE_RETURN)) {
@@ -210,6 +225,7 @@ void riscv_enter_trap(RiscvCPU *cpu, uint64_t cause, uint64_t tval, vaddr epc) {
         trap_to_m(cpu, cause, tval, epc);
     }
     cpu->interrupts_taken[cause & CAUSE_CODE_MASK] += is_interrupt(cause);
+    count_trap(&cpu->parent.counters, cause);
     trace_trap(cpu, cause, tval, epc, from);
     riscv_switch_flags(cpu);
     if (__builtin_expect(cpu->parent.debug.busy, 0)) {
