@@ -261,6 +261,11 @@ void inspect_unlock(InspectCall *call) {
     }
 }
 
+int64_t inspect_held_ns(const Inspector *ins, const InspectSpent *before) {
+    bool runs = machine_run_state(ins->m) == RUN_RUNNING; /* else it loses nothing */
+    return runs ? ins->spent.ns[BUDGET_HELD] - before->ns[BUDGET_HELD] : 0;
+}
+
 bool inspect_is_long(const InspectCall *call) {
     return inspect_own_ns() - call->own_start > INSPECT_SLICE_NS;
 }

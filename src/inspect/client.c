@@ -365,15 +365,26 @@ static uint64_t untold(InspectSub *sub) {
     return n;
 }
 
+/* What its calls held the guest since subscribers were last told. */
+static int64_t untold_held(InspectSub *sub) {
+    int64_t ns = sub->held_ns;
+    sub->held_ns = 0;
+    return ns;
+}
+
 static InspectOut *event_text(InspectSub *sub, int event, const char *data,
-                              uint64_t dropped) {
+                              uint64_t dropped, int64_t held_ns) {
     const InspectEvent *row = protocol_event((unsigned)event);
-    char *text = NULL;
-    int len = asprintf(&text,
-                       "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"event\":"
-                       "\"%s.%s\",\"subscription\":%" PRIu32 ",\"seq\":%" PRIu32
-                       ",\"dropped\":%" PRIu64 ",\"data\":%s}}",
-                       row->domain, row->name, sub->id, sub->sequence++, dropped, data);
+    char *text = NULL, held[48] = "";
+    if (held_ns > 0) {
+        snprintf(held, sizeof(held), ",\"held_ns\":%" PRId64, held_ns);
+    }
+    int len =
+        asprintf(&text,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"event\":"
+                 "\"%s.%s\",\"subscription\":%" PRIu32 ",\"seq\":%" PRIu32
+                 ",\"dropped\":%" PRIu64 "%s,\"data\":%s}}",
+                 row->domain, row->name, sub->id, sub->sequence++, dropped, held, data);
     assert(len >= 0);
     InspectOut *out = inspect_out_new(text, (size_t)len, false);
     free(text);
@@ -393,7 +404,8 @@ static void overrun_locked(InspectClient *client, InspectSub *sub, int event) {
              "{\"subscription\":%" PRIu32 ",\"event\":\"%s.%s\",\"lost\":1,"
              "\"limit\":%d}",
              sub->id, row->domain, row->name, INSPECT_MAX_EVENTS);
-    InspectOut *out = event_text(sub, EVENT_events_overrun, data, untold(sub));
+    InspectOut *out =
+        event_text(sub, EVENT_events_overrun, data, untold(sub), untold_held(sub));
     client_remove_sub_locked(client, sub);
     client_push_locked(client, out);
 }
@@ -426,9 +438,10 @@ void client_event_locked(InspectClient *client, InspectSub *sub, int event,
     if (waiting) {
         sub->dropped++;
         waiting->dropped += untold(sub);
+        waiting->held_ns += untold_held(sub);
         client->out_bytes -= waiting->out->len;
         free(waiting->out);
-        waiting->out = event_text(sub, event, text, waiting->dropped);
+        waiting->out = event_text(sub, event, text, waiting->dropped, waiting->held_ns);
         client->out_bytes += waiting->out->len;
         return;
     }
@@ -446,7 +459,8 @@ void client_event_locked(InspectClient *client, InspectSub *sub, int event,
     item->event = event;
     item->not_before_ns = kind == EVENT_LATEST && early ? due_ns : 0;
     item->dropped = untold(sub);
-    item->out = event_text(sub, event, text, item->dropped);
+    item->held_ns = untold_held(sub);
+    item->out = event_text(sub, event, text, item->dropped, item->held_ns);
     sub->last_ns[event] = item->not_before_ns ? due_ns : now_ns;
     push_item_locked(client, item);
     if (item->not_before_ns) {

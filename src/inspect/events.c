@@ -196,6 +196,7 @@ void events_run_periodic(InspectClient *client, uint32_t sub_id) {
     }
     json_t *error = NULL;
     uint32_t frames = client->frame_sequence;
+    InspectSpent before = ins->spent;
     json_t *result = inspect_dispatch(ins, client, client->role, name, params, &error);
     json_t *data = json_pack("{s:s, s:o}", "method", name, result ? "result" : "error",
                              result ? result : error);
@@ -206,6 +207,7 @@ void events_run_periodic(InspectClient *client, uint32_t sub_id) {
     sub = client_find_sub_locked(client, sub_id); /* it may have ended itself */
     if (sub) {
         sub->sends_frames = client->frame_sequence != frames;
+        sub->held_ns += inspect_held_ns(ins, &before);
     }
     if (sub && text &&
         !(sub->only_changed && sub->last_result && !strcmp(text, sub->last_result))) {

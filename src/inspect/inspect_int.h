@@ -48,6 +48,7 @@ typedef struct InspectSub {
     int64_t credit; /* events that may yet be sent; -1: any number */
     uint32_t sequence;
     uint64_t sent, dropped, dropped_told;
+    int64_t held_ns; /* what its calls held the guest, since the client was last told */
     /* events.every: NULL if it is none */
     const InspectMethod *method;
     json_t *params;
@@ -63,7 +64,8 @@ typedef struct OutItem {
     InspectSub *sub; /* of an event; NULL: an answer or a frame of one */
     int event;
     int64_t not_before_ns;
-    uint64_t dropped; /* as its text says */
+    uint64_t dropped; /* as its text says ... */
+    int64_t held_ns;  /* ... likewise */
     InspectOut *out;
 } OutItem;
 
@@ -179,6 +181,8 @@ json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role
 json_t *inspect_error_object(int code, const char *message, const char *cls,
                              const char *what, const char *advice);
 void inspect_states_free(InspectState *first, Machine *m);
+/* How long a running guest was held since `before`. Threads: the inspector's. */
+int64_t inspect_held_ns(const Inspector *ins, const InspectSpent *before);
 
 /* --- machine.c --- */
 /* Tells subscribers what the run state does: a MachineListener. */

@@ -6,6 +6,7 @@
  *
  * Spec: JSON-RPC 2.0 (2013-01-04). A request without id is a notification: it is executed and never
  * answered, not even with an error.
+ * Deviates: an answer has a member "held_ns" if the guest was held up for it.
  * Threads: the inspector's.
  */
 #include <inttypes.h>
@@ -33,6 +34,27 @@ static bool is_id(const json_t *id) {
     return json_is_string(id) || json_is_number(id) || json_is_null(id);
 }
 
+/* Calls, and returns the answer; NULL if there is no id. */
+static json_t *call_method(InspectClient *client, const char *method,
+                           const json_t *params, const json_t *id) {
+    json_t *error = NULL;
+    InspectSpent before = client->ins->spent;
+    json_t *result =
+        inspect_dispatch(client->ins, client, client->role, method, params, &error);
+    if (!id) {
+        json_decref(result);
+        json_decref(error);
+        return NULL;
+    }
+    json_t *whole =
+        answer(json_deep_copy(id), result ? "result" : "error", result ? result : error);
+    int64_t held_ns = inspect_held_ns(client->ins, &before);
+    if (held_ns > 0) {
+        json_object_set_new(whole, "held_ns", json_integer(held_ns));
+    }
+    return whole;
+}
+
 /* The answer to one request, or NULL if it is a notification. */
 static json_t *handle_request(InspectClient *client, const json_t *request) {
     const json_t *id = json_object_get(request, "id");
@@ -58,16 +80,7 @@ static json_t *handle_request(InspectClient *client, const json_t *request) {
         return invalid(id, "params is neither an object nor an array",
                        "give parameters by name, as an object");
     }
-    json_t *error = NULL;
-    json_t *result =
-        inspect_dispatch(client->ins, client, client->role, method, params, &error);
-    if (!id) {
-        json_decref(result);
-        json_decref(error);
-        return NULL;
-    }
-    json_t *copy = json_deep_copy(id);
-    return result ? answer(copy, "result", result) : answer(copy, "error", error);
+    return call_method(client, method, params, id);
 }
 
 static json_t *handle_batch(InspectClient *client, const json_t *batch) {

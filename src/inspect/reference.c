@@ -95,6 +95,11 @@ void inspect_print_reference(FILE *out) {
             print_domain(out, protocol_method(i)->domain);
         }
     }
+    fprintf(out,
+            "\n## What it cost\n\nAn answer has beside `result` or `error` a member "
+            "`held_ns` if a running guest was held up for\nit, and for so many "
+            "nanoseconds; an `events.result` has it in `params`, with that of the calls "
+            "whose\nresults were not sent.\n");
     print_errors(out);
     print_limits(out);
 }

@@ -199,6 +199,66 @@ static void stalled_clients_are_dropped(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
+static json_t *ask(InspectRig *rig, InspectClient *client, const char *request) {
+    char text[256];
+    snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":1,%s}", request);
+    rig_send(client, text);
+    return rig_receive(rig, client);
+}
+
+static int64_t hex_at(const json_t *answer, const char *name) {
+    const json_t *result = json_object_get(answer, "result");
+    return (int64_t)strtoull(json_string_value(json_object_get(result, name)), NULL, 16);
+}
+
+/* What machine.pauses has summed up, which counts without the way there and back. */
+static int64_t paused_ns(InspectRig *rig, InspectClient *client, int64_t *count) {
+    json_t *answer = ask(rig, client, "\"method\":\"machine.pauses\"");
+    int64_t ns = hex_at(answer, "total_ns");
+    *count = hex_at(answer, "count");
+    json_decref(answer);
+    return ns;
+}
+
+static void an_answer_says_how_long_a_running_guest_was_held_for_it(void **state) {
+    InspectRig *rig = *state;
+    int64_t count;
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.cont\""));
+    int64_t before = paused_ns(rig, rig->client, &count);
+    json_t *looked = ask(rig, rig->client, "\"method\":\"cpu.regs\"");
+    int64_t ns = paused_ns(rig, rig->client, &count) - before;
+    assert_true(ns > 0);
+    assert_true(get(looked, "held_ns") >= ns);
+    json_t *version = ask(rig, rig->client, "\"method\":\"machine.version\"");
+    assert_null(json_object_get(version, "held_ns"));
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.stop\""));
+    json_t *stopped = ask(rig, rig->client, "\"method\":\"cpu.regs\"");
+    assert_non_null(json_object_get(stopped, "result"));
+    assert_null(json_object_get(stopped, "held_ns"));
+    json_decref(looked);
+    json_decref(version);
+    json_decref(stopped);
+}
+
+static void a_result_counts_in_what_calls_cost_whose_results_were_not_sent(void **state) {
+    InspectRig *rig = *state;
+    InspectClient *other = rig_client(rig, INSPECT_VIEWER);
+    int64_t count = 0, ns = 0;
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.cont\""));
+    int64_t before = paused_ns(rig, other, &count);
+    json_decref(ask(rig, rig->client,
+                    "\"method\":\"events.every\",\"params\":{\"ms\":10,\"changed\":false,"
+                    "\"method\":\"cpu.regs\"}"));
+    for (int64_t first = count; count < first + 5;) {
+        ns = paused_ns(rig, other, &count) - before;
+    }
+    json_t *event = next_event(rig);
+    assert_true(ns > 0);
+    assert_true(get(event, "held_ns") >= ns);
+    json_decref(event);
+    inspect_client_free(other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(events_of_which_nothing_is_lost_come_in_order),
@@ -210,6 +270,8 @@ int main(void) {
         TEST(a_client_may_go_while_its_request_is_under_way),
         TEST(answers_wait_until_they_are_taken),
         TEST(stalled_clients_are_dropped),
+        TEST(an_answer_says_how_long_a_running_guest_was_held_for_it),
+        TEST(a_result_counts_in_what_calls_cost_whose_results_were_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
