@@ -17,6 +17,8 @@ export class RpcError extends Error {
   constructor(e) {
     const what = e.data?.what ?? e.message;
     super(e.data?.try ? `${what}; ${e.data.try}` : what);
+    this.what = what;
+    this.advice = e.data?.try ?? ""; /* what to try */
     this.code = e.code;
     this.class = e.data?.class ?? "Error";
   }
@@ -28,7 +30,7 @@ export class NetError extends Error {}
  * @typedef {{kind: number, stream: number, sequence: number, epoch: number, icount: bigint,
  *            flags: number, data: Uint8Array}} Frame
  * @typedef {{events: string[], options: object, handler: (event: string, data: any, info: any) => void,
- *            id: number | null}} Subscription
+ *            trouble?: (e: Error) => void, id: number | null}} Subscription
  * @typedef {"connecting" | "open" | "lost" | "refused" | "closed"} BusState
  */
 
@@ -147,7 +149,7 @@ export class Bus extends EventTarget {
     return this.callFrames(method, params).then((r) => r.result);
   }
 
-  /** @param {string} method @param {object} [params] @returns {Promise<{result: any, frames: Frame[]}>} */
+  /** @param {string} method @param {object} [params] @returns {Promise<{result: any, frames: Frame[], held_ns: number}>} */
   callFrames(method, params = {}) {
     if (this.state !== "open" || !this.socket) {
       return Promise.reject(new NetError("there is no connection to the machine"));
@@ -163,43 +165,44 @@ export class Bus extends EventTarget {
    * @param {(event: string, data: any, info: any) => void} handler
    */
   subscribe(events, options, handler) {
-    /** @type {Subscription} */
-    const s = { events, options, handler, id: null };
-    this.subscriptions.add(s);
-    if (this.state === "open") {
-      this.renew(s);
-    }
-    return () => {
-      this.subscriptions.delete(s);
-      if (s.id !== null && this.state === "open") {
-        this.call("events.unsubscribe", { subscription: s.id }).catch(() => {});
-      }
-    };
+    return this.begin({ events, options, handler, id: null });
   }
 
   /**
-   * Has a viewer's method called again and again; the handler gets each new result.
+   * Has a viewer's method called again and again; the handler gets each new result, `trouble` what went wrong.
+   * `info` holds the answer's frames, and held_ns: how long answering held the guest.
    * @param {number} ms @param {string} method @param {object} params
-   * @param {(result: any) => void} handler
+   * @param {(result: any, info: any) => void} handler @param {(e: Error) => void} [trouble]
    */
-  every(ms, method, params, handler) {
-    /** @type {Subscription} */
-    const s = {
+  every(ms, method, params, handler, trouble) {
+    return this.begin({
       events: [],
       options: { ms, method, params },
-      handler: (_event, data) => data.result !== undefined && handler(data.result),
+      handler: (_event, data, info) =>
+        data.error ? trouble?.(new RpcError(data.error)) : handler(data.result, info),
+      trouble,
       id: null,
-    };
+    });
+  }
+
+  /** @param {Subscription} s @returns {() => void} */
+  begin(s) {
     this.subscriptions.add(s);
     if (this.state === "open") {
       this.renew(s);
     }
     return () => {
       this.subscriptions.delete(s);
-      if (s.id !== null && this.state === "open") {
-        this.call("events.unsubscribe", { subscription: s.id }).catch(() => {});
-      }
+      this.end(s);
     };
+  }
+
+  /** @param {Subscription} s */
+  end(s) {
+    if (s.id !== null && this.state === "open") {
+      this.call("events.unsubscribe", { subscription: s.id }).catch(() => {});
+      s.id = null;
+    }
   }
 
   /** @param {Subscription} s */
@@ -208,8 +211,16 @@ export class Bus extends EventTarget {
       ? this.call("events.subscribe", { events: s.events, ...s.options })
       : this.call("events.every", s.options);
     asked.then(
-      (r) => (s.id = r.subscription),
-      (e) => e instanceof NetError || this.dispatchEvent(new CustomEvent("trouble", { detail: e })),
+      (r) => {
+        s.id = r.subscription;
+        this.subscriptions.has(s) || this.end(s); /* it was given up meanwhile */
+      },
+      (e) => {
+        if (e instanceof NetError) {
+          return;
+        }
+        s.trouble ? s.trouble(e) : this.dispatchEvent(new CustomEvent("trouble", { detail: e }));
+      },
     );
   }
 
@@ -244,7 +255,7 @@ export class Bus extends EventTarget {
     if (message.error) {
       waiting.reject(new RpcError(message.error));
     } else {
-      waiting.resolve({ result: message.result, frames });
+      waiting.resolve({ result: message.result, frames, held_ns: message.held_ns ?? 0 });
     }
   }
 }
@@ -257,7 +268,7 @@ export async function enter() {
   const match = /(?:^#|&)t=([A-Za-z0-9._-]+)/.exec(location.hash);
   if (match) {
     const answer = await fetch("login", { method: "POST", body: match[1] });
-    history.replaceState(null, "", location.pathname + location.hash.replace(match[0], "#"));
+    history.replaceState(null, "", location.pathname + "#" + location.hash.replace(match[0], "").replace(/^[#&]+/, ""));
     if (!answer.ok) {
       throw new Error(await answer.text());
     }
