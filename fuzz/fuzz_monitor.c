@@ -58,7 +58,7 @@ static Target *target_new(void) {
     t->m = fuzz_machine_new(false);
     t->inspector = inspector_new(t->m, NULL);
     t->events = qmp_events_new(t->m);
-    hmp_init(&t->hmp, t->m, t->inspector);
+    hmp_init(&t->hmp, t->m, t->inspector, NULL);
     return t;
 }
 

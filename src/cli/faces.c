@@ -10,10 +10,10 @@
 void faces_close(Faces *f) {
     web_server_free(f->web);
     f->web = NULL;
-    gdb_server_free(f->gdb);
-    f->gdb = NULL;
     monitors_free(f->monitors);
     f->monitors = NULL;
+    gdb_port_free(f->gdb);
+    f->gdb = NULL;
     while (f->rpc_count) {
         rpc_free(f->rpc[--f->rpc_count]);
     }
@@ -90,16 +90,14 @@ bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
         f->rpc_count += ok;
     }
     if (ok) {
-        f->monitors = monitors_new(m, f->inspector, &cl->monitors, errp);
-        ok = f->monitors != NULL;
-    }
-    if (ok && cl->gdb) {
         const GdbHooks hooks = {.monitor = monitor_for_gdb,
                                 .reverse = f->travel ? reverse_for_gdb : NULL,
                                 .opaque = f};
-        hmp_init(&f->gdb_hmp, m, f->inspector);
-        f->gdb = gdb_server_new(m, cl->gdb, &hooks, errp);
-        ok = f->gdb != NULL;
+        hmp_init(&f->gdb_hmp, m, f->inspector,
+                 NULL); /* gdb does not replace its server */
+        f->gdb = gdb_port_new(m, &hooks);
+        f->monitors = monitors_new(m, f->inspector, f->gdb, &cl->monitors, errp);
+        ok = f->monitors && (!cl->gdb || gdb_port_open(f->gdb, cl->gdb, errp));
     }
     ok = ok && (!cl->web || open_web(f, cl->web, errp));
     if (!ok) {

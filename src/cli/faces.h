@@ -3,7 +3,7 @@
  * Faces: those who look into a machine and drive it, as the command line asked for them.
  *
  *   faces --> inspector (one thread) <-- -rpc, -monitor, -qmp, -web
- *        '--> gdb server               '--> travel (-history)
+ *        '--> gdb port                 '--> travel (-history)
  *
  * Threads: the one that runs the machine.
  */
@@ -13,7 +13,7 @@
 #include "cli/options.h"
 #include "inspect/inspect.h"
 #include "inspect/rpc.h"
-#include "monitor/gdb_server.h"
+#include "monitor/gdb_port.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "state/travel.h"
@@ -24,7 +24,7 @@ typedef struct Faces {
     Rpc *rpc[MACHINE_MAX_LIST];
     unsigned rpc_count;
     Monitors *monitors;
-    GdbServer *gdb;
+    GdbPort *gdb;
     Hmp gdb_hmp; /* of its `monitor` */
     Travel *travel;
     WebServer *web;

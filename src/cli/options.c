@@ -239,7 +239,7 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         cl->gdb = strcmp(arg, "none") == 0 ? NULL : arg;
         return !cl->gdb || gdb_server_check(arg, errp);
     case OPT_GDB_HERE:
-        cl->gdb = "tcp::1234";
+        cl->gdb = GDB_DEFAULT;
         return true;
     case OPT_WEB:
         return cl->web = arg, true;

@@ -150,7 +150,7 @@ json_t *inspect_machine_powerdown(InspectCall *call) {
 }
 
 json_t *inspect_machine_reset(InspectCall *call) {
-    machine_request_reset(call->m);
+    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
     return json_object();
 }
 
@@ -169,6 +169,8 @@ static const char *shutdown_cause_name(ShutdownCause cause) {
         return "guest";
     case SHUTDOWN_GUEST_RESET:
         return "guest-reset";
+    case SHUTDOWN_HOST_RESET:
+        return "host-reset";
     case SHUTDOWN_GUEST_ERROR:
         return "guest-error";
     case SHUTDOWN_USER:
@@ -232,7 +234,8 @@ void inspect_machine_event(void *opaque, const MachineEvent *ev) {
         return;
     case MEV_RESET:
         __atomic_add_fetch(&ins->epoch, 1, __ATOMIC_RELAXED);
-        inspect_emit(ins, "machine.reset", json_object());
+        inspect_emit(ins, "machine.reset",
+                     json_pack("{s:s}", "cause", shutdown_cause_name(ev->cause)));
         return;
     case MEV_SHUTDOWN:
         inspect_emit(ins, "machine.shutdown",

@@ -191,7 +191,7 @@ static void kill_politely(GdbSession *s, const char *args) {
 
 static void restart(GdbSession *s, const char *args) {
     (void)args;
-    machine_request_reset(s->m);
+    machine_request_reset(s->m, SHUTDOWN_HOST_RESET);
 }
 
 static void no_such(GdbSession *s, const char *args) {

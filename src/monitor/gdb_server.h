@@ -18,6 +18,8 @@
 
 typedef struct GdbServer GdbServer;
 
+#define GDB_DEFAULT "tcp::1234" /* of -s and `gdbserver` */
+
 /* Looks at the text of -gdb without opening anything. */
 bool gdb_server_check(const char *spec, Error **errp);
 /* Errors: as above; the port or path is taken. */

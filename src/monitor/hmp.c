@@ -43,8 +43,8 @@ const HmpCommand *hmp_info_command(unsigned index) {
     return index < INFO_COUNT ? &info_commands[index] : NULL;
 }
 
-void hmp_init(Hmp *hmp, Machine *m, Inspector *inspector) {
-    *hmp = (Hmp){.m = m, .inspector = inspector, .format = 'x', .size = 4};
+void hmp_init(Hmp *hmp, Machine *m, Inspector *inspector, struct GdbPort *gdb) {
+    *hmp = (Hmp){.m = m, .inspector = inspector, .gdb = gdb, .format = 'x', .size = 4};
 }
 
 /* --- values ---------------------------------------------------------------------------- */

@@ -23,12 +23,13 @@ enum { HMP_MAX_LINE = 4096, HMP_MAX_ARGS = 8, HMP_MAX_WORD = 1024 };
 typedef struct Hmp {
     Machine *m;
     Inspector *inspector;
-    unsigned cpu;  /* that registers, x and $names mean */
-    char format;   /* of the last x, xp or print */
-    unsigned size; /* bytes of an item, likewise */
+    struct GdbPort *gdb; /* what `gdbserver` opens; NULL: it may not */
+    unsigned cpu;        /* that registers, x and $names mean */
+    char format;         /* of the last x, xp or print */
+    unsigned size;       /* bytes of an item, likewise */
 } Hmp;
 
-void hmp_init(Hmp *hmp, Machine *m, Inspector *inspector);
+void hmp_init(Hmp *hmp, Machine *m, Inspector *inspector, struct GdbPort *gdb);
 /* Carries out one line and returns what it has to say; lines end with "\n". Errors are text,
  * too. Owns: the caller frees. */
 char *hmp_execute(Hmp *hmp, const char *line);

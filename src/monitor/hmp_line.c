@@ -282,11 +282,12 @@ static void open_editor(HmpLine *l) {
     el_set(l->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
 
-HmpLine *hmp_line_new(Machine *m, Inspector *ins, Chardev *chr, Error **errp) {
+HmpLine *hmp_line_new(Machine *m, Inspector *ins, struct GdbPort *gdb, Chardev *chr,
+                      Error **errp) {
     HmpLine *l = calloc(1, sizeof(*l));
     assert(l);
     l->tty = l->tty_master = -1;
-    hmp_init(&l->hmp, m, ins);
+    hmp_init(&l->hmp, m, ins, gdb);
     l->session = session_new(m, chr, errp);
     if (l->session && open_tty(l, errp)) {
         open_editor(l);

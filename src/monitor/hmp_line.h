@@ -19,7 +19,8 @@
 typedef struct HmpLine HmpLine;
 
 /* Serves whoever comes to the chardev. Errors: the chardev is taken; no pseudo terminal. */
-HmpLine *hmp_line_new(Machine *m, Inspector *ins, Chardev *chr, Error **errp);
+HmpLine *hmp_line_new(Machine *m, Inspector *ins, struct GdbPort *gdb, Chardev *chr,
+                      Error **errp);
 void hmp_line_free(HmpLine *line);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/gdb_port.h"
 #include "monitor/hmp_call.h"
 
 void hmp_quit(HmpCall *call) {
@@ -22,7 +23,7 @@ void hmp_cont(HmpCall *call) {
 }
 
 void hmp_system_reset(HmpCall *call) {
-    machine_request_reset(call->m);
+    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
 }
 
 /* Deviates: nothing; as in QEMU, board virt has no power button that the guest could see:
@@ -39,6 +40,25 @@ void hmp_set_cpu(HmpCall *call) {
         return;
     }
     call->hmp->cpu = (unsigned)index;
+}
+
+/* --- gdb ------------------------------------------------------------------------------------ */
+
+void hmp_gdbserver(HmpCall *call) {
+    const char *device =
+        hmp_has(call, "device") ? hmp_string(call, "device") : GDB_DEFAULT;
+    bool none = !strcmp(device, "none");
+    Error *err = NULL;
+    if (!call->hmp->gdb) {
+        fprintf(call->out, "gdb cannot replace the server it talks to; use a monitor\n");
+    } else if (!gdb_port_open(call->hmp->gdb, none ? NULL : device, &err)) {
+        fprintf(call->out, "Could not open gdbserver on device '%s'\n", device);
+        hmp_error(call, err);
+    } else if (none) {
+        fprintf(call->out, "Disabled gdbserver\n");
+    } else {
+        fprintf(call->out, "Waiting for gdb connection on device '%s'\n", device);
+    }
 }
 
 /* --- log ------------------------------------------------------------------------------------ */

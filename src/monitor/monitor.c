@@ -14,6 +14,7 @@
 struct Monitors {
     Machine *m;
     Inspector *inspector;
+    struct GdbPort *gdb;
     QmpEvents *events;
     HmpLine *hmp[MACHINE_MAX_LIST];
     unsigned hmp_count;
@@ -125,7 +126,7 @@ bool monitor_options_take_terminal(const MonitorOptions *o) {
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static bool add_hmp(Monitors *ms, Chardev *chr, Error **errp) {
-    HmpLine *line = hmp_line_new(ms->m, ms->inspector, chr, errp);
+    HmpLine *line = hmp_line_new(ms->m, ms->inspector, ms->gdb, chr, errp);
     if (line) {
         ms->hmp[ms->hmp_count++] = line;
     }
@@ -133,7 +134,7 @@ static bool add_hmp(Monitors *ms, Chardev *chr, Error **errp) {
 }
 
 static bool add_qmp(Monitors *ms, Chardev *chr, bool pretty, Error **errp) {
-    Qmp *qmp = qmp_new(ms->events, ms->inspector, chr, pretty, errp);
+    Qmp *qmp = qmp_new(ms->events, ms->inspector, ms->gdb, chr, pretty, errp);
     if (qmp) {
         ms->qmp[ms->qmp_count++] = qmp;
     }
@@ -231,12 +232,13 @@ static bool open_shared(Monitors *ms, const MonitorOptions *o, Error **errp) {
     return o->count || !is_default || add_hmp(ms, m->serials[0], errp);
 }
 
-Monitors *monitors_new(Machine *m, Inspector *ins, const MonitorOptions *options,
-                       Error **errp) {
+Monitors *monitors_new(Machine *m, Inspector *ins, struct GdbPort *gdb,
+                       const MonitorOptions *options, Error **errp) {
     Monitors *ms = calloc(1, sizeof(*ms));
     assert(ms);
     ms->m = m;
     ms->inspector = ins;
+    ms->gdb = gdb;
     ms->events = qmp_events_new(m);
     bool ok = open_shared(ms, options, errp);
     for (unsigned i = 0; ok && i < options->count; i++) {

@@ -39,10 +39,11 @@ bool monitor_options_add(MonitorOptions *o, MonitorOption option, const char *te
 /* True if one of them is on the process's own terminal. */
 bool monitor_options_take_terminal(const MonitorOptions *o);
 
-/* Opens all monitors, those of mon: serial lines too. The machine and the inspector outlive
- * them. */
-Monitors *monitors_new(Machine *m, Inspector *ins, const MonitorOptions *options,
-                       Error **errp);
+/* Opens all monitors, those of mon: serial lines too. The machine, the inspector and the place
+ * for gdb (may be NULL) outlive them. */
+struct GdbPort;
+Monitors *monitors_new(Machine *m, Inspector *ins, struct GdbPort *gdb,
+                       const MonitorOptions *options, Error **errp);
 void monitors_free(Monitors *monitors);
 
 #endif

@@ -265,7 +265,6 @@ static void handle_message(void *opaque, json_t *request, const char *error) {
     }
     QmpCall call = {.m = qmp_events_machine(q->events),
                     .inspector = q->inspector,
-                    .events = q->events,
                     .hmp = &q->hmp,
                     .negotiated = &q->negotiated};
     json_t *answer = qmp_dispatch(&call, request);
@@ -305,11 +304,12 @@ static void wake_session(void *opaque) {
     session_poke(opaque);
 }
 
-Qmp *qmp_new(QmpEvents *events, Inspector *ins, Chardev *chr, bool pretty, Error **errp) {
+Qmp *qmp_new(QmpEvents *events, Inspector *ins, struct GdbPort *gdb, Chardev *chr,
+             bool pretty, Error **errp) {
     Qmp *q = calloc(1, sizeof(*q));
     assert(q);
     *q = (Qmp){.events = events, .inspector = ins, .pretty = pretty};
-    hmp_init(&q->hmp, qmp_events_machine(events), ins);
+    hmp_init(&q->hmp, qmp_events_machine(events), ins, gdb);
     qmp_stream_init(&q->stream, handle_message, q);
     q->session = session_new(qmp_events_machine(events), chr, errp);
     if (q->session) {

@@ -22,7 +22,10 @@ typedef struct QmpEvents QmpEvents;
 QmpEvents *qmp_events_new(Machine *m);
 void qmp_events_free(QmpEvents *events); /* after the monitors */
 
-Qmp *qmp_new(QmpEvents *events, Inspector *ins, Chardev *chr, bool pretty, Error **errp);
+struct GdbPort;
+/* gdb is for the human monitor's commands, see hmp.h. */
+Qmp *qmp_new(QmpEvents *events, Inspector *ins, struct GdbPort *gdb, Chardev *chr,
+             bool pretty, Error **errp);
 void qmp_free(Qmp *qmp);
 
 #endif

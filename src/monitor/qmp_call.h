@@ -11,7 +11,6 @@
 typedef struct QmpCall {
     Machine *m;
     Inspector *inspector;
-    QmpEvents *events;
     Hmp *hmp;          /* of human-monitor-command */
     json_t *arguments; /* checked against the row; an object */
     bool *negotiated;  /* of this session */
@@ -53,8 +52,6 @@ void qmp_queue_free(QmpQueue *queue);
 json_t *qmp_queue_take(QmpQueue *queue);
 void qmp_queue_clear(QmpQueue *queue);
 Machine *qmp_events_machine(const QmpEvents *events);
-/* The next RESET was asked for from outside. */
-void qmp_events_host_reset(QmpEvents *events);
 
 #define QMP(name, handler, args, returns, help) json_t *handler(QmpCall *call);
 #define TYPE(name, members)

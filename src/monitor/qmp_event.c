@@ -28,7 +28,6 @@ struct QmpEvents {
     pthread_mutex_t lock; /* inside the run lock, outside a session's */
     /* lock */
     QmpQueue *first;
-    bool host_reset;
 };
 
 static json_t *cause_data(ShutdownCause cause) {
@@ -39,6 +38,7 @@ static json_t *cause_data(ShutdownCause cause) {
         [SHUTDOWN_NONE] = {"none", false},
         [SHUTDOWN_GUEST] = {"guest-shutdown", true},
         [SHUTDOWN_GUEST_RESET] = {"guest-reset", true},
+        [SHUTDOWN_HOST_RESET] = {"host-qmp-system-reset", false},
         [SHUTDOWN_GUEST_ERROR] = {"guest-panic", true},
         [SHUTDOWN_USER] = {"host-qmp-quit", false},
         [SHUTDOWN_SIGNAL] = {"host-signal", false},
@@ -49,7 +49,7 @@ static json_t *cause_data(ShutdownCause cause) {
 }
 
 /* Under the lock: QEMU's name of the event and its data, which may be NULL. */
-static const char *event_name(QmpEvents *events, const MachineEvent *ev, json_t **data) {
+static const char *event_name(const MachineEvent *ev, json_t **data) {
     *data = NULL;
     switch (ev->kind) {
     case MEV_STOP:
@@ -57,9 +57,7 @@ static const char *event_name(QmpEvents *events, const MachineEvent *ev, json_t 
     case MEV_RESUME:
         return "RESUME";
     case MEV_RESET:
-        *data = json_pack("{s:b, s:s}", "guest", !events->host_reset, "reason",
-                          events->host_reset ? "host-qmp-system-reset" : "guest-reset");
-        events->host_reset = false;
+        *data = cause_data(ev->cause);
         return "RESET";
     case MEV_SHUTDOWN:
         *data = cause_data(ev->cause);
@@ -86,7 +84,7 @@ static void machine_event(void *opaque, const MachineEvent *ev) {
     QmpEvents *events = opaque;
     json_t *data;
     pthread_mutex_lock(&events->lock);
-    const char *name = event_name(events, ev, &data);
+    const char *name = event_name(ev, &data);
     json_t *event = name ? make_event(name, data) : NULL;
     for (QmpQueue *q = events->first; event && q; q = q->next) {
         if (json_array_size(q->list) == MAX_EVENTS) {
@@ -120,12 +118,6 @@ void qmp_events_free(QmpEvents *events) {
 
 Machine *qmp_events_machine(const QmpEvents *events) {
     return events->m;
-}
-
-void qmp_events_host_reset(QmpEvents *events) {
-    pthread_mutex_lock(&events->lock);
-    events->host_reset = true;
-    pthread_mutex_unlock(&events->lock);
 }
 
 /* --- queues -------------------------------------------------------------------------------------- */

@@ -40,8 +40,7 @@ json_t *qmp_cont(QmpCall *call) {
 }
 
 json_t *qmp_system_reset(QmpCall *call) {
-    qmp_events_host_reset(call->events);
-    machine_request_reset(call->m);
+    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
     return json_object();
 }
 

@@ -313,8 +313,13 @@ def events_come(g, path):
     q.call("cont")
     q.call("system_powerdown")
     q.call("system_reset")
-    equal("reset", q.wait_event("RESET")["data"], {"guest": False, "reason": "host-qmp-system-reset"})
+    from_outside = {"guest": False, "reason": "host-qmp-system-reset"}
+    equal("reset", q.wait_event("RESET")["data"], from_outside)
     equal("order", [e["event"] for e in q.events], ["STOP", "RESUME", "POWERDOWN", "RESET"])
+    for line in "system_reset", "inspect machine.reset":
+        q.events.clear()
+        q.call("human-monitor-command", command_line=line)
+        equal(line, q.wait_event("RESET")["data"], from_outside)
     equal("quit", q.call("quit"), {"return": {}})
     equal("why", q.wait_event("SHUTDOWN")["data"], {"guest": False, "reason": "host-qmp-quit"})
     equal("exit status", g.wait(), 0)
@@ -332,6 +337,45 @@ def guests_events_come():
             g.send("poweroff -f\n")
             equal("end", q.wait_event("SHUTDOWN")["data"], {"guest": True, "reason": "guest-shutdown"})
             equal("exit status", g.wait(), 0)
+
+
+def answers_gdb(path):
+    """A packet's answer from the gdb server there."""
+    p = Peer(path)
+    p.send(b"$?#3f")
+    reply = p.until(rb"\+\$[^#]*#..")
+    p.close()
+    return reply
+
+
+def gdbserver_comes_and_goes(g, path):
+    """Texts of the answers are QEMU 7.2's."""
+    q = Qmp(path)
+
+    def say(line):
+        return q.call("human-monitor-command", command_line=line)["return"]
+
+    first, second = f"{path}.gdb1", f"{path}.gdb2"
+    equal("none yet", say("gdbserver none"), "Disabled gdbserver\r\n")
+    equal("first", say(f"gdbserver unix:{first}"), f"Waiting for gdb connection on device 'unix:{first}'\r\n")
+    contains("a stop is told", answers_gdb(first), b"$T")
+    contains("nowhere", say("gdbserver nowhere"), "Could not open gdbserver on device 'nowhere'\r\n")
+    contains("the first goes on", answers_gdb(first), b"$T")
+    say(f"gdbserver unix:{second}")
+    equal("the first is gone", os.path.exists(first), False)
+    peer = Peer(second)
+    peer.send(b"$?#3f")
+    peer.until(rb"\+\$T[^#]*#..")
+    # gdb's own `monitor gdbserver none` would wait for itself: it is refused
+    command = b"gdbserver none".hex().encode()
+    packet = b"qRcmd," + command
+    peer.send(b"+$" + packet + b"#%02x" % (sum(packet) & 255))
+    contains("gdb itself", peer.until(rb"\$OK#.."), b"gdb cannot replace".hex().encode())
+    say("gdbserver none")
+    peer.rest()  # it was told good-bye
+    equal("both are gone", os.path.exists(second), False)
+    q.call("cont")
+    equal("the guest runs on", q.call("query-status")["return"]["status"], "running")
 
 
 def mon_takes_a_chardev():
@@ -352,7 +396,8 @@ def main():
     report.case("TAB, arrows and deletion edit the line", keys_edit_the_line)
     report.case("a socket takes plain lines, one client after the other", with_socket, "-monitor", plain_lines)
     for name, test in (("negotiation", negotiates), ("answers have the shape of QEMU's", answers_have_qemus_shape),
-                       ("mistakes and pieces", mistakes_are_qemus), ("events", events_come)):
+                       ("mistakes and pieces", mistakes_are_qemus), ("events", events_come),
+                       ("gdbserver comes and goes", gdbserver_comes_and_goes)):
         report.case(f"QMP: {name}", with_socket, "-qmp", test)
     report.case("QMP: the guest's own reset and power-off are told", guests_events_come)
     report.case("-mon puts a monitor on a chardev", mon_takes_a_chardev)

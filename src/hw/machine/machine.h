@@ -130,7 +130,7 @@ struct Machine {
     RunControl run; /* does the guest run? See runstate.h */
 
     /* Requests to the main loop. Atomic */
-    int reset_requested;
+    int reset_requested;    /* ShutdownCause */
     int stop_requested;     /* RunState + 1 */
     int shutdown_requested; /* cause | exit status << 8; the first request counts */
     /* main loop's thread */
@@ -152,8 +152,9 @@ void machine_free(Machine *m);
 int machine_run(Machine *m);
 void machine_lock(Machine *m);
 void machine_unlock(Machine *m);
-/* Asks for a reset; carried out by the main loop. Threads: any. */
-void machine_request_reset(Machine *m);
+/* Asks for a reset; carried out by the main loop. cause: SHUTDOWN_GUEST_RESET or _HOST_RESET. Threads:
+ * any. */
+void machine_request_reset(Machine *m, ShutdownCause cause);
 /* Asks for the end of machine_run(); the first request counts. Threads: any; signal
  * handlers too. */
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);

@@ -82,8 +82,8 @@ static void hold_guest(Machine *m) {
     }
 }
 
-void machine_request_reset(Machine *m) {
-    __atomic_store_n(&m->reset_requested, 1, __ATOMIC_RELEASE);
+void machine_request_reset(Machine *m, ShutdownCause cause) {
+    __atomic_store_n(&m->reset_requested, (int)cause, __ATOMIC_RELEASE);
     hold_guest(m);
     loop_wake(m->loop);
 }
@@ -183,14 +183,16 @@ static bool carry_out_requests(Machine *m) {
     if (shutdown_cause(m) != SHUTDOWN_NONE && !keep_after_shutdown(m)) {
         return false;
     }
-    if (!__atomic_exchange_n(&m->reset_requested, 0, __ATOMIC_ACQ_REL)) {
+    ShutdownCause reset = (ShutdownCause)__atomic_exchange_n(
+        &m->reset_requested, SHUTDOWN_NONE, __ATOMIC_ACQ_REL);
+    if (reset == SHUTDOWN_NONE) {
         return true;
     }
     if (m->config.no_reboot) {
-        machine_request_shutdown(m, SHUTDOWN_GUEST_RESET, 0);
+        machine_request_shutdown(m, reset, 0);
         return false;
     }
-    if (!runstate_reset(m, &m->error)) {
+    if (!runstate_reset(m, reset, &m->error)) {
         machine_request_shutdown(m, SHUTDOWN_HOST_ERROR, 1);
         return false;
     }

@@ -282,7 +282,7 @@ void machine_remove_listener(Machine *m, MachineListener *l) {
 
 /* --- reset, power button, the end ------------------------------------------------ */
 
-bool runstate_reset(Machine *m, Error **errp) {
+bool runstate_reset(Machine *m, ShutdownCause cause, Error **errp) {
     run_lock(m);
     bool running = m->run.state == RUN_RUNNING;
     cpu_group_stop(m->cpus);
@@ -299,7 +299,7 @@ bool runstate_reset(Machine *m, Error **errp) {
     } else if (m->run.state != RUN_RESTORE) {
         set_state_locked(m, RUN_PRELAUNCH);
     }
-    tell_locked(m, (MachineEvent){.kind = MEV_RESET});
+    tell_locked(m, (MachineEvent){.kind = MEV_RESET, .cause = cause});
     cpu_group_resume(m->cpus);
     run_unlock(m);
     return ok;

@@ -38,7 +38,8 @@ typedef enum RunState {
 typedef enum ShutdownCause {
     SHUTDOWN_NONE,
     SHUTDOWN_GUEST,       /* the guest switched itself off */
-    SHUTDOWN_GUEST_RESET, /* the guest asked for a reset and -no-reboot was given */
+    SHUTDOWN_GUEST_RESET, /* the guest asked for a reset: also MEV_RESET's; end: -no-reboot */
+    SHUTDOWN_HOST_RESET, /* a monitor or debugger did, likewise */
     SHUTDOWN_GUEST_ERROR,
     SHUTDOWN_USER,       /* Ctrl-A x, quit */
     SHUTDOWN_SIGNAL,     /* SIGINT, SIGTERM */
@@ -57,7 +58,7 @@ typedef struct MachineEvent {
     MachineEventKind kind;
     RunState state;        /* as it is now */
     const DebugStop *stop; /* or NULL; valid during the call */
-    ShutdownCause cause;
+    ShutdownCause cause;   /* of MEV_SHUTDOWN, MEV_RESET */
 } MachineEvent;
 
 /* Called on the thread that carried the change out, in the order of the changes, under the
@@ -130,7 +131,7 @@ void machine_remove_listener(Machine *m, MachineListener *l);
 void runstate_init(Machine *m);
 void runstate_destroy(Machine *m);
 /* Resets with the vCPUs held; the state stays, but what was stopped is PRELAUNCH. */
-bool runstate_reset(Machine *m, Error **errp);
+bool runstate_reset(Machine *m, ShutdownCause cause, Error **errp);
 /* Tells of a shutdown. */
 void runstate_tell_shutdown(Machine *m, ShutdownCause cause);
 /* The run is over: stops for good. */

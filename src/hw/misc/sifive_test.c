@@ -43,7 +43,7 @@ static void test_write(void *opaque, hwaddr offset, uint64_t value, unsigned siz
         machine_request_shutdown(dev->machine, SHUTDOWN_GUEST, 0);
         break;
     case FINISHER_RESET:
-        machine_request_reset(dev->machine);
+        machine_request_reset(dev->machine, SHUTDOWN_GUEST_RESET);
         break;
     default:
         device_guest_error(dev, "write of 0x%x, which is no command", (unsigned)value);

@@ -420,7 +420,7 @@ static void reset_forgets_a_stop_but_not_the_points(void **state) {
     Machine *m = begin(t, &r, &kinds[2], run_counting, sizeof(run_counting));
     machine_add_break(m, DEBUG_OWNER_GDB, CODE, NULL);
     go(m, NULL);
-    machine_request_reset(m);
+    machine_request_reset(m, SHUTDOWN_GUEST_RESET);
     while (machine_run_state(m) != RUN_PRELAUNCH) {
         usleep(1000);
     }

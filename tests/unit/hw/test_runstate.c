@@ -212,7 +212,7 @@ static void listeners_hear_what_happens_in_order(void **state) {
     machine_stop(m, RUN_PAUSED); /* nothing happens */
     machine_powerdown(m);
     assert_true(machine_cont(m, NULL));
-    machine_request_reset(m);
+    machine_request_reset(m, SHUTDOWN_GUEST_RESET);
     wait_events(&e, 5);
     machine_request_shutdown(m, SHUTDOWN_USER, 0);
     pthread_join(r.thread, NULL);
@@ -243,7 +243,7 @@ static void reset_of_a_stopped_machine_leaves_it_stopped(void **state) {
     assert_runs(m);
     machine_stop(m, RUN_PAUSED);
     machine_add_listener(m, &listener);
-    machine_request_reset(m);
+    machine_request_reset(m, SHUTDOWN_GUEST_RESET);
     wait_events(&e, 1);
     assert_int_equal(e.kind[0], MEV_RESET);
     assert_int_equal(machine_run_state(m), RUN_PRELAUNCH);
@@ -275,7 +275,7 @@ static void a_guest_that_is_off_goes_on_only_after_a_reset(void **state) {
     assert_false(machine_cont(m, &err));
     assert_non_null(strstr(error_message(err), "reset"));
     error_free(err);
-    machine_request_reset(m);
+    machine_request_reset(m, SHUTDOWN_GUEST_RESET);
     wait_events(&e, 4);
     assert_true(machine_cont(m, NULL));
     wait_events(&e, 7); /* and the same again */

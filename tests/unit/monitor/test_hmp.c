@@ -23,7 +23,7 @@ static void expect_part(Hmp *hmp, const char *line, const char *part) {
 static void memory_dumps_read_as_qemus(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "xp/4xw 0x80000000",
            "0000000080000000: 0x00050433 0x000584b3 0x00060933 0x0000006f\n");
     expect(&hmp, "xp/3xb 0x80000000", "0000000080000000: 0x33 0x04 0x05\n");
@@ -37,7 +37,7 @@ static void memory_dumps_read_as_qemus(void **state) {
 static void instructions_are_disassembled(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect_part(&hmp, "xp/2i 0x80000000", "0x0000000080000000:  00050433          add");
     expect_part(&hmp, "xp/2i 0x80000000", "0x0000000080000004:  000584b3          add");
 }
@@ -45,7 +45,7 @@ static void instructions_are_disassembled(void **state) {
 static void a_format_is_remembered(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "p 255", "0xff\n");
     expect(&hmp, "p/d 0x10", "16\n");
     expect(&hmp, "p 0x11", "17\n");
@@ -57,7 +57,7 @@ static void a_format_is_remembered(void **state) {
 static void registers_are_known_by_both_names(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "p/x $pc", "0x1000\n"); /* the boot ROM, from which a hart starts */
     expect(&hmp, "p/x $x2 + $sp", "0\n");
     expect(&hmp, "p/d $mhartid", "0\n");
@@ -74,7 +74,7 @@ static void registers_are_known_by_both_names(void **state) {
 static void mistakes_are_answered_in_words(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "bar", "unknown command: 'bar'\n");
     /* The nearest name is ours. */
     expect(&hmp, "infx status", "unknown command: 'infx'; did you mean 'info'?\n");
@@ -98,7 +98,7 @@ static void empty_and_overlong_lines_do_nothing(void **state) {
     Rig *r = *state;
     Hmp hmp;
     char line[HMP_MAX_LINE + 10];
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     memset(line, 'x', sizeof(line) - 1);
     line[sizeof(line) - 1] = '\0';
     expect(&hmp, "", "");
@@ -109,7 +109,7 @@ static void empty_and_overlong_lines_do_nothing(void **state) {
 static void status_follows_the_machine(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "info status", "VM status: paused (prelaunch)\n");
     expect(&hmp, "cont", "");
     expect(&hmp, "info status", "VM status: running\n");
@@ -121,7 +121,7 @@ static void status_follows_the_machine(void **state) {
 static void the_log_is_switched(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect(&hmp, "log int,mmu", "");
     assert_int_equal(r->log.mask, LOG_INT | LOG_MMU);
     expect(&hmp, "log none", "");
@@ -133,7 +133,7 @@ static void the_log_is_switched(void **state) {
 static void the_inspectors_methods_can_be_called(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect_part(&hmp, "inspect machine.status", "machine    virt\n");
     expect_part(&hmp, "inspect machine.stadus", "did you mean machine.status");
     expect_part(&hmp, "inspect machine.quit {\"status\":\"x\"}", "Error: ");
@@ -160,7 +160,7 @@ static void expect_choices(Hmp *hmp, const char *line, const char *wanted) {
 static void words_are_completed(void **state) {
     Rig *r = *state;
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     expect_choices(&hmp, "sto", "stop ");
     expect_choices(&hmp, "system_", "system_reset system_powerdown ");
     expect_choices(&hmp, "info regi", "registers ");

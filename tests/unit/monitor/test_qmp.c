@@ -5,12 +5,11 @@
 #include "monitor/qmp_call.h"
 
 /* The answer to a message, as compact text with sorted keys. */
-static char *ask(Rig *r, QmpEvents *events, bool *negotiated, const char *message) {
+static char *ask(Rig *r, bool *negotiated, const char *message) {
     Hmp hmp;
-    hmp_init(&hmp, r->m, r->inspector);
+    hmp_init(&hmp, r->m, r->inspector, NULL);
     QmpCall call = {.m = r->m,
                     .inspector = r->inspector,
-                    .events = events,
                     .hmp = &hmp,
                     .negotiated = negotiated};
     json_t *answer = qmp_dispatch(&call, json_loads(message, JSON_DECODE_ANY, NULL));
@@ -22,7 +21,7 @@ static char *ask(Rig *r, QmpEvents *events, bool *negotiated, const char *messag
 static void expect(Rig *r, const char *message, const char *wanted) {
     QmpEvents *events = qmp_events_new(r->m);
     bool negotiated = true;
-    char *text = ask(r, events, &negotiated, message);
+    char *text = ask(r, &negotiated, message);
     assert_string_equal(text, wanted);
     free(text);
     qmp_events_free(events);
@@ -72,7 +71,7 @@ static void negotiation_comes_first_and_once(void **state) {
                "Capabilities negotiation is already complete, command ignored")},
     };
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        char *text = ask(r, events, &negotiated, steps[i][0]);
+        char *text = ask(r, &negotiated, steps[i][0]);
         assert_string_equal(text, steps[i][1]);
         free(text);
     }
