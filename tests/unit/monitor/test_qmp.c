@@ -8,10 +8,8 @@
 static char *ask(Rig *r, bool *negotiated, const char *message) {
     Hmp hmp;
     hmp_init(&hmp, r->m, r->inspector, NULL);
-    QmpCall call = {.m = r->m,
-                    .inspector = r->inspector,
-                    .hmp = &hmp,
-                    .negotiated = negotiated};
+    QmpCall call = {
+        .m = r->m, .inspector = r->inspector, .hmp = &hmp, .negotiated = negotiated};
     json_t *answer = qmp_dispatch(&call, json_loads(message, JSON_DECODE_ANY, NULL));
     char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(answer);
