@@ -15,39 +15,26 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "system"))
 from rpc_client import Machine  # noqa: E402
+from rv import S0, S1, T0, T1, T2, ZERO, add, addi, auipc, beq, bltu, ld, sd  # noqa: E402
 
 RAM = 0x80000000
 COUNTER = RAM + 0x1000
 MIB = 1 << 20
-S0, S1, T0, T1, T2 = 8, 9, 5, 6, 7
-
-
-def i_type(op, f3, rd, rs1, imm):
-    return (imm & 0xfff) << 20 | rs1 << 15 | f3 << 12 | rd << 7 | op
-
-
-def s_type(f3, rs1, rs2, imm):
-    return (imm >> 5 & 0x7f) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12 | (imm & 0x1f) << 7 | 0x23
-
-
-def b_type(f3, rs1, rs2, imm):
-    return ((imm >> 12 & 1) << 31 | (imm >> 5 & 0x3f) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12
-            | (imm >> 1 & 0xf) << 8 | (imm >> 11 & 1) << 7 | 0x63)
 
 
 # 0x1000: sweeps; 0x1008: first address; 0x1010: end; 0x1018: stride
 SWEEPER = [
-    0x1000 | S0 << 7 | 0x17,                 # auipc s0, 1
-    i_type(0x03, 3, T0, S0, 8),              # again: ld t0, 8(s0)
-    i_type(0x03, 3, T1, S0, 16),             # ld t1, 16(s0)
-    i_type(0x03, 3, T2, S0, 24),             # ld t2, 24(s0)
-    s_type(3, T0, T1, 0),                    # next: sd t1, 0(t0)
-    T2 << 20 | T0 << 15 | T0 << 7 | 0x33,    # add t0, t0, t2
-    b_type(6, T0, T1, -8),                   # bltu t0, t1, next
-    i_type(0x03, 3, S1, S0, 0),              # ld s1, 0(s0)
-    i_type(0x13, 0, S1, S1, 1),              # addi s1, s1, 1
-    s_type(3, S0, S1, 0),                    # sd s1, 0(s0)
-    b_type(0, 0, 0, -36),                    # j again
+    auipc(S0, 0x1000),
+    ld(T0, 8, S0),         # again:
+    ld(T1, 16, S0),
+    ld(T2, 24, S0),
+    sd(T1, 0, T0),         # next:
+    add(T0, T0, T2),
+    bltu(T0, T1, -8),      # next
+    ld(S1, 0, S0),
+    addi(S1, S1, 1),
+    sd(S1, 0, S0),
+    beq(ZERO, ZERO, -36),  # again
 ]
 
 WORKLOADS = (("32 MiB, every 8 bytes", 32 * MIB, 8), ("512 MiB, every KiB", 512 * MIB, 1024),

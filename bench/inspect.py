@@ -25,7 +25,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "system"))
 from guest import linux  # noqa: E402
-from rpc_client import Machine, Rpc, RpcError, number  # noqa: E402
+from rpc_client import Machine, RpcError, number  # noqa: E402
+from rv import S0, S1, T1, T2, ZERO, addi, auipc, beq, bne, ld, mul, sd  # noqa: E402
 
 LIMIT_NS = 2_000_000
 RAM = 0x80000000
@@ -33,17 +34,17 @@ COUNTER = RAM + 0x1000
 
 # Counts rounds of an inner loop of 2000 multiplications in memory at COUNTER.
 COMPUTE = [
-    0x00001417,  # auipc s0, 1
-    0x7d000313,  # again: li t1, 2000
-    0x00100393,  # li t2, 1
-    0x027383b3,  # next: mul t2, t2, t2
-    0x00138393,  # addi t2, t2, 1
-    0xfff30313,  # addi t1, t1, -1
-    0xfe031ae3,  # bnez t1, next
-    0x00043483,  # ld s1, 0(s0)
-    0x00148493,  # addi s1, s1, 1
-    0x00943023,  # sd s1, 0(s0)
-    0xfddff06f,  # j again
+    auipc(S0, 0x1000),
+    addi(T1, ZERO, 2000),  # again:
+    addi(T2, ZERO, 1),
+    mul(T2, T2, T2),       # next:
+    addi(T2, T2, 1),
+    addi(T1, T1, -1),
+    bne(T1, ZERO, -12),    # next
+    ld(S1, 0, S0),
+    addi(S1, S1, 1),
+    sd(S1, 0, S0),
+    beq(ZERO, ZERO, -36),  # again
 ]
 
 PERIODIC = (("cpu.regs", 100, {}), ("machine.status", 100, {}), ("irq.lines", 100, {}), ("tb.list", 500, {"limit": 50}),

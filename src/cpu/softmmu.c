@@ -316,6 +316,16 @@ static bool check_alignment(CPUState *cpu, vaddr addr, unsigned aux, AccessKind 
     return true;
 }
 
+/* The places of an access on one page or two: both must allow it before a device or a byte sees any of it.
+ * False: exception. */
+static bool find_places(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
+                        unsigned mmu_idx, Place place[2]) {
+    unsigned head = head_size(addr, size);
+    return find_place(cpu, addr, head, kind, mmu_idx, &place[0]) &&
+           (head == size ||
+            find_place(cpu, addr + head, size - head, kind, mmu_idx, &place[1]));
+}
+
 bool softmmu_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
     CPUState *cpu = cpu_of_tcg(tcg);
     unsigned memop = ir_aux_memop((uint16_t)aux), mmu_idx = ir_aux_mmu_idx((uint16_t)aux);
@@ -326,10 +336,7 @@ bool softmmu_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
     uint64_t raw = 0;
     Place place[2];
     unsigned head = head_size(addr, size);
-    /* Both pages must allow it before a device sees any of it. */
-    if (!find_place(cpu, addr, head, ACCESS_LOAD, mmu_idx, &place[0]) ||
-        (head < size &&
-         !find_place(cpu, addr + head, size - head, ACCESS_LOAD, mmu_idx, &place[1]))) {
+    if (!find_places(cpu, addr, size, ACCESS_LOAD, mmu_idx, place)) {
         return false;
     }
     if (head == size) {
@@ -359,10 +366,7 @@ bool softmmu_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
     value = swap_if_big(value, memop);
     Place place[2];
     unsigned head = head_size(addr, size);
-    /* Both pages must take the store before any byte of it is visible. */
-    if (!find_place(cpu, addr, head, ACCESS_STORE, mmu_idx, &place[0]) ||
-        (head < size &&
-         !find_place(cpu, addr + head, size - head, ACCESS_STORE, mmu_idx, &place[1]))) {
+    if (!find_places(cpu, addr, size, ACCESS_STORE, mmu_idx, place)) {
         return false;
     }
     if (head == size) {

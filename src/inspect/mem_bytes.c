@@ -19,7 +19,7 @@ enum {
     DEVICE_ACCESS_MAX = 4096, /* bytes of device registers in one call */
     PIECES_MAX = READ_MAX / PAGE_SIZE + 1,
     PATTERN_MAX = 256,
-    SEARCH_CHUNK = 16 << 10,  /* copied under the lock at a time */
+    SEARCH_CHUNK = 64 << 10,  /* copied at a time */
     SEARCH_BUDGET = 64 << 20, /* bytes searched in one call */
 };
 
@@ -321,6 +321,7 @@ typedef struct Search {
  * *next where to go on if the pattern is not in them. 0: nothing is left. */
 static uint64_t search_copy(InspectCall *call, Search *s, hwaddr *base, hwaddr *next) {
     uint64_t len = 0;
+    const uint8_t *from = NULL;
     inspect_lock(call);
     const FlatView *view = __atomic_load_n(&call->m->as.view, __ATOMIC_ACQUIRE);
     for (unsigned i = 0; i < view->count && !len; i++) {
@@ -331,7 +332,7 @@ static uint64_t search_copy(InspectCall *call, Search *s, hwaddr *base, hwaddr *
             continue;
         }
         len = last - first < SEARCH_CHUNK ? last - first + 1 : SEARCH_CHUNK;
-        copy_racy(s->chunk, fr->mr->ram->host + fr->mr_offset + (first - fr->addr), len);
+        from = fr->mr->ram->host + fr->mr_offset + (first - fr->addr);
         *base = first;
         *next = first + len;
         if (first + (len - 1) != last) {
@@ -340,6 +341,9 @@ static uint64_t search_copy(InspectCall *call, Search *s, hwaddr *base, hwaddr *
         }
     }
     inspect_unlock(call);
+    if (len) {
+        copy_racy(s->chunk, from, len); /* RAM stays where it is as long as the machine */
+    }
     return len;
 }
 

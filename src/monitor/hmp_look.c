@@ -289,13 +289,18 @@ void hmp_goto(HmpCall *call) {
     travel(call, "history.go", json_pack("{s:o}", "count", hex_text(count)));
 }
 
-void hmp_last_write(HmpCall *call) {
+/* The arguments "addr" and "len" as a method's parameters. */
+static json_t *bytes_params(const HmpCall *call) {
     json_t *params =
         json_pack("{s:o}", "addr", hex_text((uint64_t)hmp_number(call, "addr")));
     if (hmp_has(call, "len")) {
         json_object_set_new(params, "len", json_integer(hmp_number(call, "len")));
     }
-    hmp_inspect(call, "history.last_write", params);
+    return params;
+}
+
+void hmp_last_write(HmpCall *call) {
+    hmp_inspect(call, "history.last_write", bytes_params(call));
 }
 
 void hmp_break(HmpCall *call) {
@@ -304,12 +309,7 @@ void hmp_break(HmpCall *call) {
 }
 
 void hmp_watch(HmpCall *call) {
-    json_t *params =
-        json_pack("{s:o}", "addr", hex_text((uint64_t)hmp_number(call, "addr")));
-    if (hmp_has(call, "len")) {
-        json_object_set_new(params, "len", json_integer(hmp_number(call, "len")));
-    }
-    hmp_inspect(call, "cpu.watch_add", params);
+    hmp_inspect(call, "cpu.watch_add", bytes_params(call));
 }
 
 void hmp_delete(HmpCall *call) {

@@ -10,6 +10,7 @@ import time
 
 from guest import Report, equal, linux
 from rpc_client import Machine, RpcError
+from rv import S0, T0, T1, T2, ZERO, add, addi, beq, bne, ld, lui, sd, slli, srli, sw
 
 RAM = 0x80000000
 PAGE = 4096
@@ -183,37 +184,22 @@ def linux_cases(report):
 
 # --- a small guest ----------------------------------------------------------------------------
 
-def i_type(op, f3, rd, rs1, imm):
-    return (imm & 0xfff) << 20 | rs1 << 15 | f3 << 12 | rd << 7 | op
-
-
-def s_type(f3, rs1, rs2, imm):
-    return (imm >> 5 & 0x7f) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12 | (imm & 0x1f) << 7 | 0x23
-
-
-def b_type(f3, rs1, rs2, imm):
-    return ((imm >> 12 & 1) << 31 | (imm >> 5 & 0x3f) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12
-            | (imm >> 1 & 0xf) << 8 | (imm >> 11 & 1) << 7 | 0x63)
-
-
-LD, SD, BEQ, BNE = 3, 3, 0, 1
-T0, T1, T2, S0 = 5, 6, 7, 8
 MAILBOX = RAM + 0x100000
 # Waits for a stride in the mailbox, then stores once every stride; says that it is done with zero.
 WRITER = [
-    MAILBOX >> 12 << 12 & 0xfffff000 | S0 << 7 | 0x37,    # lui s0, mailbox
-    i_type(0x13, 1, S0, S0, 32),                          # slli s0, s0, 32
-    i_type(0x13, 5, S0, S0, 32),                          # srli s0, s0, 32
-    i_type(0x03, LD, T0, S0, 0),                          # wait: ld t0, 0(s0)
-    b_type(BEQ, T0, 0, -4),                               # beqz t0, wait
-    i_type(0x03, LD, T1, S0, 8),                          # ld t1, 8(s0)
-    i_type(0x03, LD, T2, S0, 16),                         # ld t2, 16(s0)
-    s_type(SD, T1, T0, 0),                                # next: sd t0, 0(t1)
-    T0 << 20 | T1 << 15 | T1 << 7 | 0x33,                 # add t1, t1, t0
-    i_type(0x13, 0, T2, T2, -1),                          # addi t2, t2, -1
-    b_type(BNE, T2, 0, -12),                              # bnez t2, next
-    s_type(SD, S0, 0, 0),                                 # sd zero, 0(s0)
-    b_type(BEQ, 0, 0, -36),                               # j wait
+    lui(S0, MAILBOX),
+    slli(S0, S0, 32),    # an address is not negative
+    srli(S0, S0, 32),
+    ld(T0, 0, S0),       # wait:
+    beq(T0, ZERO, -4),   # wait
+    ld(T1, 8, S0),
+    ld(T2, 16, S0),
+    sd(T0, 0, T1),       # next:
+    add(T1, T1, T0),
+    addi(T2, T2, -1),
+    bne(T2, ZERO, -12),  # next
+    sd(ZERO, 0, S0),
+    beq(ZERO, ZERO, -36),  # wait
 ]
 
 
@@ -359,7 +345,7 @@ def code_pages(rpc):
     code = pages_of_runs(rpc.call("dirty.read", client="code", frame=False))
     equal("pages with code", code, {0})
     # Patching the running program throws its code away; it goes on with the new bytes.
-    rpc.call("mem.write", addr=hex(RAM + 7 * 4), data=struct.pack("<I", s_type(2, T1, T0, 0)).hex())  # sw
+    rpc.call("mem.write", addr=hex(RAM + 7 * 4), data=struct.pack("<I", sw(T0, 0, T1)).hex())
     rpc.call("mem.write", addr=hex(RAM + 0x600000), data="ff" * 8)
     let_write(rpc, RAM + 0x600000, PAGE, 1)
     equal("what the patched program wrote", rpc.call("mem.read", addr=hex(RAM + 0x600000), len=8)["data"],

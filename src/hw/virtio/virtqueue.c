@@ -501,8 +501,9 @@ void virtqueue_process(VirtQueue *vq, VirtQueueFn *fn) {
 
 /* --- pieces of memory --------------------------------------------------------------- */
 
-size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
-                  size_t len) {
+/* Copies between the pieces from `offset` on and buf: out of them, or into them. */
+static size_t iov_copy(const struct iovec *iov, unsigned count, uint64_t offset,
+                       uint8_t *buf, size_t len, bool into) {
     size_t done = 0;
     for (unsigned i = 0; i < count && done < len; i++) {
         if (offset >= iov[i].iov_len) {
@@ -511,28 +512,22 @@ size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void
         }
         size_t n = iov[i].iov_len - offset;
         n = n < len - done ? n : len - done;
-        memcpy((uint8_t *)buf + done, (const uint8_t *)iov[i].iov_base + offset, n);
+        uint8_t *piece = (uint8_t *)iov[i].iov_base + offset;
+        memcpy(into ? piece : buf + done, into ? buf + done : piece, n);
         done += n;
         offset = 0;
     }
     return done;
 }
 
+size_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
+                  size_t len) {
+    return iov_copy(iov, count, offset, buf, len, false);
+}
+
 size_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset,
                     const void *buf, size_t len) {
-    size_t done = 0;
-    for (unsigned i = 0; i < count && done < len; i++) {
-        if (offset >= iov[i].iov_len) {
-            offset -= iov[i].iov_len;
-            continue;
-        }
-        size_t n = iov[i].iov_len - offset;
-        n = n < len - done ? n : len - done;
-        memcpy((uint8_t *)iov[i].iov_base + offset, (const uint8_t *)buf + done, n);
-        done += n;
-        offset = 0;
-    }
-    return done;
+    return iov_copy(iov, count, offset, (uint8_t *)(uintptr_t)buf, len, true);
 }
 
 bool iov_cut_front(struct iovec **iov, unsigned *count, uint64_t len) {

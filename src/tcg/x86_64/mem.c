@@ -453,6 +453,18 @@ static void emit_rmw_loop(X86Gen *g, const Access *a, IrRmw rmw, unsigned value)
     emit_jcc(e, CC_NE, again);
 }
 
+/* Of an atomic access: it is aligned, and a big-endian one is made out of line. */
+static void atomic_check(X86Gen *g, Access *a, uint32_t set) {
+    a->t1 = ra_alloc(g, set);
+    a->t2 = ra_alloc(g, set);
+    if (a->memop & MO_BE) {
+        a->miss = emit_jmp_later(&g->e);
+    } else {
+        a->memop |= MO_ALIGN;
+        access_check(g, a, a->disp, MO_BYTES(a->memop), true);
+    }
+}
+
 static void gen_guest_rmw(X86Gen *g, const IrOp *op) {
     static const uint8_t alu[RMW_COUNT] = {
         [RMW_AND] = ALU_AND, [RMW_OR] = ALU_OR, [RMW_XOR] = ALU_XOR};
@@ -465,14 +477,7 @@ static void gen_guest_rmw(X86Gen *g, const IrOp *op) {
     access_begin(g, &a, op, (int64_t)op->imm, set | pinned);
     unsigned value = ra_use_in(g, op->in[1], set | pinned);
     ra_take(g, RAX);
-    a.t1 = ra_alloc(g, set);
-    a.t2 = ra_alloc(g, set);
-    if (a.memop & MO_BE) {
-        a.miss = emit_jmp_later(e);
-    } else {
-        a.memop |= MO_ALIGN;
-        access_check(g, &a, a.disp, MO_BYTES(a.memop), true);
-    }
+    atomic_check(g, &a, set);
     slow_desc_init(&d);
     d.value_reg = (uint8_t)value;
     d.out_reg = RAX;
@@ -511,14 +516,7 @@ static void gen_guest_cas(X86Gen *g, const IrOp *op) {
     unsigned desired = ra_use_in(g, op->in[2], set | pinned);
     ra_take(g, RAX);
     ra_load(g, RAX, op->in[1]);
-    a.t1 = ra_alloc(g, set);
-    a.t2 = ra_alloc(g, set);
-    if (a.memop & MO_BE) {
-        a.miss = emit_jmp_later(e);
-    } else {
-        a.memop |= MO_ALIGN;
-        access_check(g, &a, a.disp, MO_BYTES(a.memop), true);
-    }
+    atomic_check(g, &a, set);
     slow_desc_init(&d);
     d.value_reg = RAX;
     d.value2_reg = (uint8_t)desired;
