@@ -23,9 +23,10 @@ LIB_uplot.LICENSE := uplot/LICENSE
 LIB_dagre.js := @dagrejs/dagre/dist/dagre.esm.js
 LIB_dagre.LICENSE := @dagrejs/dagre/LICENSE
 PAGE_LIB := $(patsubst LIB_%,$(BUILD)/web/lib/%,$(filter LIB_%,$(.VARIABLES)))
+PAGE_GZ := $(addsuffix .gz,$(filter %.js %.css %.html %.json %.svg,$(PAGE) $(PAGE_LIB)))
 
 .PHONY: page check-page
-page: $(PAGE) $(PAGE_LIB) ## build the console's page
+page: $(PAGE) $(PAGE_LIB) $(PAGE_GZ) ## build the console's page
 
 $(BUILD)/web/%: web/static/%
 	@mkdir -p $(@D)
@@ -35,6 +36,10 @@ $(BUILD)/web/%: web/static/%
 $(BUILD)/web/lib/%: $(BUILD)/npm/.stamp
 	@mkdir -p $(@D)
 	$(Q)sed '/^\/\/# sourceMappingURL=/d' $(BUILD)/npm/node_modules/$(LIB_$*) > $@
+
+# What the server sends to a browser that takes gzip.
+$(PAGE_GZ): %.gz: %
+	$(Q)gzip -9nc $< > $@
 
 $(BUILD)/npm/.stamp: $(NPM_FROM)
 	@mkdir -p $(@D)

@@ -55,6 +55,23 @@ typedef struct WebHeaders {
         authorization[WEB_HEADER_MAX];
 } WebHeaders;
 AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store);
+/* A header's text in `buf`; NULL: there is none, or it is longer. */
+const char *web_copy_header(struct lws *wsi, enum lws_token_indexes token, char *buf,
+                            size_t size);
+
+/* --- answers; what an int returns is for libwebsockets' callback to return --- */
+typedef struct WebReply {
+    unsigned char buf[LWS_PRE + 3072], *p, *end;
+    bool failed;
+} WebReply;
+/* `name` ends with a colon. */
+void web_reply_header(WebReply *r, struct lws *wsi, const char *name, const char *value);
+void web_add_safety_headers(WebReply *r, struct lws *wsi, const WebServer *ws);
+/* A short answer of our own; `cookie` may be NULL. */
+int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const char *cookie,
+                   const char *text);
+/* A file of the page, or 404. */
+int web_serve_file(WebServer *ws, struct lws *wsi, const char *path);
 
 /* libwebsockets' callbacks. */
 int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
