@@ -116,9 +116,12 @@ static void show_places(Machine *m) {
     }
 }
 
+/* On a terminal, which may be raw, it stands by itself: the guest's first lines follow. */
 static void show_console(const Faces *f) {
+    const char *end = isatty(STDERR_FILENO) ? "\r\n" : "\n";
+    const char *space = isatty(STDERR_FILENO) ? end : "";
     if (f->web) {
-        fprintf(stderr, "console: %s\n", web_server_url(f->web));
+        fprintf(stderr, "%sconsole: %s%s%s", space, web_server_url(f->web), end, space);
     }
 }
 

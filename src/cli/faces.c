@@ -69,9 +69,8 @@ static char *page_directory(void) {
 static bool open_web(Faces *f, const char *text, Error **errp) {
     WebConfig config;
     char *store = NULL, *files = page_directory();
-    if (web_config_parse(&config, text, &store, errp)) {
-        config.files = files;
-        f->web = web_server_new(f->inspector, &config, errp);
+    if (web_config_parse(&config, "-web", text, &store, errp)) {
+        f->web = web_server_new(f->inspector, &config, files, errp);
     }
     free(store);
     free(files);

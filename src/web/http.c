@@ -25,7 +25,10 @@ AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store) {
     return (AuthRequest){
         .host = web_copy_header(wsi, WSI_TOKEN_HOST, store->host, sizeof(store->host)),
         .origin =
-            web_copy_header(wsi, WSI_TOKEN_ORIGIN, store->origin, sizeof(store->origin)),
+            lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) >= (int)sizeof(store->origin)
+                ? "too long"
+                : web_copy_header(wsi, WSI_TOKEN_ORIGIN, store->origin,
+                                  sizeof(store->origin)),
         .cookie = web_copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, store->cookie,
                                   sizeof(store->cookie)),
         .authorization =
@@ -84,6 +87,7 @@ static unsigned refusal_status(AuthRefusal why) {
 }
 
 static int refuse(WebServer *ws, struct lws *wsi, AuthRefusal why) {
+    web_log_refusal(ws, wsi, auth_refusal_text(why));
     return web_reply_text(ws, wsi, refusal_status(why), NULL, auth_refusal_text(why));
 }
 
@@ -156,8 +160,9 @@ static int begin_request(WebServer *ws, struct lws *wsi, WebRequest *req,
 static int add_body(WebServer *ws, struct lws *wsi, WebRequest *req, const void *in,
                     size_t len) {
     if (!req->is_login || req->body_len + len >= sizeof(req->body)) {
-        return web_reply_text(ws, wsi, 413, NULL, "that is too long for a token") ? -1
-                                                                                  : -1;
+        web_log_refusal(ws, wsi, "a body that is too long for a token");
+        web_reply_text(ws, wsi, 413, NULL, "that is too long for a token");
+        return -1;
     }
     memcpy(req->body + req->body_len, in, len);
     req->body_len += len;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WebServer: the thread, the address, and the text of -web.
+ * WebServer: the thread and the address.
  */
 #include "web/server.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -17,7 +16,13 @@
 
 #include "web/server_int.h"
 
-enum { WS_RX_BUFFER = 64 * 1024, HEADER_TIMEOUT_S = 10, PING_S = 30, HANGUP_S = 60 };
+enum {
+    WS_RX_BUFFER = 64 * 1024,
+    HEADER_TIMEOUT_S = 10,
+    MAX_SOCKETS = 160,
+    PING_S = 30,
+    HANGUP_S = 60
+};
 
 int64_t web_now_ms(void) {
     struct timespec ts;
@@ -31,109 +36,11 @@ void web_server_wake(WebServer *ws) {
     }
 }
 
-/* --- the text of -web --------------------------------------------------------------- */
-
-static bool is_loopback(const char *address) {
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (address == NULL || strcmp(address, "localhost") == 0) {
-        return true;
-    }
-    if (inet_pton(AF_INET, address, &v4) == 1) {
-        return ntohl(v4.s_addr) >> 24 == 127;
-    }
-    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-/* "8088", "127.0.0.1:8088", "[::1]:8088", ":8088" in place. */
-static bool parse_address(WebConfig *config, char *text, Error **errp) {
-    char *port = strrchr(text, ':'), *end;
-    if (port != NULL) {
-        *port++ = '\0';
-        size_t len = strlen(text);
-        if (text[0] == '[' && len > 1 && text[len - 1] == ']') {
-            text[len - 1] = '\0';
-            text++;
-        }
-        config->address = text[0] ? text : NULL;
-    } else {
-        port = text;
-    }
-    unsigned long value = strtoul(port, &end, 10);
-    if (end == port || *end != '\0' || port[0] == '-' || value > UINT16_MAX) {
-        error_set(
-            errp,
-            "-web: '%s' is no port; use [ADDR:]PORT such as 8088 or 127.0.0.1:8088, "
-            "or unix:FILE",
-            port);
-        return false;
-    }
-    config->port = (uint16_t)value;
-    return true;
-}
-
-static bool check_base(const char *base, Error **errp) {
-    size_t len = strlen(base);
-    if (base[0] != '/' || base[len - 1] == '/' || strchr(base, '"') ||
-        strchr(base, ';') || strchr(base, ' ')) {
-        error_set(errp,
-                  "-web: base=%s: it begins with a slash and does not end with one, "
-                  "as in base=/vm1",
-                  base);
-        return false;
-    }
-    return true;
-}
-
-bool web_config_parse(WebConfig *config, const char *text, char **store, Error **errp) {
-    static const char *const known = "token, viewer-token, base, host, frame-ancestors";
-    memset(config, 0, sizeof(*config));
-    *store = strdup(text);
-    assert(*store != NULL);
-    char *rest = *store, *word = strsep(&rest, ",");
-    if (strncmp(word, "unix:", 5) == 0) {
-        config->unix_path = word + 5;
-    } else if (!parse_address(config, word, errp)) {
-        return false;
-    }
-    while ((word = strsep(&rest, ",")) != NULL) {
-        char *value = strchr(word, '=');
-        if (value != NULL) {
-            *value++ = '\0';
-        }
-        if (value == NULL || *value == '\0') {
-            error_set(errp, "-web: '%s' wants a value; known are %s", word, known);
-            return false;
-        }
-        if (strcmp(word, "token") == 0) {
-            config->token = value;
-            config->own_token = true;
-        } else if (strcmp(word, "viewer-token") == 0) {
-            config->viewer_token = value;
-        } else if (strcmp(word, "base") == 0) {
-            config->base = value;
-        } else if (strcmp(word, "frame-ancestors") == 0) {
-            config->frame_ancestors = value;
-        } else if (strcmp(word, "host") == 0 && config->host_count < AUTH_MAX_HOSTS) {
-            config->host[config->host_count++] = value;
-        } else {
-            error_set(errp, "-web: '%s' is unknown (or there are too many); known are %s",
-                      word, known);
-            return false;
-        }
-    }
-    if (config->base != NULL && !check_base(config->base, errp)) {
-        return false;
-    }
-    if (!is_loopback(config->address) && !config->own_token) {
-        error_set(
-            errp,
-            "-web: %s can be reached from other machines; give token=SECRET with it "
-            "(and put TLS in front of it), or use 127.0.0.1",
-            config->address);
-        return false;
-    }
-    return true;
+void web_log_refusal(const WebServer *ws, struct lws *wsi, const char *why) {
+    char peer[48] = "";
+    lws_get_peer_simple(wsi, peer, sizeof(peer));
+    log_printf(inspector_machine(ws->ins)->log, LOG_WEB, "-web: %s: refused: %s\n",
+               peer[0] ? peer : "unix", why);
 }
 
 /* --- life --------------------------------------------------------------------------- */
@@ -213,6 +120,7 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
         .retry_and_idle_policy = &idle,
         .vhost_name = "default",
         .max_http_header_data = 8192,
+        .fd_limit_per_thread = MAX_SOCKETS, /* more wait to be accepted */
     };
     if (config->unix_path != NULL) {
         struct stat st;
@@ -223,6 +131,11 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
         }
     }
     ws->context = lws_create_context(&info);
+    for (unsigned i = 0; ws->context == NULL && config->or_next && i < WEB_NEXT_PORTS;
+         i++) {
+        info.port++;
+        ws->context = lws_create_context(&info);
+    }
     if (ws->context == NULL) {
         error_set(errp,
                   "-web: cannot listen on %s%s%u: it is in use, or not an address of "
@@ -236,10 +149,10 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
     return true;
 }
 
-static bool has_page(const WebConfig *config, Error **errp) {
+static bool has_page(const char *files, Error **errp) {
     char path[1024];
-    snprintf(path, sizeof(path), "%s/index.html", config->files ? config->files : ".");
-    if (config->files == NULL || access(path, R_OK) != 0) {
+    snprintf(path, sizeof(path), "%s/index.html", files);
+    if (access(path, R_OK) != 0) {
         error_set(errp, "-web: the console's page is not at '%s'; build it with 'make'",
                   path);
         return false;
@@ -259,15 +172,17 @@ static Auth *make_auth(const WebServer *ws, const WebConfig *config, Error **err
     return auth_new(&auth, errp);
 }
 
-WebServer *web_server_new(Inspector *ins, const WebConfig *config, Error **errp) {
-    if (!has_page(config, errp)) {
+WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *files,
+                          Error **errp) {
+    if (!has_page(files, errp) ||
+        !web_config_check_reach(config, config->token != NULL, errp)) {
         return NULL;
     }
     WebServer *ws = calloc(1, sizeof(*ws));
     assert(ws != NULL);
     ws->ins = ins;
     ws->base = strdup(config->base ? config->base : "");
-    ws->files = strdup(config->files);
+    ws->files = strdup(files);
     ws->csp = make_csp(config);
     lws_set_log_level(0, NULL);
     ws->auth = listen_on(ws, config, errp) ? make_auth(ws, config, errp) : NULL;
@@ -308,4 +223,8 @@ void web_server_free(WebServer *ws) {
 
 const char *web_server_url(const WebServer *ws) {
     return ws->url;
+}
+
+Auth *web_server_auth(const WebServer *ws) {
+    return ws->auth;
 }

@@ -49,6 +49,8 @@ struct WebServer {
 /* Wakes the server's thread. Threads: any. */
 void web_server_wake(WebServer *ws);
 int64_t web_now_ms(void);
+/* For -d web. */
+void web_log_refusal(const WebServer *ws, struct lws *wsi, const char *why);
 /* The headers that say who asks. Owned by `store`. */
 typedef struct WebHeaders {
     char host[WEB_HEADER_MAX], origin[WEB_HEADER_MAX], cookie[WEB_HEADER_MAX * 4],

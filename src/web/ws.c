@@ -11,6 +11,8 @@
 
 #include "web/server_int.h"
 
+enum { CLOSE_TRY_AGAIN_LATER = 1013 }; /* IANA's registry of RFC 6455 */
+
 /* Inspector's thread, with its lock held: wakes and does nothing else. */
 static void client_ready(void *opaque) {
     web_server_wake(((WebSession *)opaque)->server);
@@ -20,13 +22,24 @@ static InspectRole inspect_role(AuthRole role) {
     return role == AUTH_OPERATOR ? INSPECT_OPERATOR : INSPECT_VIEWER;
 }
 
+/* Says why. Returns what the callback returns. */
+static int hang_up(WebServer *ws, struct lws *wsi, int status, const char *why) {
+    lws_close_reason(wsi, (enum lws_close_status)status, (unsigned char *)why,
+                     strlen(why));
+    web_log_refusal(ws, wsi, why);
+    return -1;
+}
+
 static int open_session(WebServer *ws, WebSession *s, struct lws *wsi) {
     WebHeaders store;
     const AuthRequest request = web_request_headers(wsi, &store);
     memset(s, 0, sizeof(*s));
     s->role = auth_check(ws->auth, &request, web_now_ms(), NULL);
-    if (s->role == AUTH_NOBODY || ws->session_count == WEB_MAX_CLIENTS) {
+    if (s->role == AUTH_NOBODY) {
         return -1;
+    }
+    if (ws->session_count == WEB_MAX_CLIENTS) {
+        return hang_up(ws, wsi, CLOSE_TRY_AGAIN_LATER, "there are too many viewers");
     }
     s->server = ws;
     s->wsi = wsi;
@@ -90,9 +103,8 @@ static bool take_message(WebSession *s) {
 
 static int receive(WebSession *s, const void *in, size_t len) {
     if (lws_frame_is_binary(s->wsi)) {
-        lws_close_reason(s->wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
-                         (unsigned char *)"requests are texts", 18);
-        return -1;
+        return hang_up(s->server, s->wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+                       "requests are texts");
     }
     if (!add_piece(s, in, len)) {
         return -1;
@@ -105,9 +117,8 @@ static int receive(WebSession *s, const void *in, size_t len) {
 
 static int send_one(WebSession *s) {
     if (inspect_client_is_dropped(s->client)) {
-        lws_close_reason(s->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
-                         (unsigned char *)"nothing was taken for too long", 30);
-        return -1;
+        return hang_up(s->server, s->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+                       "nothing was taken for too long");
     }
     InspectOut *out = inspect_client_take(s->client);
     if (out == NULL) {
@@ -147,7 +158,12 @@ int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: {
         WebHeaders store;
         const AuthRequest request = web_request_headers(wsi, &store);
-        return auth_check(ws->auth, &request, web_now_ms(), NULL) == AUTH_NOBODY;
+        AuthRefusal why;
+        if (auth_check(ws->auth, &request, web_now_ms(), &why) == AUTH_NOBODY) {
+            web_log_refusal(ws, wsi, auth_refusal_text(why));
+            return -1;
+        }
+        return 0;
     }
     case LWS_CALLBACK_ESTABLISHED:
         return open_session(ws, s, wsi);
