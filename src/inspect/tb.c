@@ -501,22 +501,6 @@ json_t *inspect_tb_stats(InspectCall *call) {
         "deaths", deaths_json(&s), "translations_per_s", rate_json(call, s.translated));
 }
 
-json_t *inspect_tb_regions(InspectCall *call) {
-    TbRegionRecord region[TB_REGIONS];
-    tb_regions_get(tb_cache_of(call), region);
-    json_t *list = json_array();
-    for (unsigned i = 0; i < TB_REGIONS; i++) {
-        const TbRegionRecord *r = &region[i];
-        json_array_append_new(
-            list, json_pack("{s:i, s:o, s:o, s:o, s:i, s:i, s:o, s:b}", "region", (int)i,
-                            "offset", inspect_hex(r->start), "size", inspect_hex(r->size),
-                            "used", inspect_hex(r->used), "blocks", (int)r->blocks,
-                            "alive", (int)r->alive, "generation",
-                            inspect_hex(r->generation), "filling", r->current));
-    }
-    return json_pack("{s:o}", "regions", list);
-}
-
 json_t *inspect_tb_profile(InspectCall *call) {
     bool on = inspect_bool(call, "on");
     tb_cache_set_profile(tb_cache_of(call), on);

@@ -231,6 +231,15 @@ def linux_in_numbers(backend):
         s = m.rpc.call("tb.stats")
         regions = m.rpc.call("tb.regions")["regions"]
         equal("regions", len(regions), 16)
+        m.rpc.call("machine.stop")
+        for r in m.rpc.call("tb.regions", cells=64)["regions"]:
+            inside = sum(alive + dead for alive, dead in r["cells"])
+            equal("cells", len(r["cells"]), 64)
+            if any(alive + dead > number(r["size"]) / 64 + 1 for alive, dead in r["cells"]):
+                raise Failure("a cell holds more code than fits")
+            # What is used is code and the gaps that align it; nothing lies behind it.
+            if not 0.8 * number(r["used"]) <= inside <= number(r["used"]):
+                raise Failure(f"cells hold {inside} bytes of {r['used']} used")
         equal("used", sum(number(r["used"]) for r in regions) <= number(s["buffer_size"]), True)
         if not (0.3 < s["chained_share"] <= 1 and 1 < s["expansion"] < 200 and 0 < s["fill"] <= 1):
             raise Failure(f"strange numbers: {s}")

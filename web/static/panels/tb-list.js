@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// @ts-check
+/** Hot list: which blocks there are, the hottest first, in an order that stays readable while it moves. */
+import { clear, h } from "../ui/dom.js";
+import { fmt } from "../ui/format.js";
+import { panel } from "../ui/panel.js";
+import { table } from "../ui/table.js";
+import { addressRange, Ranking } from "./tb-rank.js";
+
+/** @typedef {import("../app.js").App} App */
+
+const LIST_MS = 200;
+const ROW_PX = 23;
+const ROWS_LEAST = 8;
+const ROWS_MOST = 60;
+const SORTS = ["runs", "size", "age", "host", "insns", "invalidations"];
+const PRIVS = ["", "u", "s", "m"];
+
+class HotList {
+  /** @param {App} app @param {import("../ui/panel.js").PanelBus} bus */
+  constructor(app, bus) {
+    this.app = app;
+    this.p = panel(app, bus, { id: "tb-list", title: "translate.list", help: "translate.list.help", class: "tb-list" });
+    this.sort = app.view("translate.sort", "runs");
+    this.priv = app.view("translate.priv", "");
+    this.range = app.view("translate.range", "");
+    this.ranking = new Ranking();
+    /** @type {any} */
+    this.last = null;
+    /** @type {(() => void) | null} */
+    this.end = null;
+    this.limit = 0;
+    this.most = 1;
+    this.note = h("span", { class: "dim", role: "status" });
+    this.counting = h("div", { class: "tb-counting" });
+    this.table = table({
+      label: app.t("translate.list"),
+      empty: app.t("translate.none.no-blocks"),
+      rowKey: (r) => r.id,
+      selected: (r) => r.id === app.focus.get().block,
+      onrow: (r) => app.focus.set({ block: r.id, addr: r.block.pc }),
+      columns: this.columns(),
+    });
+    this.controls = h("div", { class: "toolbar" });
+    this.p.body.append(this.controls, this.counting, this.table.root);
+    this.p.setJson(() => this.last);
+    this.table.root.classList.add("grow");
+    this.build();
+  }
+
+  columns() {
+    const { app } = this;
+    const block = (/** @type {any} */ r) => r.block;
+    return [
+      { key: "climb", title: "", explain: app.t("translate.climb.help"), render: (/** @type {any} */ _v, /** @type {any} */ r) => this.climb(r) },
+      { key: "pc", title: app.t("translate.pc"), explain: app.t("translate.pc.help"), mono: true, render: (/** @type {any} */ _v, /** @type {any} */ r) => fmt.addr(block(r).pc) },
+      { key: "priv", title: "", explain: app.t("translate.priv.help"), render: (/** @type {any} */ _v, /** @type {any} */ r) => block(r).priv.toUpperCase() },
+      { key: "rate", title: app.t("translate.rate"), explain: app.t("translate.rate.help"), num: true, render: (/** @type {any} */ _v, /** @type {any} */ r) => this.heat(r) },
+      { key: "value", title: this.valueTitle(), explain: app.t("translate.value.help"), num: true, render: (/** @type {any} */ _v, /** @type {any} */ r) => this.value(block(r)) },
+    ];
+  }
+
+  valueTitle() {
+    return this.app.t("translate.value");
+  }
+
+  /** How many places it will go at the next sorting. @param {import("./tb-rank.js").Ranked} r */
+  climb(r) {
+    if (r.away || !r.climb) {
+      return r.away ? h("span", { class: "climb dim", title: this.app.t("translate.away") }, "·") : "";
+    }
+    return h("span", { class: `climb ${r.climb > 0 ? "good" : "warn"}` }, `${r.climb > 0 ? "▲" : "▼"}${Math.abs(r.climb)}`);
+  }
+
+  /** Runs a second, and a bar beside the hottest. @param {import("./tb-rank.js").Ranked} r */
+  heat(r) {
+    if (r.rate === null) {
+      return "";
+    }
+    const bar = h("i", { class: "heat", "aria-hidden": "true" });
+    bar.style.width = `${Math.round((r.rate / this.most) * 100)}%`;
+    return h("span", { class: "heat-box" }, h("span", { class: "track" }, bar), fmt.count(Math.round(r.rate)));
+  }
+
+  /** What the list is sorted by. @param {any} b */
+  value(b) {
+    switch (this.sort.get()) {
+      case "size":
+        return fmt.bytes(b.size);
+      case "host":
+        return fmt.bytes(b.host_size);
+      case "insns":
+        return b.insns;
+      case "age":
+        return `#${BigInt(b.id)}`;
+      case "invalidations":
+        return b.deaths;
+      default:
+        return b.runs === null ? "–" : fmt.count(b.runs);
+    }
+  }
+
+  build() {
+    const { app } = this;
+    const option = (/** @type {string} */ value, /** @type {string} */ text, /** @type {string} */ now) => h("option", { value, selected: value === now }, text);
+    const pick = (/** @type {string} */ key, /** @type {{get(): string, set(v: string): void}} */ state, /** @type {string[]} */ values, /** @type {string} */ prefix) =>
+      h("select", { "aria-label": app.t(key), title: app.t(`${key}.help`), onchange: (/** @type {Event} */ e) => state.set(/** @type {HTMLSelectElement} */ (e.target).value) }, values.map((v) => option(v, app.t(prefix + (v || "all")), state.get())));
+    const range = /** @type {HTMLInputElement} */ (
+      h("input", {
+        type: "text", size: "14", spellcheck: "false", autocomplete: "off", class: "mono", placeholder: app.t("translate.range"), "aria-label": app.t("translate.range"), title: app.t("translate.range.help"), value: this.range.get(),
+        onchange: () => {
+          const good = addressRange(range.value) !== null;
+          good ? range.removeAttribute("aria-invalid") : range.setAttribute("aria-invalid", "true");
+          good && this.range.set(range.value.trim());
+        },
+      })
+    );
+    clear(this.controls, pick("translate.sort", this.sort, SORTS, "translate.sort."), pick("translate.priv", this.priv, PRIVS, "translate.priv."), range, this.note);
+  }
+
+  /** Counting: whether, what it costs, and the switch for who may. @param {boolean} on */
+  paintCounting(on) {
+    if (this.counting.dataset.on === String(on)) {
+      return;
+    }
+    const { app } = this;
+    this.counting.dataset.on = String(on);
+    const may = app.role === "operator";
+    const button = h("button", { type: "button", disabled: !may, "aria-pressed": String(on), title: app.t(may ? "translate.count.cost" : "translate.count.viewer"), onclick: () => this.profile(!on) }, app.t(on ? "translate.count.off" : "translate.count.on"));
+    clear(this.counting, button, h("span", { class: "dim" }, app.t(on ? "translate.count.is_on" : may ? "translate.count.cost" : "translate.count.viewer")));
+  }
+
+  /** @param {boolean} on */
+  async profile(on) {
+    await this.p.busy(this.p.bus.call("tb.profile", { on }));
+  }
+
+  /** As many rows as can be seen. */
+  visible() {
+    const room = this.p.body.clientHeight - this.controls.offsetHeight - this.counting.offsetHeight - ROW_PX;
+    return Math.max(ROWS_LEAST, Math.min(ROWS_MOST, Math.floor(room / ROW_PX)));
+  }
+
+  /** Asks for what is seen now, in this order. */
+  ask() {
+    const limit = this.visible();
+    /** @type {Record<string, any>} */
+    const params = { sort: this.sort.get(), limit, ...(addressRange(this.range.get()) ?? {}) };
+    if (PRIVS.includes(this.priv.get()) && this.priv.get()) {
+      params.priv = this.priv.get();
+    }
+    this.end?.();
+    this.limit = limit;
+    this.ranking.reset();
+    this.end = this.p.bus.every(LIST_MS, "tb.list", params, (r) => this.take(r), (e) => this.p.fail(e));
+  }
+
+  /** Somebody reads: rows stay where they are. */
+  frozen() {
+    return this.table.root.matches(":hover") || this.table.root.contains(document.activeElement);
+  }
+
+  /** @param {any} r */
+  take(r) {
+    this.last = r;
+    const frozen = this.frozen();
+    const rows = this.ranking.take(r.blocks, performance.now(), frozen);
+    this.most = rows.reduce((most, x) => Math.max(most, x.rate ?? 0), 1);
+    this.paintCounting(r.counting);
+    this.note.textContent = this.app.t(frozen ? "translate.frozen" : "translate.matches", { shown: r.blocks.length, count: fmt.exact(r.matches) });
+    this.table.update(rows);
+  }
+
+  repaint() {
+    this.table.update(this.ranking.rows);
+  }
+}
+
+/** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {App} app @returns {() => void} */
+export function mount(root, bus, app) {
+  const list = new HotList(app, bus);
+  root.append(list.p.root);
+  const size = new ResizeObserver(() => list.visible() !== list.limit && list.ask());
+  size.observe(list.p.body);
+  list.ask();
+  const again = () => list.ask();
+  const offs = [
+    list.sort.on(again),
+    list.priv.on(again),
+    list.range.on(again),
+    app.focus.on((_f, changed) => changed.has("block") && list.repaint()),
+    app.command({ id: "translate.count", title: app.t("translate.count.on"), run: () => list.profile(true), when: () => app.role === "operator" && !list.last?.counting }),
+    app.command({ id: "translate.uncount", title: app.t("translate.count.off"), run: () => list.profile(false), when: () => app.role === "operator" && !!list.last?.counting }),
+  ];
+  return () => {
+    size.disconnect();
+    offs.forEach((off) => off());
+    list.p.dispose();
+  };
+}
