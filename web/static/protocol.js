@@ -9,7 +9,8 @@
  *
  * A Bus outlives its connection: when that is lost the bus connects again, with growing pauses, and
  * renews its subscriptions. What was asked meanwhile fails with a NetError, so that nobody waits for
- * ever. A frame that belongs to an answer comes before it and is handed over with it.
+ * ever. A frame that belongs to an answer comes before it, the answer's result names it by its sequence, and it
+ * is handed over with it.
  */
 
 export class RpcError extends Error {
@@ -224,6 +225,21 @@ export class Bus extends EventTarget {
     );
   }
 
+  /**
+   * The frame that a result names. Other messages may come between the two; frames before it were of results
+   * that newer ones replaced.
+   * @param {any} result @returns {Frame[]}
+   */
+  claim(result) {
+    const sequence = result?.frame;
+    if (typeof sequence !== "number") {
+      return [];
+    }
+    const mine = this.frames.filter((f) => f.sequence === sequence);
+    this.frames = this.frames.filter((f) => f.sequence > sequence);
+    return mine;
+  }
+
   /** @param {string | ArrayBuffer} data */
   receive(data) {
     if (typeof data !== "string") {
@@ -236,8 +252,7 @@ export class Bus extends EventTarget {
     const message = JSON.parse(data);
     if (message.method === "event") {
       const p = message.params;
-      const frames = this.frames;
-      this.frames = [];
+      const frames = this.claim(p.data?.result);
       for (const s of this.subscriptions) {
         if (s.id === p.subscription) {
           s.handler(p.event, p.data, { ...p, frames });
@@ -247,8 +262,7 @@ export class Bus extends EventTarget {
     }
     const waiting = this.waiting.get(message.id);
     this.waiting.delete(message.id);
-    const frames = this.frames;
-    this.frames = [];
+    const frames = this.claim(message.result);
     if (!waiting) {
       return;
     }

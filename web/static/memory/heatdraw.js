@@ -41,7 +41,7 @@ export class HeatPainter {
 
   /** @param {import("./heat.js").Mode} mode */
   rampOf(mode) {
-    const from = cssVar("--raise");
+    const from = cssVar("--line");
     const to = cssVar(HUES[mode]);
     const theme = from + to;
     if (this.colours.theme !== theme) {

@@ -11,6 +11,7 @@ import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { addressField } from "../memory/field.js";
 import { HexGrid } from "../memory/hexgrid.js";
 import { HexModel, bytesOfBase64, hexDigits, parseBytes, partsOf, valuesAt } from "../memory/hexmodel.js";
@@ -19,6 +20,7 @@ import { hexSearch } from "../memory/hexsearch.js";
 
 const ROWS = 20;
 const READ_MS = 200;
+const READ_VIRTUAL_MS = 1000; // it holds the guest, to see what its page tables say
 const FADE_MS = 500;
 const REST_MS = 250;
 const TOP = 1n << 64n;
@@ -62,7 +64,8 @@ class HexPanel {
       app.focus.on((f, changed) => this.focused(f, changed)),
       this.space.on(() => this.watchWindow()),
     );
-    this.watchWindow();
+    this.seen = false;
+    this.ends.push(whileSeen(this.p.root, () => ((this.seen = true), this.watchWindow()), () => ((this.seen = false), this.endReads())));
   }
 
   build() {
@@ -114,7 +117,12 @@ class HexPanel {
   /** Reads the window again and again, each part on its own: one may not be there. */
   watchWindow() {
     this.endReads();
+    this.paint();
+    if (!this.seen) {
+      return;
+    }
     const space = this.space.get();
+    const ms = space === "virt" ? READ_VIRTUAL_MS : READ_MS;
     const { model } = this;
     for (const part of partsOf(model.base, model.size)) {
       const params = { addr: "0x" + part.addr.toString(16), len: part.len, space, cpu: this.app.focus.get().cpu, format: "base64" };
@@ -122,12 +130,11 @@ class HexPanel {
         model.put(part.offset, bytesOfBase64(r.data), performance.now());
         this.lost(part, null);
       };
-      this.reads.push(this.p.bus.every(READ_MS, "mem.read", params, got, (/** @type {Error} */ e) => {
+      this.reads.push(this.p.bus.every(ms, "mem.read", params, got, (/** @type {Error} */ e) => {
         model.lose(part.offset, part.len);
         this.lost(part, e);
       }));
     }
-    this.paint();
   }
 
   /** What cannot be read is told if the cursor is there. @param {{addr: bigint, len: number}} part @param {Error | null} error */

@@ -124,6 +124,7 @@ class MapPanel {
     const item = h("div", {
       role: "treeitem", class: `region ${node.enabled ? "" : "off"}`, "aria-level": r.depth + 1, tabindex: r.id === this.current ? "0" : "-1",
       "aria-expanded": r.children.length ? String(open) : null, "aria-selected": "false", "data-region": node.name,
+      title: app.t("memory.map.region", { name: node.name, from: fmt.addr(node.addr), size: fmt.bytes(node.size), owner: node.owner ?? app.t("memory.path.board") }),
       style: { paddingInlineStart: `${8 + 14 * r.depth}px` },
       onclick: (/** @type {MouseEvent} */ e) => this.clicked(e, r),
     },
@@ -133,8 +134,7 @@ class MapPanel {
       h("span", { class: "chip", title: app.t(`memory.kind.${node.kind}`) }, node.kind),
       node.priority !== 0 && h("span", { class: "dim", title: app.t("memory.map.priority.help") }, app.t("memory.map.priority", { n: node.priority })),
       !node.enabled && h("span", { class: "warn" }, app.t("memory.map.off")),
-      h("span", { class: "dim mono region-range" }, `${fmt.addr(node.addr)} · ${fmt.bytes(node.size)}`),
-      node.owner && node.owner !== node.name && h("span", { class: "dim" }, node.owner),
+      h("span", { class: "dim mono region-range" }, fmt.addr(node.addr)),
     );
     this.nodes.set(r.id, item);
     return item;

@@ -4,6 +4,7 @@
 import { h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 import { isBare } from "../memory/hexpoints.js";
 
@@ -80,8 +81,9 @@ export function mount(root, bus, app) {
   p.setJson(() => last);
   const off = app.focus.on((_f, changed) => (changed.has("cpu") ? restart() : changed.has("addr") && last && t.update(last.runs)));
   root.append(p.root);
-  restart();
+  const unseen = whileSeen(p.root, () => last || restart(), () => {});
   return () => {
+    unseen();
     off();
     p.dispose();
   };

@@ -13,9 +13,10 @@ import { clear, h, on } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { bytesOfBase64 } from "../memory/hexmodel.js";
 
-const TLB_MS = 1000;
+const TLB_MS = 2000;
 const TWIN_ROWS = 256;
 const LIVE = 2;
 const USED = 1;
@@ -83,8 +84,9 @@ class TlbPanel {
     this.ends.push(this.mode.on(() => this.begin()), this.level.on(() => this.begin()),
       app.focus.on((_f, c) => c.has("cpu") && this.begin()),
       on(this.canvas.root, "focus", () => this.canvas.redraw()), on(this.canvas.root, "blur", () => this.canvas.redraw()));
+    this.seen = false;
     root.append(p.root);
-    this.begin();
+    this.ends.push(whileSeen(p.root, () => ((this.seen = true), this.begin()), () => ((this.seen = false), this.endRead())));
   }
 
   /** @param {string} name @param {string[]} values @param {{get: () => string, set: (v: string) => void}} view */
@@ -103,6 +105,9 @@ class TlbPanel {
   begin() {
     this.endRead();
     this.before = null;
+    if (!this.seen) {
+      return;
+    }
     clear(this.entry, h("span", { class: "dim" }, this.app.t("memory.tlb.choose")));
     this.endRead = this.p.bus.every(TLB_MS, "mmu.tlb_map", this.params, (r) => this.got(r), (/** @type {Error} */ e) => this.p.fail(e));
   }
@@ -159,7 +164,7 @@ class TlbPanel {
       this.columns++;
     }
     this.size = Math.min(size, width / this.columns);
-    ctx.fillStyle = cssVar("--raise");
+    ctx.fillStyle = cssVar("--bg");
     ctx.fillRect(0, 0, this.columns * this.size, Math.ceil(n / this.columns) * this.size);
     for (const [kind, name] of Object.entries(COLOURS)) {
       ctx.fillStyle = cssVar(name);

@@ -12,10 +12,11 @@ import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { addressField } from "../memory/field.js";
 import { bitsOf, entryAddress, leafLevel, modeShape, pteFields, slicesOf, stepsOf } from "../memory/walkmodel.js";
 
-const WALK_MS = 500;
+const WALK_MS = 2000;
 
 /** @typedef {import("../memory/walkmodel.js").Walk} Walk */
 /** @typedef {import("../memory/walkmodel.js").Step} Step */
@@ -64,8 +65,10 @@ class WalkPanel {
       this.priv.on((v) => ((this.privBox.value = v), this.begin())),
       this.stepView.on(() => this.paint()),
     );
+    this.seen = false;
     root.append(p.root);
-    this.begin();
+    this.ends.push(whileSeen(p.root, () => ((this.seen = true), this.begin()), () => ((this.seen = false), this.endWalk())));
+    this.paint();
   }
 
   /** Where the hart is: a fetch, as it is about to make. */
@@ -81,20 +84,30 @@ class WalkPanel {
   begin() {
     this.endWalk();
     const { addr, cpu } = this.app.focus.get();
-    this.walk = null;
-    if (!addr) {
+    if (!addr || !this.seen) {
+      this.walk = addr ? this.walk : null;
       this.paint();
       return;
     }
     this.field.set(BigInt(addr));
     const params = { addr, cpu, access: this.access.get(), priv: this.priv.get() };
-    const trouble = (/** @type {Error} */ e) => this.p.fail(e);
-    const walks = this.p.bus.every(WALK_MS, "mmu.walk", params, (r) => ((this.walk = r), this.p.fail(null), this.paint()), trouble);
-    const satps = this.p.bus.every(WALK_MS, "cpu.csr", { cpu, name: "satp" }, (r) => ((this.satp = r.csrs[0]), this.paint()), trouble);
-    this.endWalk = () => {
-      walks();
-      satps();
-    };
+    this.endWalk = this.p.bus.every(WALK_MS, "mmu.walk", params, (r) => this.got(r), (/** @type {Error} */ e) => this.p.fail(e));
+  }
+
+  /** @param {Walk} walk */
+  got(walk) {
+    const other = walk.root !== this.walk?.root || walk.mode !== this.walk?.mode;
+    this.walk = walk;
+    this.p.fail(null);
+    this.paint();
+    if (other) {
+      this.p.busy(this.readSatp());
+    }
+  }
+
+  async readSatp() {
+    const { csrs } = await this.p.bus.call("cpu.csr", { cpu: this.app.focus.get().cpu, name: "satp" });
+    this.satp = csrs[0];
     this.paint();
   }
 
@@ -164,7 +177,7 @@ class WalkPanel {
       const width = s.high - s.low + 1;
       const used = s.level >= 0 ? s.level === level : (s.kind === "offset" && step.kind === "result") || (s.kind === "sign" && step.kind === "canonical");
       return h("div", { class: `slice c${s.colour} ${used ? "used" : ""}`, style: { flexGrow: String(width) }, ...explain(app, `memory.slice.${s.kind}`, { level: s.level }) },
-        h("span", { class: "slice-name" }, s.kind === "index" ? s.name : app.t(`memory.slice.${s.name}`)),
+        h("span", { class: "slice-name" }, s.kind === "index" ? s.name : app.t(`memory.slice.name.${s.name}`)),
         h("span", { class: "mono slice-bits" }, value.toString(2).padStart(width, "0")),
         h("span", { class: "mono dim" }, `${s.high}..${s.low} = 0x${value.toString(16)}`));
     }));

@@ -8,7 +8,7 @@
 const toNumber = (v) => (typeof v === "number" ? v : Number(BigInt(v)));
 const STEP = 1000;
 const SUFFIX = ["", " k", " M", " G", " T", " P", " E"];
-const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /** @param {number} n @param {number} digits */
 function short(n, digits) {
