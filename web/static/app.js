@@ -269,6 +269,7 @@ export class App {
     clear(this.bar);
     const bus = new PanelBus(this.bus, () => {});
     const module = await import("./panels/machine-bar.js");
+    this.words.add(module.strings);
     const end = module.mount(this.bar, bus, this);
     this.endBar = () => {
       end();

@@ -64,6 +64,16 @@ export function parseFrame(buffer) {
   };
 }
 
+/** @param {string} text @returns {any} an answer or an event; null: neither */
+function parseMessage(text) {
+  try {
+    const message = JSON.parse(text);
+    return typeof message === "object" && (message?.method !== "event" || message.params) ? message : null;
+  } catch {
+    return null;
+  }
+}
+
 /** "0x1f" or a number as a BigInt. @param {string | number} v */
 export function big(v) {
   return BigInt(v);
@@ -249,7 +259,10 @@ export class Bus extends EventTarget {
       }
       return;
     }
-    const message = JSON.parse(data);
+    const message = parseMessage(data);
+    if (!message) {
+      return;
+    }
     if (message.method === "event") {
       const p = message.params;
       const frames = this.claim(p.data?.result);

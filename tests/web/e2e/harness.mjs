@@ -38,6 +38,18 @@ const CONNECTION_NOISE = /WebSocket connection to|Failed to load resource: net::
 
 const packages = createRequire(path.join(BUILD, "npm-test/package.json"));
 
+/** Runs in the page before all scripts: so that cut() finds the sockets. */
+function rememberSockets() {
+  const Real = window.WebSocket;
+  window.vitrineSockets = [];
+  window.WebSocket = class extends Real {
+    constructor(...args) {
+      super(...args);
+      window.vitrineSockets.push(this);
+    }
+  };
+}
+
 export const sleep = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Asks until `look` gives something true; that is returned. */
@@ -55,9 +67,11 @@ export async function until(what, look, patience = PATIENCE) {
   }
 }
 
+const text = (/** @type {any} */ v) => JSON.stringify(v, (_k, x) => (typeof x === "bigint" ? `${x}n` : x));
+
 export function equal(what, got, wanted) {
-  if (JSON.stringify(got) !== JSON.stringify(wanted)) {
-    throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+  if (text(got) !== text(wanted)) {
+    throw new Error(`${what}: got ${text(got)}, wanted ${text(wanted)}`);
   }
 }
 
@@ -67,9 +81,9 @@ export function ok(what, value) {
   }
 }
 
-export function matches(what, text, pattern) {
-  if (!pattern.test(text)) {
-    throw new Error(`${what}: ${JSON.stringify(text.slice(-600))} does not match ${pattern}`);
+export function matches(what, got, pattern) {
+  if (!pattern.test(got)) {
+    throw new Error(`${what}: ${text(got.slice(-600))} does not match ${pattern}`);
   }
 }
 
@@ -185,6 +199,7 @@ export class Tests {
     context.setDefaultTimeout(PATIENCE);
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     this.contexts.push(context);
+    await context.addInitScript(rememberSockets);
     const page = await context.newPage();
     page.on("pageerror", (e) => this.complain(`uncaught: ${e.stack || e.message || e}`));
     page.on("console", (m) => m.type() === "error" && this.complain(`${m.text()} (${m.location().url})`));
@@ -199,6 +214,15 @@ export class Tests {
 
   connected(page) {
     return page.waitForSelector("html[data-connection=open]", { state: "attached" });
+  }
+
+  /** Cuts the page's WebSockets, as a network that fails. Returns how many there were. */
+  async cut(page) {
+    return page.evaluate(() => {
+      const open = window.vitrineSockets.filter((s) => s.readyState === WebSocket.OPEN);
+      open.forEach((s) => s.close());
+      return open.length;
+    });
   }
 
   complain(text) {

@@ -44,10 +44,6 @@ export const strings = {
     "shell.door.enter": "Open",
     "shell.no_workspace": "This workspace could not be loaded: {error}",
     "shell.try": "Try: {try}",
-    "shell.stopped": "stopped",
-    "shell.pause": "Pause the machine",
-    "shell.run": "Let the machine run",
-    "shell.running": "running",
     "shell.skip": "To the contents",
   },
   zh: {
@@ -90,10 +86,6 @@ export const strings = {
     "shell.door.enter": "打开",
     "shell.no_workspace": "无法载入此工作区：{error}",
     "shell.try": "建议：{try}",
-    "shell.stopped": "已停止",
-    "shell.pause": "暂停机器",
-    "shell.run": "让机器运行",
-    "shell.running": "运行中",
     "shell.skip": "跳到内容",
   },
 };

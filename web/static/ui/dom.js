@@ -4,7 +4,7 @@
  * DOM: elements in one expression. Text becomes text nodes, always: what a guest writes is never markup.
  */
 
-/** @typedef {Node | string | number | null | undefined | false | Child[]} Child */
+/** @typedef {Node | string | number | null | undefined | false | any[]} Child */
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -23,7 +23,9 @@ const SHAPES = {
   minus: "|M3 8h10",
 };
 
-/** @param {keyof typeof SHAPES} name @returns {SVGElement} */
+/** @typedef {keyof typeof SHAPES} IconName */
+
+/** @param {IconName} name @returns {SVGElement} */
 export function icon(name) {
   const [fill, stroke] = SHAPES[name].split("|");
   return s(
