@@ -21,7 +21,7 @@ $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 
 CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(CFLAGS)
 # Capstone is loaded at run time, when host code is to be shown.
-LDLIBS := -lslirp -lfdt -ljansson -ledit -lwebsockets -ldl -lpthread -lutil -lm
+LDLIBS := -lslirp -lfdt -ljansson -ledit -lwebsockets -lmicrohttpd -ldl -lpthread -lutil -lm
 LDLIBS += -lxxhash -lzstd
 
 # Recipes show what they make; V=1 shows the commands.

@@ -123,6 +123,11 @@ static void show_console(const Faces *f) {
     if (f->web) {
         fprintf(stderr, "%sconsole: %s%s%s", space, web_server_url(f->web), end, space);
     }
+    if (f->api) {
+        const char *token = api_server_token(f->api);
+        fprintf(stderr, "api: %s (%s%s)%s%s", api_server_url(f->api),
+                token ? "token " : "the console's token", token ? token : "", end, space);
+    }
 }
 
 /* What goes wrong on the host while the guest runs; the terminal may be raw. */

@@ -19,6 +19,7 @@ libedit-dev                line editing of the monitor
 libxxhash-dev              state hashes, snapshots
 libzstd-dev                snapshots
 libwebsockets-dev          the console's server
+libmicrohttpd-dev          the server for scripts
 libcapstone-dev            disassembly of host code
 opensbi                    firmware of the guest
 cpio                       the guest's initramfs

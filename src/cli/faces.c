@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 void faces_close(Faces *f) {
+    api_server_free(f->api);
+    f->api = NULL;
     web_server_free(f->web);
     f->web = NULL;
     monitors_free(f->monitors);
@@ -77,6 +79,16 @@ static bool open_web(Faces *f, const char *text, Error **errp) {
     return f->web != NULL;
 }
 
+static bool open_api(Faces *f, const char *text, Error **errp) {
+    WebConfig config;
+    char *store = NULL;
+    if (web_config_parse(&config, "-api", text, &store, errp)) {
+        f->api = api_server_new(f->inspector, &config, f->web, errp);
+    }
+    free(store);
+    return f->api != NULL;
+}
+
 bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
     f->inspector = open_history(f, cl, m, errp) ? inspector_new(m, errp) : NULL;
     bool ok = f->inspector != NULL;
@@ -98,7 +110,8 @@ bool faces_open(Faces *f, const CommandLine *cl, Machine *m, Error **errp) {
         f->monitors = monitors_new(m, f->inspector, f->gdb, &cl->monitors, errp);
         ok = f->monitors && (!cl->gdb || gdb_port_open(f->gdb, cl->gdb, errp));
     }
-    ok = ok && (!cl->web || open_web(f, cl->web, errp));
+    ok = ok && (!cl->web || open_web(f, cl->web, errp)) &&
+         (!cl->api || open_api(f, cl->api, errp));
     if (!ok) {
         faces_close(f);
     }

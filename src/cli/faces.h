@@ -2,7 +2,7 @@
 /*
  * Faces: those who look into a machine and drive it, as the command line asked for them.
  *
- *   faces --> inspector (one thread) <-- -rpc, -monitor, -qmp, -web
+ *   faces --> inspector (one thread) <-- -rpc, -monitor, -qmp, -web, -api
  *        '--> gdb port                 '--> travel (-history)
  *
  * Threads: the one that runs the machine.
@@ -17,6 +17,7 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "state/travel.h"
+#include "web/api.h"
 #include "web/server.h"
 
 typedef struct Faces {
@@ -28,6 +29,7 @@ typedef struct Faces {
     Hmp gdb_hmp; /* of its `monitor` */
     Travel *travel;
     WebServer *web;
+    ApiServer *api; /* lets in whom `web` does */
 } Faces;
 
 /* Opens what the command line asks for. */

@@ -243,6 +243,8 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return true;
     case OPT_WEB:
         return cl->web = arg, true;
+    case OPT_API:
+        return cl->api = arg, true;
     case OPT_RPC:
         return set_rpc(cl, arg, errp);
     case OPT_STOPPED:

@@ -43,6 +43,7 @@ typedef struct CommandLine {
     const char *history;                           /* -history */
     const char *record, *replay;                   /* -record, -replay */
     const char *web;                               /* -web */
+    const char *api;                               /* -api */
     OptionList rpcs;                               /* -rpc */
     MonitorOptions monitors;                       /* -monitor -qmp -mon */
     const char *gdb;                               /* -gdb, -s; NULL: none */

@@ -45,11 +45,12 @@ static json_t *unknown_method(const char *name) {
                                 "unknown-method", what, advice);
 }
 
-static json_t *forbidden(const InspectMethod *method) {
+static json_t *forbidden(const Inspector *ins, const InspectMethod *method) {
     char what[128];
     snprintf(what, sizeof(what),
              "%s.%s changes the machine, and this client may look only", method->domain,
              method->verb);
+    log_printf(ins->m->log, LOG_WEB, "inspect: refused: %s\n", what);
     return inspect_error_object(-32003, "Forbidden", "forbidden", what,
                                 "connect as operator");
 }
@@ -79,7 +80,7 @@ json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role
         return NULL;
     }
     if (method->role > role) {
-        *error = forbidden(method);
+        *error = forbidden(ins, method);
         return NULL;
     }
     if (!signature_parse(&sig, method->params)) {

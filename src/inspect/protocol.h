@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protocol: the rows of protocol.def as data. Inside src/inspect. */
+/* Protocol: the rows of protocol.def as data. For src/inspect, and for who makes something else of them. */
 #ifndef VITRINE_INSPECT_PROTOCOL_H
 #define VITRINE_INSPECT_PROTOCOL_H
 

@@ -281,22 +281,52 @@ static bool fits(const SigType *type, const json_t *value) {
     return true;
 }
 
-static json_t *default_value(const SigParam *param) {
-    switch (param->type.kind) {
+/* A number as far as the text is one; else a string, which does not fit and is complained about. */
+static json_t *integer_of_text(const char *text) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, DEC_BASE);
+    return end == text || *end != '\0' || errno ? json_string(text) : json_integer(value);
+}
+
+static json_t *bool_of_text(const char *text) {
+    bool is_true = strcmp(text, "true") == 0;
+    return is_true || strcmp(text, "false") == 0 ? json_boolean(is_true)
+                                                 : json_string(text);
+}
+
+/* "a,b,c"; "" is the empty list. */
+static json_t *list_of_text(const SigType *type, const char *text) {
+    json_t *list = json_array();
+    for (const char *p = text; *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        char *one = strndup(p, len);
+        const SigType element = {.kind = type->element};
+        json_array_append_new(list, signature_value_of_text(&element, one));
+        free(one);
+        p += len + (p[len] == ',');
+    }
+    return list;
+}
+
+json_t *signature_value_of_text(const SigType *type, const char *text) {
+    json_t *object;
+    switch (type->kind) {
     case SIG_INT:
-        return json_integer(strtoll(param->dflt, NULL, DEC_BASE));
+        return integer_of_text(text);
     case SIG_BOOL:
-        return json_boolean(strcmp(param->dflt, "true") == 0);
+        return bool_of_text(text);
     case SIG_LIST:
-        return json_array();
+        return list_of_text(type, text);
     case SIG_OBJECT:
-        return json_object();
+        object = text[0] ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : json_object();
+        return object ? object : json_string(text);
     case SIG_HEX:
     case SIG_STRING:
     case SIG_ENUM:
         break;
     }
-    return json_string(param->dflt);
+    return json_string(text);
 }
 
 static void complain_type(const SigParam *param, const json_t *value,
@@ -388,7 +418,8 @@ static bool add_missing(const Signature *sig, json_t *given, SigComplaint *compl
             continue;
         }
         if (param->dflt[0]) {
-            json_object_set_new(given, param->name, default_value(param));
+            json_object_set_new(given, param->name,
+                                signature_value_of_text(&param->type, param->dflt));
         } else if (!param->optional) {
             char wanted[160], example[96];
             signature_describe(&param->type, wanted, sizeof(wanted));
@@ -472,7 +503,8 @@ json_t *signature_schema(const Signature *sig) {
         const SigParam *param = &sig->param[i];
         json_t *schema = type_schema(&param->type);
         if (param->dflt[0]) {
-            json_object_set_new(schema, "default", default_value(param));
+            json_object_set_new(schema, "default",
+                                signature_value_of_text(&param->type, param->dflt));
         }
         json_object_set_new(properties, param->name, schema);
         if (!param->optional) {

@@ -71,6 +71,10 @@ typedef struct SigComplaint {
 json_t *signature_check(const Signature *sig, const json_t *params,
                         SigComplaint *complaint);
 
+/* A value that was written as text, in a URL or a default: "12", "true", "a,b". What does not read as
+ * the type becomes a string, which signature_check() complains about; NULL: no UTF-8. Owns: the caller. */
+json_t *signature_value_of_text(const SigType *type, const char *text);
+
 /* The type in words ("a string of hexadecimal digits") and an example as JSON text. */
 void signature_describe(const SigType *type, char *text, size_t size);
 void signature_example(const SigType *type, char *text, size_t size);

@@ -30,7 +30,7 @@
     X(LOG_UNIMP, "unimp", "what the guest uses and Vitrine does not model")              \
     X(LOG_PROFILE, "profile", "count block runs; list the hottest blocks at the end")    \
     X(LOG_NOCHAIN, "nochain", "do not chain blocks, so that exec shows every one")       \
-    X(LOG_WEB, "web", "whom -web and -api refuse, and why")
+    X(LOG_WEB, "web", "whom -web and -api refuse, and viewers who want to drive")
 
 #define LOG_ENUM(id, name, help) id##_BIT,
 enum { LOG_CATEGORIES(LOG_ENUM) LOG_CATEGORY_COUNT };

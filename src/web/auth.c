@@ -27,11 +27,11 @@ typedef struct Session {
 
 struct Auth {
     char *token, *viewer_token;
-    char *host[AUTH_MAX_HOSTS];
-    unsigned host_count;
     char cookie_name[COOKIE_NAME_SIZE];
     pthread_mutex_t lock;
     /* lock */
+    char *host[AUTH_MAX_HOSTS];
+    unsigned host_count;
     Session session[AUTH_MAX_SESSIONS];
     uint64_t use_count;
     int64_t minute_start_ms;
@@ -183,7 +183,7 @@ static bool split_host(const char *text, size_t len, char name[HOST_SIZE]) {
     return true;
 }
 
-static bool host_is_known(const Auth *auth, const char *text, size_t len) {
+static bool host_is_known_locked(const Auth *auth, const char *text, size_t len) {
     static const char *const loopback[] = {"127.0.0.1", "localhost", "::1"};
     char name[HOST_SIZE];
     if (!split_host(text, len, name)) {
@@ -215,9 +215,22 @@ static bool origin_is_own(const char *origin, const char *host) {
     return strcasecmp(origin, host) == 0;
 }
 
-AuthRefusal auth_check_source(const Auth *auth, const AuthRequest *request) {
-    if (request->host == NULL ||
-        !host_is_known(auth, request->host, strlen(request->host))) {
+bool auth_add_host(Auth *auth, const char *host) {
+    pthread_mutex_lock(&auth->lock);
+    bool room = auth->host_count < AUTH_MAX_HOSTS;
+    if (room) {
+        auth->host[auth->host_count++] = strdup(host);
+    }
+    pthread_mutex_unlock(&auth->lock);
+    return room;
+}
+
+AuthRefusal auth_check_source(Auth *auth, const AuthRequest *request) {
+    pthread_mutex_lock(&auth->lock);
+    bool known = request->host != NULL &&
+                 host_is_known_locked(auth, request->host, strlen(request->host));
+    pthread_mutex_unlock(&auth->lock);
+    if (!known) {
         return AUTH_BAD_HOST;
     }
     if (request->origin != NULL && !origin_is_own(request->origin, request->host)) {

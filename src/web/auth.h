@@ -66,6 +66,8 @@ typedef struct Auth Auth;
  * tokens equal; no entropy. */
 Auth *auth_new(const AuthConfig *config, Error **errp);
 void auth_free(Auth *auth);
+/* One more name that requests may be for; false: there are AUTH_MAX_HOSTS. */
+bool auth_add_host(Auth *auth, const char *host);
 const char *auth_token(const Auth *auth); /* the operator's, for the printed URL */
 
 /* The role of a request, by its cookie or its bearer token. *why (may be NULL) tells why it is
@@ -73,7 +75,7 @@ const char *auth_token(const Auth *auth); /* the operator's, for the printed URL
 AuthRole auth_check(Auth *auth, const AuthRequest *request, int64_t now_ms,
                     AuthRefusal *why);
 /* Host and Origin alone: what a request must have before anything of it is looked at. */
-AuthRefusal auth_check_source(const Auth *auth, const AuthRequest *request);
+AuthRefusal auth_check_source(Auth *auth, const AuthRequest *request);
 /* Takes a token for a cookie: "NAME=VALUE" for Set-Cookie, without its attributes. */
 AuthRole auth_login(Auth *auth, const char *token, int64_t now_ms, char *cookie,
                     size_t size, AuthRefusal *why);

@@ -183,6 +183,7 @@ WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *f
     ws->ins = ins;
     ws->base = strdup(config->base ? config->base : "");
     ws->files = strdup(files);
+    ws->own_token = config->token != NULL;
     ws->csp = make_csp(config);
     lws_set_log_level(0, NULL);
     ws->auth = listen_on(ws, config, errp) ? make_auth(ws, config, errp) : NULL;
@@ -227,4 +228,12 @@ const char *web_server_url(const WebServer *ws) {
 
 Auth *web_server_auth(const WebServer *ws) {
     return ws->auth;
+}
+
+bool web_server_has_own_token(const WebServer *ws) {
+    return ws->own_token;
+}
+
+unsigned web_server_client_count(const WebServer *ws) {
+    return __atomic_load_n(&ws->session_count, __ATOMIC_RELAXED);
 }

@@ -38,5 +38,9 @@ void web_server_free(WebServer *ws);
 const char *web_server_url(const WebServer *ws);
 /* Of whom it lets in; as long as the server lives. */
 Auth *web_server_auth(const WebServer *ws);
+/* The user chose its token. */
+bool web_server_has_own_token(const WebServer *ws);
+/* WebSockets that are open. Threads: any. */
+unsigned web_server_client_count(const WebServer *ws);
 
 #endif

@@ -36,14 +36,14 @@ struct WebServer {
     struct lws_context *context;
     char *base, *files, *url, *csp;
     pthread_t thread;
-    bool thread_started;
+    bool thread_started, own_token;
     /* atomic */
     bool quit;
     bool
         wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
     /* server thread */
     WebSession *sessions;
-    unsigned session_count;
+    unsigned session_count; /* atomic: others read it */
 };
 
 /* Wakes the server's thread. Threads: any. */

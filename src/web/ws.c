@@ -50,7 +50,7 @@ static int open_session(WebServer *ws, WebSession *s, struct lws *wsi) {
     }
     s->next = ws->sessions;
     ws->sessions = s;
-    ws->session_count++;
+    __atomic_add_fetch(&ws->session_count, 1, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -58,7 +58,7 @@ static void close_session(WebServer *ws, WebSession *s) {
     for (WebSession **p = &ws->sessions; *p != NULL; p = &(*p)->next) {
         if (*p == s) {
             *p = s->next;
-            ws->session_count--;
+            __atomic_sub_fetch(&ws->session_count, 1, __ATOMIC_RELAXED);
             inspect_client_free(s->client);
             free(s->text);
             break;

@@ -154,6 +154,48 @@ static void every_row_of_the_protocol_is_well_formed(void **state) {
     }
 }
 
+/* Expected: the types as signature.h describes them. */
+static void text_becomes_a_value_of_the_type(void **state) {
+    static const struct {
+        const char *param, *text, *json;
+    } rows[] = {
+        {"v:int", "-12", "{\"v\":-12}"},
+        {"v:hex", "0x1f", "{\"v\":\"0x1f\"}"},
+        {"v:bool", "true", "{\"v\":true}"},
+        {"v:bool", "false", "{\"v\":false}"},
+        {"v:enum(a|b)", "b", "{\"v\":\"b\"}"},
+        {"v:string(9)", "12", "{\"v\":\"12\"}"},
+        {"v:list(string(9),4)", "a,b", "{\"v\":[\"a\",\"b\"]}"},
+        {"v:list(int(0..9),4)", "1,2", "{\"v\":[1,2]}"},
+        {"v:list(string(9),4)", "", "{\"v\":[]}"},
+        {"v:object", "{\"a\":1}", "{\"v\":{\"a\":1}}"},
+        /* what does not read as the type is refused afterwards */
+        {"v:int", "12a", NULL},
+        {"v:int", "", NULL},
+        {"v:int", "99999999999999999999", NULL},
+        {"v:bool", "1", NULL},
+        {"v:object", "[", NULL},
+        {"v:list(int(0..9),4)", "1,x", NULL},
+        {"v:list(int(0..9),4)", "1,2,3,4,5", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        Signature sig;
+        SigComplaint complaint;
+        assert_true(signature_parse(&sig, rows[i].param));
+        json_t *given = json_pack(
+            "{s:o}", "v", signature_value_of_text(&sig.param[0].type, rows[i].text));
+        json_t *checked = signature_check(&sig, given, &complaint);
+        json_t *wanted = rows[i].json ? json_loads(rows[i].json, 0, NULL) : NULL;
+        if (checked == NULL ? wanted != NULL : !json_equal(checked, wanted)) {
+            fail_msg("%s of \"%s\"", rows[i].param, rows[i].text);
+        }
+        json_decref(wanted);
+        json_decref(checked);
+        json_decref(given);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_filled_in),
@@ -161,6 +203,7 @@ int main(void) {
         cmocka_unit_test(right_values_pass),
         cmocka_unit_test(complaints_name_what_and_how),
         cmocka_unit_test(malformed_signatures_are_refused),
+        cmocka_unit_test(text_becomes_a_value_of_the_type),
         cmocka_unit_test(every_row_of_the_protocol_is_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
