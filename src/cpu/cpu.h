@@ -115,6 +115,10 @@ struct CpuClass {
      * legal), at most `max`. *row: the name of its row in the decode table, or NULL. Threads: any. */
     unsigned (*decode_fields)(const CPUState *cpu, const uint8_t *bytes, unsigned len,
                               InsnField *field, unsigned max, const char **row);
+    /* Where a branch or jump at pc goes if it is taken and the instruction itself says where; false: it
+     * does not. Threads: any. */
+    bool (*branch_target)(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
+                          unsigned len, vaddr *target);
     const CpuStateClass *state;
     /* Names for the inspector: i-th general register etc. come with the inspect layer. */
 

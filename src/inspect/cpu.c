@@ -122,32 +122,13 @@ static const CpuRegister *find_register(InspectCall *call, const CpuView *view) 
 
 /* --- methods --------------------------------------------------------------------------------- */
 
-/* What stands at pc in RAM, a parcel at a time: the next page may be elsewhere. */
-static unsigned read_insn_locked(CPUState *cpu, vaddr pc, uint8_t bytes[INSN_BYTES]) {
-    enum { PARCEL = 2 };
-    unsigned len = 0;
-    while (len < INSN_BYTES) {
-        hwaddr phys;
-        uint64_t n = PARCEL;
-        const void *host = cpu->cls->debug_translate(cpu, pc + len, &phys)
-                               ? address_space_map(cpu->as, phys, &n, false)
-                               : NULL;
-        if (!host || n < PARCEL) {
-            break;
-        }
-        memcpy(bytes + len, host, PARCEL);
-        len += PARCEL;
-    }
-    return len;
-}
-
 static json_t *describe_cpu(InspectCall *call, CPUState *cpu) {
     uint8_t bytes[INSN_BYTES];
     char text[INSN_TEXT] = "";
     inspect_pause(call);
     vaddr pc = cpu->cls->get_pc(cpu);
     bool halted = cpu->halted;
-    unsigned len = read_insn_locked(cpu, pc, bytes);
+    unsigned len = cpu_read_code_locked(cpu, pc, bytes, INSN_BYTES);
     inspect_unpause(call);
     if (!len || !cpu->cls->disassemble(cpu, pc, bytes, len, text, sizeof(text))) {
         text[0] = '\0';

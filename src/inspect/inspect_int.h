@@ -206,6 +206,11 @@ void cpu_views_free(Inspector *ins);
 /* The machine stopped: remembers the registers. Threads: a MachineListener's. */
 void cpu_views_stopped(Inspector *ins);
 
+/* --- cpu_code.c --- */
+/* Copies code of a parked vCPU's address space, as far as it is RAM or ROM. Returns how many bytes.
+ * Locks: the machine lock. */
+unsigned cpu_read_code_locked(CPUState *cpu, vaddr pc, uint8_t *bytes, unsigned len);
+
 /* --- events.c: inspector thread --- */
 /* Carries out a repeated call. */
 void events_run_periodic(InspectClient *client, uint32_t sub_id);

@@ -223,5 +223,6 @@ const CpuClass riscv_cpu_class = {
     .new_like = riscv_new_like,
     .next_page = riscv_next_page,
     .decode_fields = riscv_decode_fields,
+    .branch_target = riscv_branch_target,
     .state = &riscv_state_class,
 };

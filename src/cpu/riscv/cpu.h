@@ -278,5 +278,7 @@ unsigned riscv_decode_fields(const CPUState *cpu, const uint8_t *bytes, unsigned
                              InsnField *field, unsigned max, const char **row);
 unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
                            unsigned len, char *text, size_t text_size);
+bool riscv_branch_target(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
+                         unsigned len, vaddr *target);
 
 #endif

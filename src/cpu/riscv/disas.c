@@ -234,3 +234,28 @@ unsigned riscv_disassemble(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
     }
     return length;
 }
+
+bool riscv_branch_target(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
+                         unsigned len, vaddr *target) {
+    const RiscvCPU *rcpu = (const RiscvCPU *)cpu;
+    RiscvInsn insn;
+    uint32_t bits = 0;
+    if (len < 2) {
+        return false;
+    }
+    unsigned length = riscv_insn_length((uint16_t)(bytes[0] | bytes[1] << 8));
+    if (len < length) {
+        return false;
+    }
+    memcpy(&bits, bytes, length);
+    if (!riscv_decode(rcpu->decoder, bits, &insn)) {
+        return false;
+    }
+    uint8_t format = riscv_insn_defs[insn.base].format;
+    if (format != FMT_B && format != FMT_J) {
+        return false;
+    }
+    vaddr to = pc + (uint64_t)insn.args.imm;
+    *target = rcpu->cfg.xlen == 32 ? (uint32_t)to : to;
+    return true;
+}
