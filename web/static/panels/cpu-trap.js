@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// @ts-check
+/** The last traps of a hart in words: what happened, where, who handles it, and where it will go on. */
+import { clear, h } from "../ui/dom.js";
+import { fmt } from "../ui/format.js";
+import { panel } from "../ui/panel.js";
+
+/**
+ * @typedef {{to: string, state: "none" | "entered" | "perhaps" | "left" | "below", words: string, interrupt: boolean, code: number,
+ *            cause: string, name: string, meaning: string, epc: string, epc_text: string | null, tval: string, tval_words: string,
+ *            handler: string, returns: {pc: string, mode: string, interrupts: boolean, words: string} | null}} Trap
+ */
+
+const PERIOD_MS = 500;
+const SIGNS = { none: "–", entered: "▶", perhaps: "?", left: "✓", below: "⏸" };
+const ADDRESS_CAUSES = new Set([0, 1, 3, 4, 5, 6, 7, 12, 13, 15]);
+
+/** The server's sentence, unless the page's language has its own. @param {import("../app.js").App} app @param {string} key @param {string} text */
+export function wordsOf(app, key, text) {
+  const own = app.t(key);
+  return own === key ? text : own;
+}
+
+/** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app @param {import("../workspaces/cpu.js").Debugger} debug @returns {() => void} */
+export function mount(root, bus, app, debug) {
+  const p = panel(app, bus, { id: "cpu-trap", title: "cpu.trap", help: "cpu.trap.help" });
+  /** @type {any} */
+  let last = null;
+  /** @type {(() => void) | null} */
+  let end = null;
+  let cpu = -1;
+
+  /** @param {string} a */
+  const address = (a) => h("button", { type: "button", class: "link mono", title: app.t("cpu.focus"), onclick: () => app.focus.set({ addr: a }) }, fmt.addr(a));
+  /** @param {string} title @param {...import("../ui/dom.js").Child} what */
+  const line = (title, ...what) => [h("dt", null, title), h("dd", null, what)];
+
+  /** @param {Trap} t */
+  const box = (t) => {
+    const id = `${t.interrupt ? "i" : "e"}${t.code}`;
+    const m = t.to.toLowerCase();
+    return h(
+      "section",
+      { class: `trap trap-${t.state}`, "data-to": t.to },
+      h("h3", null, `${SIGNS[t.state]} ${app.t("cpu.trap.to", { mode: t.to })}: `, t.state === "none" ? app.t("cpu.trap.none") : t.name),
+      h("p", { class: "dim" }, wordsOf(app, `cpu.trap.state.${t.state}`, t.words)),
+      t.state === "none"
+        ? null
+        : h(
+            "dl",
+            null,
+            line(app.t("cpu.trap.what"), wordsOf(app, `cpu.cause.${id}`, t.meaning), h("span", { class: "dim mono" }, ` ${m}cause ${t.cause} (${app.t(t.interrupt ? "cpu.trap.interrupt" : "cpu.trap.exception")} ${t.code})`)),
+            line(app.t("cpu.trap.where"), address(t.epc), h("span", { class: "mono" }, ` ${t.epc_text?.replace("\t", " ") ?? app.t("cpu.trap.unreadable")}`), h("span", { class: "dim mono" }, ` ${m}epc`)),
+            line(app.t("cpu.trap.value"), !t.interrupt && ADDRESS_CAUSES.has(t.code) ? address(t.tval) : h("span", { class: "mono" }, t.tval), ` ${wordsOf(app, `cpu.tval.${id}`, t.tval_words)}`, h("span", { class: "dim mono" }, ` ${m}tval`)),
+            line(app.t("cpu.trap.handler"), address(t.handler), h("span", { class: "dim mono" }, ` ${m}tvec`)),
+            t.returns ? line(app.t("cpu.trap.returns"), app.words.language === "en" ? t.returns.words : app.t("cpu.trap.returns.words", { ret: `${m}ret`, pc: t.returns.pc, mode: t.returns.mode, ie: Number(t.returns.interrupts) })) : null,
+          ),
+    );
+  };
+
+  /** @param {any} r */
+  const take = (r) => {
+    p.fail(null);
+    last = r;
+    const held = document.activeElement;
+    if (held && p.body.contains(held)) {
+      return; /* somebody is about to press what would go away */
+    }
+    clear(
+      p.body,
+      h("p", { class: "trap-now" }, h("b", null, app.t(`cpu.mode.${r.mode}`)), " ", app.t(`cpu.mode.${r.mode}.help`), r.next ? h("span", { class: "warn" }, ` ⚡ ${app.t("cpu.trap.next", { name: r.next.name })}`) : null),
+      r.traps.map(box),
+    );
+  };
+  const follow = () => {
+    const now = app.focus.get().cpu;
+    if (now !== cpu) {
+      cpu = now;
+      end?.();
+      end = p.bus.every(PERIOD_MS, "cpu.trap", { cpu }, take, (e) => p.fail(e));
+    }
+  };
+  p.setJson(() => last);
+  const off = [app.focus.on((_f, changed) => changed.has("cpu") && follow()), debug.on(() => {})];
+  follow();
+  root.append(p.root);
+  return () => {
+    off.forEach((fn) => fn());
+    p.dispose();
+  };
+}
