@@ -122,26 +122,39 @@ static const CpuRegister *find_register(InspectCall *call, const CpuView *view) 
 
 /* --- methods --------------------------------------------------------------------------------- */
 
-static json_t *describe_cpu(InspectCall *call, CPUState *cpu) {
+/* Where a vCPU is, copied. */
+typedef struct CpuPlace {
+    vaddr pc;
+    bool halted;
+    unsigned len;
     uint8_t bytes[INSN_BYTES];
+} CpuPlace;
+
+static json_t *describe_cpu(CPUState *cpu, const CpuPlace *at) {
     char text[INSN_TEXT] = "";
-    inspect_pause(call);
-    vaddr pc = cpu->cls->get_pc(cpu);
-    bool halted = cpu->halted;
-    unsigned len = cpu_read_code_locked(cpu, pc, bytes, INSN_BYTES);
-    inspect_unpause(call);
-    if (!len || !cpu->cls->disassemble(cpu, pc, bytes, len, text, sizeof(text))) {
+    if (!at->len ||
+        !cpu->cls->disassemble(cpu, at->pc, at->bytes, at->len, text, sizeof(text))) {
         text[0] = '\0';
     }
     return json_pack("{s:i, s:s, s:o, s:b, s:s}", "cpu", (int)cpu->index, "isa",
-                     cpu->cls->name, "pc", inspect_hex(pc), "halted", halted, "text",
-                     text);
+                     cpu->cls->name, "pc", inspect_hex(at->pc), "halted", at->halted,
+                     "text", text);
 }
 
 json_t *inspect_cpu_list(InspectCall *call) {
+    const CpuGroup *group = call->m->cpus;
+    CpuPlace at[CPU_GROUP_MAX];
+    inspect_pause(call);
+    for (unsigned i = 0; i < group->count; i++) {
+        CPUState *cpu = group->cpu[i];
+        at[i].pc = cpu->cls->get_pc(cpu);
+        at[i].halted = cpu->halted;
+        at[i].len = cpu_read_code_locked(cpu, at[i].pc, at[i].bytes, INSN_BYTES);
+    }
+    inspect_unpause(call);
     json_t *list = json_array();
-    for (unsigned i = 0; i < call->m->cpus->count; i++) {
-        json_array_append_new(list, describe_cpu(call, call->m->cpus->cpu[i]));
+    for (unsigned i = 0; i < group->count; i++) {
+        json_array_append_new(list, describe_cpu(group->cpu[i], &at[i]));
     }
     return json_pack("{s:o}", "cpus", list);
 }

@@ -9,11 +9,11 @@
  */
 import { clear, h, s } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
+import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
 
 /** @typedef {{addr: string, bytes: string, text: string, legal: boolean, target: string | null}} Insn */
 
-const PERIOD_MS = 500;
 const BEFORE = 10;
 const COUNT = 26;
 const ROW = 22;
@@ -49,8 +49,7 @@ export function mount(root, bus, app, debug) {
   const where = app.view("cpu.code", "pc");
   /** @type {any} */
   let last = null;
-  /** @type {(() => void) | null} */
-  let end = null;
+  let shown = "";
   const follow = h("button", { type: "button", onclick: () => where.set("pc") }, app.t("cpu.code.pc"));
   const input = /** @type {HTMLInputElement} */ (h("input", { type: "text", class: "mono", size: "20", spellcheck: "false", autocomplete: "off", "aria-label": app.t("cpu.code.addr"), placeholder: app.t("cpu.code.addr") }));
   const note = h("span", { class: "dim" });
@@ -139,16 +138,28 @@ export function mount(root, bus, app, debug) {
     note.textContent = where.get() === "pc" && running ? `≈ ${app.t("cpu.code.running")}` : "";
   };
 
-  const ask = () => {
-    end?.();
+  const fetchCode = latest(async () => {
     const at = where.get();
-    input.value = at === "pc" ? "" : at;
-    const params = { cpu: app.focus.get().cpu, before: BEFORE, count: COUNT, ...(at === "pc" ? {} : { addr: at }) };
-    end = p.bus.every(PERIOD_MS, "cpu.disas", params, (r) => {
-      p.fail(null);
-      last = r;
+    const { cpu } = app.focus.get();
+    const params = { cpu, before: BEFORE, count: COUNT, ...(at === "pc" ? {} : { addr: at }) };
+    const result = await p.busy(p.bus.call("cpu.disas", params));
+    if (result && at === where.get() && cpu === app.focus.get().cpu) {
+      last = result;
       paint();
-    }, (e) => p.fail(e));
+    }
+  });
+  /* Code is read when another piece of it is wanted, or the address space may be another: on a new pc. */
+  const ask = () => {
+    const { cpu } = app.focus.get();
+    const now = `${cpu} ${where.get()} ${debug.regs?.general.pc} ${debug.regs?.privileged.satp}`;
+    if (now !== shown) {
+      shown = now;
+      fetchCode();
+    }
+  };
+  const look = () => {
+    input.value = where.get() === "pc" ? "" : where.get();
+    ask();
   };
 
   /* Up and down along the gutter. */
@@ -175,8 +186,8 @@ export function mount(root, bus, app, debug) {
     paint();
   };
   p.setJson(() => last);
-  const off = [where.on(ask), debug.on(followStop), app.onMachine(paint), app.focus.on((_f, changed) => (changed.has("cpu") ? ask() : paint()))];
-  ask();
+  const off = [where.on(look), debug.on(followStop), debug.onSample(ask), app.onMachine(paint), app.focus.on((_f, changed) => (changed.has("cpu") ? look() : paint()))];
+  look();
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

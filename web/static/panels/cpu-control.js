@@ -8,7 +8,7 @@ import { panel } from "../ui/panel.js";
 
 /** @typedef {import("../workspaces/cpu.js").Stop} Stop */
 
-const PERIOD_MS = 500;
+const PERIOD_MS = 1000;
 const UNITS = /** @type {const} */ ([["insn", "s"], ["block", "b"], ["trap", "t"]]);
 
 /** A sentence for a stop. @param {Stop | null} stop @param {(key: string, vars?: any) => string} t */

@@ -3,10 +3,11 @@
 /** Control and status registers: all of them with what changed since the last stop; the chosen one bit by bit. */
 import { bitStrip } from "../ui/bitstrip.js";
 import { clear, h } from "../ui/dom.js";
+import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
 import { table } from "../ui/table.js";
 
-const PERIOD_MS = 500;
+const FP_CSRS = new Set(["fcsr", "frm", "fflags"]);
 
 /** Registers to show: those of a name, and no counters that stand at 0. @param {Record<string, string>} values @param {string} filter */
 export function shownNames(values, filter) {
@@ -36,26 +37,24 @@ export function mount(root, bus, app, debug) {
   const strip = bitStrip({ label: app.t("cpu.csr.fields"), titles: /** @type {any} */ (titles) });
   const title = h("h3");
   const about = h("p");
-  const edit = h("button", { type: "button", hidden: !debug.mayChange, onclick: () => last && debug.app && editValue() }, app.t("cpu.edit"));
+  const edit = h("button", { type: "button", hidden: !debug.mayChange, onclick: () => last && editValue() }, app.t("cpu.edit"));
   const detail = h("div", { class: "csr-detail" }, h("div", { class: "toolbar" }, title, edit), about, strip.root);
   p.body.append(h("div", { class: "csr" }, h("div", { class: "csr-list" }, list.root), detail));
 
-  /** @type {Record<string, any>} results of cpu.regs by group */
-  const groups = {};
   /** @type {any} */
   let last = null;
   /** @type {any} */
   let before = null;
-  /** @type {(() => void)[]} */
-  let ends = [];
-  /** @type {(() => void) | null} */
-  let endOne = null;
+  let shown = "";
 
-  const values = () => ({ ...groups.privileged?.privileged, ...groups.csr?.csr, ...Object.fromEntries(Object.entries(groups.fp?.fp ?? {}).filter(([n]) => ["fcsr", "frm", "fflags"].includes(n))) });
-  const changed = () => new Set([...(groups.privileged?.changed ?? []), ...(groups.csr?.changed ?? []), ...(groups.fp?.changed ?? [])]);
+  /** @returns {Record<string, string>} */
+  const values = () => {
+    const { privileged, csr, fp } = debug.regs ?? { privileged: {}, csr: {}, fp: {} };
+    return { ...privileged, ...csr, ...Object.fromEntries(Object.entries(fp).filter(([n]) => FP_CSRS.has(n))) };
+  };
   const paint = () => {
     const all = values();
-    const marks = changed();
+    const marks = new Set(debug.regs?.changed);
     list.update(shownNames(all, filter.value).filter((n) => n !== "priv").map((name) => ({ name, value: all[name], mark: marks.has(name) })));
   };
   const paintOne = () => {
@@ -76,26 +75,24 @@ export function mount(root, bus, app, debug) {
       changed: new Set(csr.fields.filter((/** @type {any} */ f) => old.has(f.name) && old.get(f.name) !== f.value).map((/** @type {any} */ f) => f.name)),
     });
   };
-  const followOne = () => {
-    endOne?.();
-    last = before = null;
-    endOne = p.bus.every(PERIOD_MS, "cpu.csr", { cpu: app.focus.get().cpu, name: choice.get() }, (r) => {
-      p.fail(null);
-      before = last;
-      last = r;
+  const askOne = latest(async () => {
+    const { cpu } = app.focus.get();
+    const name = choice.get();
+    const result = await p.busy(p.bus.call("cpu.csr", { cpu, name }));
+    if (result && name === choice.get() && cpu === app.focus.get().cpu) {
+      before = last?.csrs[0].name === name && last.cpu === cpu ? last : null;
+      last = result;
       paintOne();
-    }, (e) => p.fail(e));
-    paint();
-  };
+    }
+  });
+  /* The fields are asked for when the register has another value. */
   const follow = () => {
-    ends.forEach((fn) => fn());
-    ends = ["privileged", "csr", "fp"].map((group) =>
-      p.bus.every(PERIOD_MS, "cpu.regs", { cpu: app.focus.get().cpu, group }, (r) => {
-        groups[group] = r;
-        paint();
-      }),
-    );
-    followOne();
+    paint();
+    const now = `${app.focus.get().cpu} ${choice.get()} ${values()[choice.get()]}`;
+    if (now !== shown) {
+      shown = now;
+      askOne();
+    }
   };
   const editValue = () => debug.edit(choice.get(), last.csrs[0].value);
 
@@ -104,8 +101,7 @@ export function mount(root, bus, app, debug) {
     columns: ["name", "value", "field", "bits", "field value", "words", "meaning"],
     rows: (last?.csrs ?? []).flatMap((/** @type {any} */ c) => c.fields.map((/** @type {any} */ f) => [c.name, c.value, f.name, f.high === f.low ? f.high : `${f.high}:${f.low}`, f.value, f.word ?? "", f.text])),
   }));
-  const off = [choice.on(followOne), app.focus.on((_f, changedFocus) => changedFocus.has("cpu") && follow())];
-  follow();
+  const off = [choice.on(follow), debug.onSample(follow)];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

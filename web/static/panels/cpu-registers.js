@@ -11,7 +11,6 @@ import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
 
-const PERIOD_MS = 500;
 export const FORMATS = ["hex", "dec", "unsigned", "bin", "float"];
 const GROUP_BITS = 4;
 
@@ -67,12 +66,6 @@ export function mount(root, bus, app, debug) {
   const p = panel(app, bus, { id: "cpu-registers", title: "cpu.regs", help: "cpu.regs.help" });
   const group = app.view("cpu.group", "general");
   const format = app.view("cpu.format", "hex");
-  /** @type {any} */
-  let last = null;
-  /** @type {Record<string, string>} */
-  let before = {};
-  /** @type {(() => void) | null} */
-  let end = null;
   /** @type {Map<string, {root: HTMLElement, value: HTMLElement, mark: HTMLElement}>} */
   const cells = new Map();
 
@@ -86,25 +79,29 @@ export function mount(root, bus, app, debug) {
   const goes = h("div", { class: "toolbar regs-go", hidden: true });
   p.body.append(grid, goes);
 
+  /** @returns {Record<string, string>} */
+  const shown = () => /** @type {any} */ (debug.regs)?.[group.get()] ?? {};
   /** @param {string} name @param {number} i */
   const makeCell = (name, i) => {
     const role = app.t(`cpu.role.${roleOf(name)}`);
     const number = group.get() === "general" && i < 32 ? `x${i}` : "";
     const mark = h("span", { class: "mark" });
-    const value = h("button", { type: "button", class: "link mono reg-val", "data-reg": name, onclick: () => app.focus.set({ addr: last[group.get()][name] }) });
-    const edit = debug.mayChange && name !== "zero" ? h("button", { type: "button", class: "tool reg-edit", title: app.t("cpu.edit.title", { name, cpu: app.focus.get().cpu }), "aria-label": app.t("cpu.edit.title", { name, cpu: app.focus.get().cpu }), onclick: () => debug.edit(name, last[group.get()][name]) }, "✎") : null;
+    const value = h("button", { type: "button", class: "link mono reg-val", "data-reg": name, onclick: () => app.focus.set({ addr: shown()[name] }) });
+    const edit = debug.mayChange && name !== "zero" ? h("button", { type: "button", class: "tool reg-edit", title: app.t("cpu.edit.title", { name, cpu: app.focus.get().cpu }), "aria-label": app.t("cpu.edit.title", { name, cpu: app.focus.get().cpu }), onclick: () => debug.edit(name, shown()[name]) }, "✎") : null;
     const node = h("div", { class: "reg-cell", "data-name": name }, mark, h("span", { class: "reg-names", title: role, "aria-description": role }, h("b", null, name), number ? h("span", { class: "dim" }, ` ${number}`) : null), value, edit);
     return { root: node, value, mark };
   };
 
   const paint = () => {
-    if (!last?.[group.get()]) {
+    if (!debug.regs) {
       return;
     }
+    const values = shown();
     /** @type {Record<string, string>} */
-    const values = last[group.get()];
+    const before = /** @type {any} */ (debug.before)?.[group.get()] ?? {};
+    const changedNames = debug.regs.changed.filter((n) => n in values);
     const running = app.machine?.running ?? true;
-    const stopChanged = new Set(last.changed);
+    const stopChanged = new Set(changedNames);
     grid.dataset.format = format.get();
     Object.entries(values).forEach(([name, value], i) => {
       const cell = cells.get(name) ?? makeCell(name, i);
@@ -120,7 +117,7 @@ export function mount(root, bus, app, debug) {
       cell.mark.title = changed ? app.t(running ? "cpu.moving" : "cpu.changed") : "";
       cell.value.title = `${name} = ${value}: ${app.t("cpu.focus")}`;
     });
-    moving.textContent = running ? `≈ ${app.t("cpu.regs.running")}` : `◆ ${app.t("cpu.regs.stopped", { n: last.changed.length })}`;
+    moving.textContent = running ? `≈ ${app.t("cpu.regs.running")}` : `◆ ${app.t("cpu.regs.stopped", { n: changedNames.length })}`;
     moving.title = app.t(running ? "cpu.regs.running.help" : "cpu.changed");
   };
 
@@ -138,27 +135,24 @@ export function mount(root, bus, app, debug) {
     }
   };
 
-  const follow = () => {
-    end?.();
-    last = null;
-    before = {};
+  const arrange = () => {
     cells.clear();
     clear(grid);
     for (const b of groups.children) {
       b.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (b).dataset.group === group.get()));
     }
-    end = p.bus.every(PERIOD_MS, "cpu.regs", { cpu: app.focus.get().cpu, group: group.get() }, (r) => {
-      p.fail(null);
-      before = last?.[group.get()] ?? {};
-      last = r;
-      paint();
-    }, (e) => p.fail(e));
+    paint();
   };
-  p.setJson(() => last);
+  const follow = () => {
+    debug.sample(p.bus, (e) => p.fail(e));
+    arrange();
+  };
+  p.setJson(() => debug.regs);
   const off = [
-    group.on(follow),
+    group.on(arrange),
     format.on((f) => ((formats.value = f), paint())),
     debug.on(paint),
+    debug.onSample(paint),
     app.onMachine(paint),
     app.focus.on((_f, changed) => {
       changed.has("cpu") && follow();

@@ -3,6 +3,7 @@
 /** The last traps of a hart in words: what happened, where, who handles it, and where it will go on. */
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
+import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
 
 /**
@@ -11,7 +12,7 @@ import { panel } from "../ui/panel.js";
  *            handler: string, returns: {pc: string, mode: string, interrupts: boolean, words: string} | null}} Trap
  */
 
-const PERIOD_MS = 500;
+const TOLD_BY = ["priv", "mcause", "mepc", "mtval", "mtvec", "scause", "sepc", "stval", "stvec", "mstatus", "mip", "mie"];
 const SIGNS = { none: "–", entered: "▶", perhaps: "?", left: "✓", below: "⏸" };
 const ADDRESS_CAUSES = new Set([0, 1, 3, 4, 5, 6, 7, 12, 13, 15]);
 
@@ -26,9 +27,7 @@ export function mount(root, bus, app, debug) {
   const p = panel(app, bus, { id: "cpu-trap", title: "cpu.trap", help: "cpu.trap.help" });
   /** @type {any} */
   let last = null;
-  /** @type {(() => void) | null} */
-  let end = null;
-  let cpu = -1;
+  let shown = "";
 
   /** @param {string} a */
   const address = (a) => h("button", { type: "button", class: "link mono", title: app.t("cpu.focus"), onclick: () => app.focus.set({ addr: a }) }, fmt.addr(a));
@@ -60,11 +59,11 @@ export function mount(root, bus, app, debug) {
 
   /** @param {any} r */
   const take = (r) => {
-    p.fail(null);
     last = r;
     const held = document.activeElement;
     if (held && p.body.contains(held)) {
-      return; /* somebody is about to press what would go away */
+      shown = ""; /* somebody is about to press what would go away: later */
+      return;
     }
     clear(
       p.body,
@@ -72,17 +71,24 @@ export function mount(root, bus, app, debug) {
       r.traps.map(box),
     );
   };
+  const ask = latest(async () => {
+    const { cpu } = app.focus.get();
+    const result = await p.busy(p.bus.call("cpu.trap", { cpu }));
+    result && cpu === app.focus.get().cpu && take(result);
+  });
+  /* Asked for when a register that tells of traps has changed; of a machine that stands still, when the pc has. */
   const follow = () => {
-    const now = app.focus.get().cpu;
-    if (now !== cpu) {
-      cpu = now;
-      end?.();
-      end = p.bus.every(PERIOD_MS, "cpu.trap", { cpu }, take, (e) => p.fail(e));
+    const regs = debug.regs;
+    if (regs) {
+      const now = JSON.stringify([regs.cpu, TOLD_BY.map((n) => regs.privileged[n]), app.machine?.running ? "" : regs.general.pc]);
+      if (now !== shown) {
+        shown = now;
+        ask();
+      }
     }
   };
   p.setJson(() => last);
-  const off = [app.focus.on((_f, changed) => changed.has("cpu") && follow()), debug.on(() => {})];
-  follow();
+  const off = [debug.onSample(follow)];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

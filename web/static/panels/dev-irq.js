@@ -10,6 +10,7 @@
  * ✓ enabled ✕ not, ⏳ in service. Behind the lanes: what each hart has pending from all sources.
  */
 import { clear, h } from "../ui/dom.js";
+import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
 import { table } from "../ui/table.js";
 
@@ -21,7 +22,7 @@ import { table } from "../ui/table.js";
  * @typedef {{hart: number, mode: string, halted: boolean, mip: string, mie: string, mideleg: string, mstatus_mie: boolean, mstatus_sie: boolean, interrupts: Interrupt[]}} Hart
  */
 
-const PERIOD_MS = 250;
+const PERIOD_MS = 500;
 const SOURCES = /** @type {Record<number, string>} */ ({ 1: "ipi", 3: "msip", 5: "stimer", 7: "mtimer", 9: "plic", 11: "plic" });
 
 /** Lines that somebody uses go first. @param {Line[]} lines */
@@ -37,8 +38,6 @@ export function mount(root, bus, app, devices) {
   const chosen = app.view("irq.input", "");
   /** @type {{lines: Line[], harts: Hart[]} | null} */
   let last = null;
-  /** @type {(() => void) | null} */
-  let endPath = null;
   const lanes = h("div", { class: "irq-lanes", role: "group", "aria-label": app.t("devices.irq") });
   const unused = h("details", { class: "irq-unused" });
   const path = h("div", { class: "irq-path", "aria-live": "polite" });
@@ -161,14 +160,16 @@ export function mount(root, bus, app, devices) {
       h("ol", { class: "irq-steps" }, r.steps.map((/** @type {any} */ s) => h("li", { class: s.passes ? "good" : "dim" }, `${s.passes ? "✓" : "✕"} `, h("b", null, s.at), `: ${s.words}`))),
     );
   };
-  const follow = () => {
-    endPath?.();
-    endPath = null;
-    clear(path);
+  const askPath = latest(async () => {
     const input = Number(chosen.get());
-    if (input) {
-      endPath = p.bus.every(PERIOD_MS, "irq.path", { input }, paintPath, (e) => p.fail(e));
+    const result = input ? await p.busy(p.bus.call("irq.path", { input })) : null;
+    if (result && input === Number(chosen.get())) {
+      paintPath(result);
     }
+  });
+  const follow = () => {
+    chosen.get() || clear(path);
+    askPath();
     paint();
   };
 
@@ -185,6 +186,7 @@ export function mount(root, bus, app, devices) {
     p.fail(null);
     last = r;
     paint();
+    askPath();
   }, (e) => p.fail(e));
   p.setJson(() => last);
   p.setTwin(() => ({

@@ -9,6 +9,7 @@
  */
 import { dialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
+import { latest } from "../ui/latest.js";
 import { mount as mountControl } from "../panels/cpu-control.js";
 import { mount as mountCsr } from "../panels/cpu-csr.js";
 import { mount as mountCode } from "../panels/cpu-code.js";
@@ -23,9 +24,12 @@ export const styles = ["css/bitstrip.css", "css/cpu.css"];
  * @typedef {{point: number, kind: "break" | "read" | "write" | "access", addr: string, len: number, owner: string}} Point
  * @typedef {{reason: string, cpu: number, pc: string, point?: number, insn_pc?: string, address?: string, size?: number,
  *            access?: string, old?: string, new?: string}} Stop
+ * @typedef {{cpu: number, changed: string[], general: Record<string, string>, fp: Record<string, string>,
+ *            csr: Record<string, string>, privileged: Record<string, string>}} Registers
  */
 
 const POINTS_MS = 1000;
+const SAMPLE_MS = 500;
 
 /** "0x80..", "ffffffff_80.." or plain digits as a hex string of the wire; null: it is none. @param {string} text */
 export function addressOf(text) {
@@ -33,7 +37,12 @@ export function addressOf(text) {
   return /^[0-9a-f]{1,16}$/i.test(digits) ? "0x" + BigInt("0x" + digits).toString(16) : null;
 }
 
-/** What the panels of this workspace share: points, the last stop, and steps. */
+/**
+ * What the panels of this workspace share: the registers, points, the last stop, and steps.
+ *
+ * Reading a hart holds it up. So registers are read once for all panels, twice a second, and a panel asks
+ * for more when they show that there is something new.
+ */
 export class Debugger {
   /** @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app */
   constructor(bus, app) {
@@ -47,6 +56,41 @@ export class Debugger {
     this.xlen = 64;
     /** @type {Set<() => void>} */
     this.listeners = new Set();
+    /** @type {Registers | null} of the chosen hart */
+    this.regs = null;
+    /** @type {Registers | null} the sample before */
+    this.before = null;
+    /** @type {Set<() => void>} */
+    this.samplers = new Set();
+    /** @type {() => void} */
+    this.endSamples = () => {};
+    /** @type {() => Promise<void>} */
+    this.sampleNow = () => Promise.resolve();
+  }
+
+  /** Reads the chosen hart's registers from now on. @param {import("../ui/panel.js").PanelBus} bus that of who pays @param {(e: Error | null) => void} trouble */
+  sample(bus, trouble) {
+    const cpu = this.app.focus.get().cpu;
+    this.endSamples();
+    this.regs = this.before = null;
+    /** @param {Registers} r */
+    const take = (r) => {
+      if (r.cpu === this.app.focus.get().cpu) {
+        this.before = this.regs;
+        this.regs = r;
+        trouble(null);
+        this.samplers.forEach((fn) => fn());
+      }
+    };
+    this.sampleNow = latest(() => bus.call("cpu.regs", { cpu, group: "all" }).then(take, trouble));
+    this.endSamples = bus.every(SAMPLE_MS, "cpu.regs", { cpu, group: "all" }, take, trouble);
+  }
+
+  /** Calls fn for each sample. @param {() => void} fn @returns {() => void} */
+  onSample(fn) {
+    this.samplers.add(fn);
+    this.regs && fn();
+    return () => this.samplers.delete(fn);
   }
 
   start() {
@@ -55,6 +99,7 @@ export class Debugger {
     this.bus.every(POINTS_MS, "cpu.points", {}, (r) => this.take(r), (e) => this.app.fail(e));
     this.bus.subscribe(["machine.stopped", "machine.resumed"], {}, (event, data) => {
       event === "machine.stopped" && data.stop && this.stopped(data.stop);
+      event === "machine.stopped" && this.sampleNow();
       refresh();
     });
   }
@@ -70,9 +115,11 @@ export class Debugger {
   /** Where it stopped is what one wants to see. @param {Stop} stop */
   stopped(stop) {
     this.stop = stop;
+    this.known = true;
     if (stop.cpu !== this.app.focus.get().cpu) {
       this.app.focus.set({ cpu: stop.cpu });
     }
+    this.sampleNow();
     this.tell();
   }
 
@@ -142,6 +189,7 @@ export class Debugger {
       }
       d.close();
       const got = await this.change("cpu.set", { cpu, name, value: wanted });
+      this.sampleNow();
       if (got) {
         const same = BigInt(got.value) === BigInt(wanted);
         app.toast(app.t(same ? "cpu.edit.done" : "cpu.edit.other", { name, value: got.value }));
