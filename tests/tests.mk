@@ -33,3 +33,4 @@ SYSTEM_TESTS += mem
 SYSTEM_TESTS += replay
 SYSTEM_TESTS += readme
 SYSTEM_TESTS += history
+SYSTEM_TESTS += cpu

@@ -123,14 +123,15 @@ static json_t *insn_json(const CodeCopy *c, unsigned at, unsigned *len) {
  * of addr in the copy. */
 static unsigned copy_code_locked(CPUState *cpu, vaddr addr, unsigned before,
                                  unsigned after, CodeCopy *c) {
+    unsigned in_page = (unsigned)(addr & PAGE_OFFSET_MASK);
     before = addr < before ? (unsigned)addr : before;
     c->cpu = cpu;
     c->first = addr - before;
     c->len = cpu_read_code_locked(cpu, c->first, c->bytes, before + after);
-    if (before && c->len <= before) {
-        before = 0; /* a hole before it: without what is behind the hole */
-        c->first = addr;
-        c->len = cpu_read_code_locked(cpu, addr, c->bytes, after);
+    if (c->len <= before && before > in_page) { /* the page before is not there */
+        before = in_page;
+        c->first = addr - before;
+        c->len = cpu_read_code_locked(cpu, c->first, c->bytes, before + after);
     }
     return before;
 }
@@ -150,7 +151,8 @@ json_t *inspect_cpu_disas(InspectCall *call) {
     unsigned at = copy_code_locked(cpu, addr, INSN_MOST * before, INSN_MOST * count, &c);
     inspect_unpause(call);
     unsigned to = at, end = 0, len = 0;
-    at = find_start(&c, to, before);
+    at = c.len < to ? to : find_start(&c, to, before);
+    c.len = c.len < to ? to : c.len;
     json_t *insns = json_array(), *insn = NULL;
     while (end < count && (insn = insn_json(&c, at, &len)) != NULL) {
         json_array_append_new(insns, insn);

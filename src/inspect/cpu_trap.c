@@ -110,6 +110,16 @@ typedef struct HartTraps {
     TrapCopy m, s;
 } HartTraps;
 
+static uint64_t shown(const HartTraps *h, uint64_t value) {
+    return h->rv32 ? (uint32_t)value : value;
+}
+
+/* The instruction at epc. */
+static void copy_code_locked(const HartTraps *h, RiscvCPU *cpu, TrapCopy *t) {
+    t->code_len =
+        cpu_read_code_locked(&cpu->parent, shown(h, t->epc), t->code, INSN_BYTES);
+}
+
 static void copy_locked(RiscvCPU *cpu, HartTraps *h) {
     const RiscvEnv *env = &cpu->env;
     uint64_t status = env->mstatus;
@@ -133,8 +143,8 @@ static void copy_locked(RiscvCPU *cpu, HartTraps *h) {
                       .epc = env->sepc,
                       .tval = env->stval,
                       .tvec = env->stvec};
-    h->m.code_len = cpu_read_code_locked(&cpu->parent, h->m.epc, h->m.code, INSN_BYTES);
-    h->s.code_len = cpu_read_code_locked(&cpu->parent, h->s.epc, h->s.code, INSN_BYTES);
+    copy_code_locked(h, cpu, &h->m);
+    copy_code_locked(h, cpu, &h->s);
 }
 
 static const char *mode_name(unsigned priv) {
@@ -151,10 +161,6 @@ static const CauseText *text_of(const TrapCopy *t) {
                                    : sizeof(exception_texts) / sizeof(*exception_texts);
     uint64_t code = t->cause & CODE_MASK;
     return code < count && texts[code].meaning ? &texts[code] : &unknown_text;
-}
-
-static uint64_t shown(const HartTraps *h, uint64_t value) {
-    return h->rv32 ? (uint32_t)value : value;
 }
 
 static uint64_t handler_of(const HartTraps *h, const TrapCopy *t) {

@@ -146,7 +146,7 @@ static void write_register(CPUState *cs, const CpuRegister *reg, uint64_t value)
     } else if (reg->index < REG_PC) {
         cpu->env.gpr[reg->index] = kept;
     } else if (reg->index == REG_PC) {
-        cpu->env.pc = kept & riscv_pc_mask(&cpu->cfg);
+        cpu->env.pc = truncate(cpu, value) & riscv_pc_mask(&cpu->cfg);
     } else {
         cpu->env.fpr[reg->index - REG_F] = cpu->cfg.d ? value : value | nan_box;
     }

@@ -72,7 +72,7 @@ export function mount(root, bus, app, debug) {
 
   const paint = () => {
     const running = app.machine?.running ?? true;
-    run.textContent = running ? `⏸ ${app.t("cpu.pause")}` : `▶ ${app.t("cpu.go")}`;
+    run.textContent = running ? `‖ ${app.t("cpu.pause")}` : `▶ ${app.t("cpu.go")}`;
     run.toggleAttribute("disabled", !debug.mayChange);
     for (const b of steps) {
       b.disabled = running || !debug.mayChange;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 /** The last traps of a hart in words: what happened, where, who handles it, and where it will go on. */
+import { serverWords } from "../strings/cpu.js";
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { latest } from "../ui/latest.js";
@@ -13,13 +14,26 @@ import { panel } from "../ui/panel.js";
  */
 
 const TOLD_BY = ["priv", "mcause", "mepc", "mtval", "mtvec", "scause", "sepc", "stval", "stvec", "mstatus", "mip", "mie"];
-const SIGNS = { none: "–", entered: "▶", perhaps: "?", left: "✓", below: "⏸" };
+const SIGNS = { none: "–", entered: "▶", perhaps: "?", left: "✓", below: "‖" };
 const ADDRESS_CAUSES = new Set([0, 1, 3, 4, 5, 6, 7, 12, 13, 15]);
 
-/** The server's sentence, unless the page's language has its own. @param {import("../app.js").App} app @param {string} key @param {string} text */
-export function wordsOf(app, key, text) {
-  const own = app.t(key);
-  return own === key ? text : own;
+const ILLEGAL = 2;
+
+/** Words for the value of a trap, without the words that the server has for each cause. @param {Trap} t */
+function tvalKey(t) {
+  if (t.interrupt || !ADDRESS_CAUSES.has(t.code)) {
+    return !t.interrupt && t.code === ILLEGAL ? "tval.bits" : "tval.none";
+  }
+  return "tval.address";
+}
+
+/**
+ * What the server says, in the page's language. @param {"en" | "zh"} language @param {string} key @param {string} text the server's
+ * @param {Record<string, string | number>} [vars]
+ */
+export function wordsOf(language, key, text, vars = {}) {
+  const own = language === "zh" ? serverWords[key] : undefined;
+  return own?.replace(/\{(\w+)\}/g, (all, name) => String(vars[name] ?? all)) ?? text;
 }
 
 /** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app @param {import("../workspaces/cpu.js").Debugger} debug @returns {() => void} */
@@ -29,6 +43,8 @@ export function mount(root, bus, app, debug) {
   let last = null;
   let shown = "";
 
+  /** @param {string} key @param {string} text @param {Record<string, string | number>} [vars] */
+  const say = (key, text, vars) => wordsOf(app.words.language, key, text, vars);
   /** @param {string} a */
   const address = (a) => h("button", { type: "button", class: "link mono", title: app.t("cpu.focus"), onclick: () => app.focus.set({ addr: a }) }, fmt.addr(a));
   /** @param {string} title @param {...import("../ui/dom.js").Child} what */
@@ -42,17 +58,17 @@ export function mount(root, bus, app, debug) {
       "section",
       { class: `trap trap-${t.state}`, "data-to": t.to },
       h("h3", null, `${SIGNS[t.state]} ${app.t("cpu.trap.to", { mode: t.to })}: `, t.state === "none" ? app.t("cpu.trap.none") : t.name),
-      h("p", { class: "dim" }, wordsOf(app, `cpu.trap.state.${t.state}`, t.words)),
+      h("p", { class: "dim" }, say(`state.${t.state}`, t.words)),
       t.state === "none"
         ? null
         : h(
             "dl",
             null,
-            line(app.t("cpu.trap.what"), wordsOf(app, `cpu.cause.${id}`, t.meaning), h("span", { class: "dim mono" }, ` ${m}cause ${t.cause} (${app.t(t.interrupt ? "cpu.trap.interrupt" : "cpu.trap.exception")} ${t.code})`)),
+            line(app.t("cpu.trap.what"), say(`cause.${id}`, t.meaning), h("span", { class: "dim mono" }, ` ${m}cause ${t.cause} (${app.t(t.interrupt ? "cpu.trap.interrupt" : "cpu.trap.exception")} ${t.code})`)),
             line(app.t("cpu.trap.where"), address(t.epc), h("span", { class: "mono" }, ` ${t.epc_text?.replace("\t", " ") ?? app.t("cpu.trap.unreadable")}`), h("span", { class: "dim mono" }, ` ${m}epc`)),
-            line(app.t("cpu.trap.value"), !t.interrupt && ADDRESS_CAUSES.has(t.code) ? address(t.tval) : h("span", { class: "mono" }, t.tval), ` ${wordsOf(app, `cpu.tval.${id}`, t.tval_words)}`, h("span", { class: "dim mono" }, ` ${m}tval`)),
+            line(app.t("cpu.trap.value"), !t.interrupt && ADDRESS_CAUSES.has(t.code) ? address(t.tval) : h("span", { class: "mono" }, t.tval), ` ${say(tvalKey(t), t.tval_words)}`, h("span", { class: "dim mono" }, ` ${m}tval`)),
             line(app.t("cpu.trap.handler"), address(t.handler), h("span", { class: "dim mono" }, ` ${m}tvec`)),
-            t.returns ? line(app.t("cpu.trap.returns"), app.words.language === "en" ? t.returns.words : app.t("cpu.trap.returns.words", { ret: `${m}ret`, pc: t.returns.pc, mode: t.returns.mode, ie: Number(t.returns.interrupts) })) : null,
+            t.returns ? line(app.t("cpu.trap.returns"), say("returns", t.returns.words, { ret: `${m}ret`, pc: t.returns.pc, mode: t.returns.mode, ie: Number(t.returns.interrupts) })) : null,
           ),
     );
   };

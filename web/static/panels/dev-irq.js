@@ -7,7 +7,7 @@
  *        high       pending          enabled      low
  *
  * A thick line carries a request; shapes say the same as colours: ● high ○ low, ◆ pending ◇ not,
- * ✓ enabled ✕ not, ⏳ in service. Behind the lanes: what each hart has pending from all sources.
+ * ✓ enabled ✕ not, ◐ in service. Behind the lanes: what each hart has pending from all sources.
  */
 import { clear, h } from "../ui/dom.js";
 import { latest } from "../ui/latest.js";
@@ -87,7 +87,7 @@ export function mount(root, bus, app, devices) {
       h(
         "span",
         { class: l.pending || l.in_service ? "irq-node hot" : "irq-node" },
-        `${l.in_service ? "⏳" : l.pending ? "◆" : "◇"} ${app.t("devices.irq.in", { n: l.input })}`,
+        `${l.in_service ? "◐" : l.pending ? "◆" : "◇"} ${app.t("devices.irq.in", { n: l.input })}`,
         h("small", { class: "dim" }, ` ${app.t("devices.irq.priority", { n: l.priority })} · ${Number(l.raised)}↑ ${Number(l.claimed)}✓`),
       ),
       h("span", { class: "irq-branches" }, shown.map((c) => contextNode(c, l)), shown.length ? null : h("span", { class: "dim" }, `✕ ${app.t("devices.irq.nobody")}`), others && shown.length ? h("small", { class: "dim irq-others" }, app.t("devices.irq.others", { n: others })) : null),
@@ -153,10 +153,12 @@ export function mount(root, bus, app, devices) {
 
   /** @param {any} r */
   const paintPath = (r) => {
+    const [line, input] = r.steps;
+    const idle = !line.passes && !input.passes; /* nothing is asked for, so nothing waits */
     clear(
       path,
       h("h3", null, app.t("devices.irq.path", { dev: r.dev ?? `#${r.input}` })),
-      h("p", { class: "irq-stopped" }, h("b", { class: r.stopped ? "warn" : "good" }, r.stopped ? `⏸ ${app.t("devices.irq.waits")} ` : `▶ ${app.t("devices.irq.goes")}`), r.stopped ?? ""),
+      h("p", { class: "irq-stopped" }, h("b", { class: idle ? "dim" : r.stopped ? "warn" : "good" }, idle ? `○ ${app.t("devices.irq.idle")} ` : r.stopped ? `‖ ${app.t("devices.irq.waits")} ` : `▶ ${app.t("devices.irq.goes")}`), r.stopped ?? ""),
       h("ol", { class: "irq-steps" }, r.steps.map((/** @type {any} */ s) => h("li", { class: s.passes ? "good" : "dim" }, `${s.passes ? "✓" : "✕"} `, h("b", null, s.at), `: ${s.words}`))),
     );
   };

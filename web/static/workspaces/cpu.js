@@ -4,8 +4,9 @@
  * CPU: one hart in all detail, and the means to stop it where one wants.
  *
  *   harts, steps, why it stopped
- *   code around the pc | registers         | last traps
- *   points             | control registers, bit by bit
+ *   code around the pc | registers
+ *   points             | mode, last traps
+ *   control and status registers, one of them bit by bit
  */
 import { dialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
@@ -225,15 +226,15 @@ export class Debugger {
 /** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app @returns {() => void} */
 export function mount(root, bus, app) {
   const debug = new Debugger(bus, app);
-  const areas = Object.fromEntries(["top", "code", "regs", "trap", "csr", "points"].map((name) => [name, h("div", { class: `cpu-area cpu-${name}`, style: { gridArea: name } })]));
+  const areas = Object.fromEntries(["top", "left", "right", "bottom"].map((name) => [name, h("div", { class: `cpu-${name}` })]));
   root.append(...Object.values(areas));
   const off = [
     mountControl(areas.top, bus, app, debug),
-    mountCode(areas.code, bus, app, debug),
-    mountRegisters(areas.regs, bus, app, debug),
-    mountTrap(areas.trap, bus, app, debug),
-    mountCsr(areas.csr, bus, app, debug),
-    mountPoints(areas.points, bus, app, debug),
+    mountCode(areas.left, bus, app, debug),
+    mountPoints(areas.left, bus, app, debug),
+    mountRegisters(areas.right, bus, app, debug),
+    mountTrap(areas.right, bus, app, debug),
+    mountCsr(areas.bottom, bus, app, debug),
   ];
   debug.start();
   return () => off.forEach((fn) => fn());
