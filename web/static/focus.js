@@ -46,8 +46,8 @@ export class Place extends EventTarget {
     return this.fields.get(name);
   }
 
-  /** @param {Record<string, string | null>} patch null: the field goes */
-  set(patch) {
+  /** @param {Record<string, string | null>} patch null: the field goes @param {boolean} [instead] of the present place in the browser's history */
+  set(patch, instead = false) {
     const changed = Object.keys(patch).filter((n) => this.fields.get(n) !== patch[n]);
     if (!changed.length) {
       return;
@@ -57,7 +57,7 @@ export class Place extends EventTarget {
       value === null ? this.fields.delete(name) : this.fields.set(name, value);
     }
     const url = "#" + this.fields;
-    if (changed.some((n) => PLACES.has(n))) {
+    if (!instead && changed.some((n) => PLACES.has(n))) {
       this.past.pushState(null, "", url);
     } else {
       this.past.replaceState(null, "", url);
@@ -100,8 +100,8 @@ export class Focus {
     return out;
   }
 
-  /** Merges: null takes a field away, and a new block takes its instruction and op along. @param {FocusPatch} patch */
-  set(patch) {
+  /** Merges: null takes a field away, and a new block takes its instruction and op along. @param {FocusPatch} patch @param {boolean} [instead] see Place.set */
+  set(patch, instead = false) {
     /** @type {Record<string, string | null>} */
     const fields = {};
     if (patch.block !== undefined && patch.block !== this.place.get("block")) {
@@ -111,7 +111,7 @@ export class Focus {
     for (const [name, value] of Object.entries(patch)) {
       fields[name] = value === null || value === undefined ? null : String(value);
     }
-    this.place.set(fields);
+    this.place.set(fields, instead);
   }
 
   /** @param {(focus: FocusState, changed: Set<string>) => void} fn @returns {() => void} */

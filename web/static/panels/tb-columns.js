@@ -112,8 +112,8 @@ class Columns {
       return;
     }
     if (result.kind === "found") {
-      this.app.focus.set({ block: result.id });
-      return; /* which loads it */
+      this.app.focus.set({ block: result.id }, true); /* which loads it */
+      return;
     }
     this.loaded = result;
     this.p.fail(result.kind === "failed" && !isLost(result.error) ? result.error : null);

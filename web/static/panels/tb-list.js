@@ -79,7 +79,7 @@ class HotList {
     }
     const bar = h("i", { class: "heat", "aria-hidden": "true" });
     bar.style.width = `${Math.round((r.rate / this.most) * 100)}%`;
-    return h("span", { class: "heat-box" }, h("span", { class: "track" }, bar), fmt.count(Math.round(r.rate)));
+    return h("span", { class: "heat-box" }, h("span", { class: "track" }, bar), h("span", { class: "figure" }, fmt.count(Math.round(r.rate))));
   }
 
   /** What the list is sorted by. @param {any} b */
