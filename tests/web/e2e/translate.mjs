@@ -239,6 +239,13 @@ await suite("translate", async (t) => {
     await page.locator("#tb-life").getByText("It lives.").waitFor();
   });
 
+  await t.test("an address that is chosen is the way to its block, and back leads to the block before", async () => {
+    await page.evaluate((pc) => (location.hash = `#ws=translate&addr=${pc}`), rich.block.pc);
+    await until("the block at the address", async () => BigInt((await shownBlock(page)) ?? 0) !== number(id) && focusOf(page).has("block"));
+    await page.goBack();
+    await waitShown(page, id);
+  });
+
   await t.test("the code buffer's table tells what the machine does", async () => {
     await page.locator("#tb-buffer").getByRole("button", { name: "Show as a table" }).click();
     const { regions } = await call(page, "tb.regions");
@@ -307,6 +314,18 @@ await suite("translate", async (t) => {
     });
     equal("the same code", await page.locator("#tb-col-guest .row").count(), e.guest.length);
     ok("no obituary", await page.locator(".tb-dead").isHidden());
+  });
+
+  await t.test("a machine that has not run yet has no blocks, and the page says so until it runs", async () => {
+    const fresh = await t.machine({ args: ["-S"], boot: false });
+    const p = await t.open(fresh, "ws=translate");
+    await p.locator("#tb-columns").getByText("There is no block yet").waitFor();
+    await p.locator("#tb-list").getByText("There is no block yet").waitFor();
+    await call(p, "machine.cont");
+    await p.locator("#tb-list tbody tr").first().waitFor();
+    await p.getByRole("button", { name: "Show the first of the list" }).click();
+    await p.locator("#tb-col-guest .row").first().waitFor();
+    await t.close(p);
   });
 
   await t.test("a lost connection: what was chosen meanwhile is shown when it is back", async () => {

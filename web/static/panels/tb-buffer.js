@@ -9,6 +9,7 @@ import { h } from "../ui/dom.js";
 import { cssVar, fitCanvas } from "../ui/canvas.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /** @typedef {{region: number, offset: string, size: string, used: string, blocks: number, alive: number, generation: string, filling: boolean, cells?: [number, number][]}} Region */
 
@@ -86,18 +87,15 @@ export function mount(root, bus, app) {
     columns: ["region", "generation", "state", "used", "size", "blocks", "alive"].map((k) => app.t(`translate.buffer.col.${k}`)),
     rows: regions.map((r) => [r.region, Number(BigInt(r.generation)), app.t(r.filling ? "translate.buffer.filling" : "translate.buffer.waiting"), fmt.bytes(r.used), fmt.bytes(r.size), r.blocks, r.alive]),
   }));
-  p.bus.every(
-    BUFFER_MS,
-    "tb.regions",
-    { cells: CELLS },
-    (r) => {
-      regions = r.regions;
-      canvas.root.style.height = `${regions.length * ROW_PX}px`;
-      p.fail(null);
-      canvas.redraw();
-    },
-    (e) => p.fail(e),
-  );
+  const take = (/** @type {any} */ r) => {
+    regions = r.regions;
+    canvas.root.style.height = `${regions.length * ROW_PX}px`;
+    p.fail(null);
+    canvas.redraw();
+  };
+  /** @type {(() => void) | null} */
+  let end = null;
+  const unwatch = whileSeen(p.root, () => (end = p.bus.every(BUFFER_MS, "tb.regions", { cells: CELLS }, take, (e) => p.fail(e))), () => end?.());
   const find = () => {
     const id = app.focus.get().block;
     block = null;
@@ -109,6 +107,7 @@ export function mount(root, bus, app) {
   root.append(p.root);
   return () => {
     off();
+    unwatch();
     canvas.dispose();
     p.dispose();
   };

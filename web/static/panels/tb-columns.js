@@ -155,7 +155,7 @@ class Columns {
     const { app } = this;
     this.m = null;
     delete this.p.root.dataset.block;
-    const first = h("button", { type: "button", onclick: () => app.focus.set({ block: null, addr: null }) }, app.t("translate.show_first"));
+    const first = h("button", { type: "button", onclick: () => (app.focus.set({ block: null, addr: null }), this.load()) }, app.t("translate.show_first"));
     const text = loaded.kind === "none" ? app.t(`translate.none.${loaded.why}`, { addr: app.focus.get().addr ?? "" }) : "";
     clear(this.p.body, this.obituary, text && h("p", { class: "empty" }, text), h("p", { class: "empty" }, first));
     this.obituary.hidden = true;

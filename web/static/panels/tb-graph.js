@@ -10,6 +10,7 @@
 import { clear, h, s } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { around, follow } from "./tb-around.js";
 
 /** @typedef {import("../app.js").App} App */
@@ -65,6 +66,7 @@ class Graph {
     /** @type {(() => void) | null} */
     this.end = null;
     this.turn = 0;
+    this.seen = false;
     this.shape = "";
     this.note = h("span", { class: "dim" });
     this.drawing = h("div", { class: "drawing" });
@@ -89,8 +91,22 @@ class Graph {
       this.p.empty("translate.life.choose");
       return;
     }
+    this.seen && this.ask();
+  }
+
+  ask() {
+    const id = this.app.focus.get().block;
     const depth = DEPTHS.includes(this.depth.get()) ? Number(this.depth.get()) : 2;
-    this.end = this.p.bus.every(REFRESH_MS, "tb.graph", { id, depth, limit: NODES_MOST }, (r) => this.take(r), (e) => this.lost(e));
+    this.end?.();
+    this.end = !id ? null : this.p.bus.every(REFRESH_MS, "tb.graph", { id, depth, limit: NODES_MOST }, (r) => this.take(r), (e) => this.lost(e));
+  }
+
+  /** Out of view nothing is asked; what is drawn stays. @param {boolean} seen */
+  see(seen) {
+    this.seen = seen;
+    this.end?.();
+    this.end = null;
+    seen && this.ask();
   }
 
   /** A block that died is no longer in the graph; the columns say so. @param {any} e */
@@ -251,7 +267,7 @@ export function mount(root, bus, app) {
   const g = new Graph(app, bus);
   root.append(g.p.root);
   g.follow();
-  const offs = [app.focus.on((_f, changed) => changed.has("block") && g.follow()), g.depth.on(() => g.follow())];
+  const offs = [whileSeen(g.p.root, () => g.see(true), () => g.see(false)), app.focus.on((_f, changed) => changed.has("block") && g.follow()), g.depth.on(() => g.follow())];
   return () => {
     offs.forEach((off) => off());
     g.p.dispose();

@@ -4,6 +4,7 @@
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /** @typedef {import("../app.js").App} App */
 
@@ -74,6 +75,7 @@ export function mount(root, bus, app) {
   let get = null;
   /** @type {(() => void)[]} */
   let ends = [];
+  let seen = false;
   const paint = () => {
     if (history?.lives.length) {
       clear(p.body, h("ol", { class: "lives" }, history.lives.map((/** @type {any} */ l) => lifeItem(app, l, get))));
@@ -81,13 +83,11 @@ export function mount(root, bus, app) {
       p.empty("translate.life.none");
     }
   };
-  const follow = () => {
+  const ask = () => {
     ends.forEach((end) => end());
-    history = get = null;
+    ends = [];
     const id = app.focus.get().block;
-    if (!id) {
-      ends = [];
-      p.empty("translate.life.choose");
+    if (!id || !seen) {
       return;
     }
     ends = [
@@ -95,9 +95,18 @@ export function mount(root, bus, app) {
       p.bus.every(LIFE_MS, "tb.get", { id }, (r) => ((get = r), paint()), () => {}),
     ];
   };
+  const follow = () => {
+    history = get = null;
+    app.focus.get().block || p.empty("translate.life.choose");
+    ask();
+  };
+  const see = (/** @type {boolean} */ is) => {
+    seen = is;
+    ask();
+  };
   p.setJson(() => ({ history, get }));
   root.append(p.root);
-  const offs = [app.focus.on((_f, changed) => changed.has("block") && follow())];
+  const offs = [whileSeen(p.root, () => see(true), () => see(false)), app.focus.on((_f, changed) => changed.has("block") && follow())];
   follow();
   return () => {
     offs.forEach((off) => off());

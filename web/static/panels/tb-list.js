@@ -4,6 +4,7 @@
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 import { addressRange, Ranking } from "./tb-rank.js";
 
@@ -155,6 +156,12 @@ class HotList {
     this.end = this.p.bus.every(LIST_MS, "tb.list", params, (r) => this.take(r), (e) => this.p.fail(e));
   }
 
+  /** Nobody looks. */
+  rest() {
+    this.end?.();
+    this.end = null;
+  }
+
   /** Somebody reads: rows stay where they are. */
   frozen() {
     return this.table.root.matches(":hover") || this.table.root.contains(document.activeElement);
@@ -180,11 +187,11 @@ class HotList {
 export function mount(root, bus, app) {
   const list = new HotList(app, bus);
   root.append(list.p.root);
-  const size = new ResizeObserver(() => list.visible() !== list.limit && list.ask());
+  const size = new ResizeObserver(() => list.end && list.visible() !== list.limit && list.ask());
   size.observe(list.p.body);
-  list.ask();
-  const again = () => list.ask();
+  const again = () => list.end && list.ask();
   const offs = [
+    whileSeen(list.p.root, () => list.ask(), () => list.rest()),
     list.sort.on(again),
     list.priv.on(again),
     list.range.on(again),
