@@ -28,6 +28,7 @@ import { openKeys, openPalette } from "./ui/palette.js";
 export const WORKSPACES = ["run", "translate", "memory", "devices", "time", "cpu"];
 const STATUS_MS = 500;
 const TOAST_MS = 5000;
+const SILENCE_MS = 4000; /* machine.status comes far more often */
 const NUMBER = /^(?:0x[0-9a-f]{1,16}|[0-9a-f]{6,16})$/i;
 
 /** What was chosen for all visits; a browser may forbid keeping it. @param {string} name @param {string} [value] */
@@ -335,13 +336,23 @@ export class App {
     this.bus.every(STATUS_MS, "machine.status", {}, (m) => this.tellMachine(m));
     this.bus.subscribe(["machine.stopped", "machine.resumed", "machine.reset"], {}, () => this.refresh());
     this.showConnection({ state: this.bus.state, reason: "" });
+    setInterval(() => this.watchSilence(), STATUS_MS);
+  }
+
+  /** A connection may stand while nobody answers. */
+  watchSilence() {
+    const silent = this.bus.state === "open" && Date.now() - this.bus.heardMs > SILENCE_MS;
+    const shown = document.documentElement.dataset.connection === "silent";
+    if (silent !== shown) {
+      this.showConnection({ state: silent ? "silent" : this.bus.state, reason: "" });
+    }
   }
 
   /** @param {{state: string, reason: string}} e */
   showConnection({ state, reason }) {
     const before = document.documentElement.dataset.connection;
     document.documentElement.dataset.connection = state;
-    const bad = state === "lost" || state === "refused";
+    const bad = state !== "connecting";
     this.banner.hidden = state === "open" || state === "closed";
     this.banner.classList.toggle("bad", bad);
     this.banner.textContent =

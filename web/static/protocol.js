@@ -99,6 +99,7 @@ export class Bus extends EventTarget {
     /** @type {Frame[]} */
     this.frames = [];
     this.nextId = 1;
+    this.heardMs = Date.now(); /* when the server said something last */
     this.retryMs = RETRY_FIRST_MS;
     /** @type {WebSocket | null} */
     this.socket = null;
@@ -113,6 +114,7 @@ export class Bus extends EventTarget {
     socket.onopen = () => {
       opened = true;
       this.retryMs = RETRY_FIRST_MS;
+      this.heardMs = Date.now();
       this.setState("open");
       for (const s of this.subscriptions) {
         this.renew(s);
@@ -252,6 +254,7 @@ export class Bus extends EventTarget {
 
   /** @param {string | ArrayBuffer} data */
   receive(data) {
+    this.heardMs = Date.now();
     if (typeof data !== "string") {
       const frame = parseFrame(data);
       if (frame) {

@@ -196,6 +196,33 @@ async function frame(t, machine, page) {
   });
 }
 
+async function flood(t, machine, page) {
+  await t.test("a guest that writes without end drowns nobody: the page answers, and stops it", async () => {
+    await type(page, "yes 0123456789012345678901234567890123456789");
+    await shows(page, /(0123456789012345678901234567890123456789\n){10}/);
+    const before = machine.serial.length;
+    await until("megabytes", () => machine.serial.length > before + 2e6);
+    const start = Date.now();
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox").waitFor();
+    await page.keyboard.press("Escape");
+    const took = Date.now() - start;
+    console.log(`# the palette opened and closed in ${took} ms while the guest wrote`);
+    await page.focus(".xterm textarea");
+    await page.keyboard.press("Control+c");
+    await machine.says(/\^C/, before);
+    await type(page, "echo flood''-over");
+    await shows(page, /^flood-over$/m);
+    await page.locator("#main").focus();
+    await page.keyboard.press("/");
+    await until("the transcript has its end, and no more than its most lines", async () => {
+      const lines = await page.locator("#transcript .lines > div").count();
+      return lines <= 10000 && (await page.locator("#transcript .lines").innerText()).includes("flood-over");
+    });
+    await page.getByRole("button", { name: "Terminal" }).click();
+  });
+}
+
 async function roles(t, machine, page) {
   await t.test("a viewer sees what the operator types, and cannot type or drive", async () => {
     const viewer = await t.open(machine, "ws=run", { role: "viewer" });
@@ -263,6 +290,15 @@ async function loss(t, machine, page) {
     await shows(page, /^back-again$/m);
     ok("the banner went", await page.locator(".banner").isHidden());
   });
+  await t.test("a server that falls silent is told, and that it speaks again is seen", async () => {
+    machine.freeze();
+    await page.locator(".banner.bad").filter({ hasText: /said nothing/ }).waitFor();
+    machine.thaw();
+    await t.connected(page);
+    ok("the banner went", await page.locator(".banner").isHidden());
+    await type(page, "echo tha''wed");
+    await shows(page, /^thawed$/m);
+  });
   await t.test("a server that is killed is told clearly, and the page stays readable", async () => {
     await machine.kill();
     await page.locator(".banner.bad").filter({ hasText: /lost|ended/ }).waitFor();
@@ -291,6 +327,7 @@ await suite("run", async (t) => {
   await drive(t, page);
   await counters(t, machine, page);
   await frame(t, machine, page);
+  await flood(t, machine, page);
   await roles(t, machine, page);
   await lite(t, machine);
   await loss(t, machine, page);

@@ -163,7 +163,7 @@ test("protocol: the frame that comes before an event goes to the event's handler
   FakeSocket.last.answer("events.every", { subscription: 3 });
   await settle();
   FakeSocket.last.say(frame({ data: [7] }));
-  FakeSocket.last.event(3, "events.result", { method: "dirty.read", result: {} });
+  FakeSocket.last.event(3, "events.result", { method: "dirty.read", result: { frame: 3 } });
   assert.deepEqual([...got[0].data], [7]);
 });
 

@@ -3,7 +3,7 @@
 /**
  * Counters: how often things happen, over time.
  *
- *   machine.counters, twice a second --difference / host time--> History --> one small uPlot chart each
+ *   machine.counters, twice a second --difference / host time--> Rates --> one small uPlot chart each
  *                                                                      '--> table twin
  *
  * All charts have one time axis, and one cursor.
@@ -14,14 +14,12 @@ import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { Rates } from "../ui/rates.js";
 
 /** @typedef {import("../app.js").App} App */
-/** @typedef {{ns: string, running: boolean, counters: Record<string, string | null>}} Sample */
-/** `of`: the counters whose sum it is. share: of host time, not events. @typedef {{name: string, of: string[], share?: boolean}} Metric */
+/** @typedef {import("../ui/rates.js").Metric} Metric */
 
 const POLL_MS = 500;
-const KEPT = 240;
-const NS = 1e9;
 const CHART_HEIGHT = 62;
 
 /** @type {Metric[]} */
@@ -38,51 +36,6 @@ export const METRICS = [
   { name: "device", of: ["device_reads", "device_writes"] },
 ];
 
-/** Rates of the last samples. */
-export class History {
-  constructor(kept = KEPT) {
-    this.kept = kept;
-    /** @type {{t: number, values: Record<string, number> | null} | null} */
-    this.last = null;
-    /** @type {number[]} seconds since the first sample */
-    this.time = [];
-    /** @type {Record<string, (number | null)[]>} null: not counted */
-    this.rates = Object.fromEntries(METRICS.map((m) => [m.name, []]));
-    this.start = 0;
-  }
-
-  /** @param {Sample} sample */
-  add(sample) {
-    const t = Number(sample.ns) / NS;
-    /** @type {Record<string, number>} */
-    const values = {};
-    for (const m of METRICS) {
-      values[m.name] = m.of.reduce((sum, c) => sum + (sample.counters[c] === null ? NaN : Number(sample.counters[c])), 0);
-    }
-    const before = this.last;
-    this.last = { t, values };
-    if (!before?.values || t <= before.t) {
-      this.start ||= t;
-      return;
-    }
-    this.time.push(t - this.start);
-    this.time.length > this.kept && this.time.shift();
-    for (const m of METRICS) {
-      const grown = values[m.name] - before.values[m.name];
-      /* A machine that was exchanged counts from 0 again. */
-      const rate = Number.isNaN(grown) ? null : Math.max(0, grown) / (t - before.t) / (m.share ? NS : 1);
-      const list = this.rates[m.name];
-      list.push(rate);
-      list.length > this.kept && list.shift();
-    }
-  }
-
-  /** The newest rate; undefined: none yet. @param {string} name */
-  now(name) {
-    return this.rates[name][this.rates[name].length - 1];
-  }
-}
-
 /** @param {Metric} m @param {number | null | undefined} v */
 function words(m, v) {
   return v === undefined ? "" : v === null ? "–" : m.share ? fmt.percent(v) : fmt.rate(v);
@@ -90,7 +43,7 @@ function words(m, v) {
 
 /** One chart and what stands over it. */
 class Chart {
-  /** @param {App} app @param {Metric} metric @param {number} i @param {History} history */
+  /** @param {App} app @param {Metric} metric @param {number} i @param {Rates} history */
   constructor(app, metric, i, history) {
     this.metric = metric;
     this.history = history;
@@ -163,7 +116,7 @@ class Chart {
 /** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {App} app */
 export function mount(root, bus, app) {
   const p = panel(app, bus, { id: "counters", title: "run.counters", help: "run.counters.help", class: "fills" });
-  const history = new History();
+  const history = new Rates(METRICS);
   const charts = METRICS.map((m, i) => new Chart(app, m, i, history));
   const notCounted = h("p", { class: "note dim", hidden: true }, app.t("run.not_counted"));
   const box = h("div", { class: "charts" }, charts.map((c) => c.root));

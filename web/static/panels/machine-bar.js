@@ -74,6 +74,8 @@ class MachineBar {
     /** @type {string | null} why one cannot go back; null: one can */
     this.noHistory = app.t("bar.back.unknown");
     this.busy = false;
+    /** @type {Action | null} waits for the one that is under way */
+    this.next = null;
     /** @type {[Action, HTMLElement][]} */
     this.buttons = this.actions().map((a) => [a, this.button(a)]);
     this.state = h("span", { class: "chip state", role: "status" });
@@ -107,19 +109,20 @@ class MachineBar {
     return h("button", { type: "button", class: "tool do", "data-do": a.name, onclick: () => this.do(a) }, icon(a.icon), h("span", { class: "label" }, this.app.t(`bar.${a.name}.short`)));
   }
 
-  /** @param {Action} a */
+  /** One at a time; of a key held down only the last waits. @param {Action} a */
   async do(a) {
-    const refusal = a.refusal();
-    if (refusal) {
-      this.app.toast(refusal);
-      return;
-    }
+    this.next = a;
     if (this.busy) {
-      return; /* a key held down: one at a time */
+      return;
     }
     this.busy = true;
     try {
-      await a.run();
+      while (this.next) {
+        const action = this.next;
+        this.next = null;
+        const refusal = action.refusal();
+        refusal ? this.app.toast(refusal) : await action.run();
+      }
     } catch (e) {
       this.app.fail(e);
     } finally {
@@ -144,6 +147,9 @@ class MachineBar {
   async arrived(result) {
     this.stop = result.stop ?? null;
     await this.app.refresh();
+    if (result.state === "running") {
+      this.app.toast(this.app.t("bar.waiting")); /* it ends when the hart wakes */
+    }
   }
 
   goWhere() {

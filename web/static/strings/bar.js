@@ -36,6 +36,7 @@ export const strings = {
     "bar.mips": "{n} MIPS",
     "bar.mips.help": "Millions of instructions a second of real time, over the last seconds. An idle machine executes few.",
     "bar.accel.help": "What runs the guest's code: tcg translates it to code of this host (x86_64), or interprets the intermediate code (interp).",
+    "bar.waiting": "The hart waits for an interrupt (wfi); the step ends when it wakes.",
     "bar.shutdown": "The machine has been switched off ({cause}).",
   },
   zh: {
@@ -70,6 +71,7 @@ export const strings = {
     "bar.mips": "{n} MIPS",
     "bar.mips.help": "最近几秒内，每秒（真实时间）执行的百万条指令数。空闲的机器执行得很少。",
     "bar.accel.help": "客户机代码由什么运行：tcg 将其翻译为本机代码（x86_64），或解释执行中间代码（interp）。",
+    "bar.waiting": "硬件线程正在等待中断（wfi）；醒来后这一步才会结束。",
     "bar.shutdown": "机器已关闭（{cause}）。",
   },
 };
