@@ -503,6 +503,9 @@ json_t *inspect_tb_stats(InspectCall *call) {
 
 json_t *inspect_tb_profile(InspectCall *call) {
     bool on = inspect_bool(call, "on");
+    if (on && !tb_cache_of(call)->bs.profile) {
+        tlb_begin_counting(call);
+    }
     tb_cache_set_profile(tb_cache_of(call), on);
     return json_pack("{s:b}", "counting", on);
 }

@@ -15,6 +15,9 @@ static inline TbCache *tb_cache_of(const InspectCall *call) {
  * there is preferred). False: the call has failed. */
 bool tb_resolve(InspectCall *call, uint64_t *born);
 
+/* Hits of the TLBs are counted from now on: mmu_tlb.c. */
+void tlb_begin_counting(InspectCall *call);
+
 /* Name, key, sizes, birth, exits. */
 json_t *tb_record_json(const TbRecord *r);
 json_t *tb_obituary_json(const TbObituary *o);

@@ -41,7 +41,7 @@ typedef struct BackendState {
     int32_t pc_offset; /* of the guest pc in env */
     const IrContext
         *globals; /* a context whose globals are declared; the same in all contexts */
-    bool profile; /* blocks count their runs in tb->run_count */
+    bool profile; /* blocks count their runs in tb->run_count, and TcgCpu.accesses */
     /* Blocks take their instructions from icount_left, or return TB_EXIT_REQUEST if those
      * are too many; an instruction that ends a block early gives the rest back. Every
      * entry then tests exit_request. Set before init(). */

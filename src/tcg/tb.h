@@ -75,8 +75,9 @@ struct TranslationBlock {
     uint8_t region; /* of the code buffer */
     bool
         one_shot; /* not from RAM, or written while it was made: runs once, is never found */
-    uint8_t birth; /* TbBirth */
-    bool profiled; /* its code counts run_count */
+    uint8_t birth;     /* TbBirth */
+    bool profiled;     /* its code counts run_count and TcgCpu.accesses */
+    uint16_t accesses; /* of its code to guest memory, from its beginning to its end */
     /* host code */
     const uint8_t *code;      /* the checked entry: tests exit_request first */
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */

@@ -91,6 +91,8 @@ struct TcgCpu {
     TranslationBlock
         *current_tb;         /* set by the slow paths: the block they were called from */
     const void *slow_return; /* back end scratch */
+    uint64_t
+        accesses; /* to guest memory, by blocks that are profiled; for the inspector */
     /* Hot. Keep last: nearest to env. */
     uint64_t reservation_addr, reservation_value; /* LR/SC; addr all ones: none */
     union {

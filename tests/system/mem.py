@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from guest import Report, equal, linux
-from rpc_client import Machine, RpcError
+from rpc_client import Machine, RpcError, number
 from rv import S0, T0, T1, T2, ZERO, add, addi, beq, bne, ld, lui, sd, slli, srli, sw
 
 RAM = 0x80000000
@@ -378,6 +378,25 @@ def tracking_ends_with_its_client(m):
     other.close()
 
 
+def hits_are_counted_when_asked(rpc):
+    def counts():
+        return rpc.call("mmu.tlb", limit=1)["counts"]
+
+    pages = 200
+    equal("before", (counts()["accesses"], counts()["hits"]), (None, None))
+    rpc.call("tb.profile", on=True)
+    before = counts()
+    let_write(rpc, RAM + (8 << 20), 8, pages * PAGE // 8)
+    after = counts()
+    stores, hits = (number(after[k]) - number(before[k]) for k in ("accesses", "hits"))
+    fills = number(after["fills"]) - number(before["fills"])
+    equal("accesses less fills", stores - fills, hits)
+    equal("each store is an access", stores >= pages * PAGE // 8, True)
+    equal("all but the first of a page hit", fills <= hits // 100, True)
+    rpc.call("tb.profile", on=False)
+    equal("after", counts()["hits"], None)
+
+
 def small_guest_cases(report):
     with tempfile.TemporaryDirectory() as directory:
         image = pathlib.Path(directory) / "writer.bin"
@@ -391,6 +410,7 @@ def small_guest_cases(report):
             report.case("a slow client gets fewer frames and loses no page", a_slow_client_gets_fewer_frames, m)
             report.case("two viewers see the same, each in its time", viewers_do_not_disturb_each_other, m)
             report.case("rates and hot pages", rates, m.rpc)
+            report.case("hits of the TLB are counted when asked for", hits_are_counted_when_asked, m.rpc)
             report.case("pages with translated code; a write from outside changes the program", code_pages,
                         m.rpc)
             report.case("tracking ends with its client", tracking_ends_with_its_client, m)

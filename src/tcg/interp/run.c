@@ -674,6 +674,7 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
         if (result == GO_ON) {
             if (bs->profile) {
                 s.block->tb->run_count++;
+                cpu->accesses += s.block->tb->accesses;
             }
             result = run_block(&s);
         }

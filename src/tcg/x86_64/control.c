@@ -27,6 +27,7 @@ void gen_entry(X86Gen *g) {
     if (g->bs->profile) { /* no temp register is taken yet */
         emit_mov_imm_keep(&g->e, RAX, (uintptr_t)&g->self->run_count);
         emit_rm(&g->e, 0xff | X_W, 0, RAX, 0); /* inc */
+        emit_alu_mem_imm(&g->e, X_W, ALU_ADD, RBP, CPU_DISP(accesses), g->tb->accesses);
     }
 }
 

@@ -366,6 +366,30 @@ static void profile_counts_blocks_from_the_switch_on(void **state) {
     hart_free(h);
 }
 
+static void profile_counts_accesses_of_blocks(void **state) {
+    enum { TIMES = 5, ACCESSES = 3 };
+    Hart *h = new_hart(state);
+    TbCache *tc = h->group->cache;
+    const uint64_t *accesses = &h->cpu->parent.tcg.accesses;
+    CODE_AT(h, 0)[0] = 0x00000517; /* auipc a0, 0 */
+    CODE_AT(h, 0)[1] = 0x10052583; /* lw a1, 256(a0) */
+    CODE_AT(h, 0)[2] = 0x10b52423; /* sw a1, 264(a0) */
+    CODE_AT(h, 0)[3] = 0x00058613; /* addi a2, a1, 0 */
+    CODE_AT(h, 0)[4] = 0x10054683; /* lbu a3, 256(a0) */
+    CODE_AT(h, 0)[5] = WFI;
+    run_from(h, RAM_BASE, ENOUGH);
+    assert_int_equal(*accesses, 0); /* nobody asked */
+    tb_cache_set_profile(tc, true);
+    for (unsigned i = 0; i < TIMES; i++) {
+        run_from(h, RAM_BASE, ENOUGH);
+    }
+    assert_int_equal(*accesses, TIMES * ACCESSES);
+    tb_cache_set_profile(tc, false);
+    run_from(h, RAM_BASE, ENOUGH);
+    assert_int_equal(*accesses, TIMES * ACCESSES);
+    hart_free(h);
+}
+
 static void a_walk_sees_each_block_once_and_chains_by_name(void **state) {
     enum { PIECES = 600, STEP = 64 };
     Hart *h = new_hart(state);
@@ -421,6 +445,7 @@ int main(void) {
         ON_ALL(blocks_around_a_break_point_are_identical),
         ON_ALL(biography_names_the_store_and_the_heir),
         ON_ALL(profile_counts_blocks_from_the_switch_on),
+        ON_ALL(profile_counts_accesses_of_blocks),
         ON_ALL(a_walk_sees_each_block_once_and_chains_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
