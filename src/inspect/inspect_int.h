@@ -115,6 +115,10 @@ typedef struct PauseLog {
     PauseRecord longest, longest_cpu, recent[PAUSES_RECENT];
     uint64_t count, over_limit, over_limit_cpu;
     int64_t total_ns;
+    struct {
+        uint64_t count;
+        int64_t total_ns, longest_ns;
+    } tb_steps; /* looks at the blocks: with tb_lock, nothing stands still */
 } PauseLog;
 
 struct Inspector {

@@ -99,12 +99,16 @@ json_t *inspect_machine_pauses(InspectCall *call) {
     for (uint64_t i = first; i < log->count; i++) {
         json_array_append_new(recent, pause_json(&log->recent[i % PAUSES_RECENT]));
     }
+    json_t *steps =
+        json_pack("{s:o, s:o, s:o}", "count", inspect_hex(log->tb_steps.count),
+                  "longest_ns", inspect_hex((uint64_t)log->tb_steps.longest_ns),
+                  "total_ns", inspect_hex((uint64_t)log->tb_steps.total_ns));
     json_t *result = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "longest", pause_json(&log->longest),
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "longest", pause_json(&log->longest),
         "longest_cpu", pause_json(&log->longest_cpu), "count", inspect_hex(log->count),
         "over_limit", inspect_hex(log->over_limit), "over_limit_cpu",
         inspect_hex(log->over_limit_cpu), "total_ns",
-        inspect_hex((uint64_t)log->total_ns), "recent", recent);
+        inspect_hex((uint64_t)log->total_ns), "recent", recent, "tb_steps", steps);
     add_budget(call, result);
     if (inspect_bool(call, "clear")) {
         *log = (PauseLog){0};

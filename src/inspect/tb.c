@@ -2,7 +2,7 @@
 /*
  * The domain "tb": which translation blocks there are, and what became of them.
  *
- *   tb_walk_next(): 256 blocks a lock --> filter --> the best `limit` of them --> JSON
+ *   tb_walk_step(): 256 blocks a lock --> filter --> the best `limit` of them --> JSON
  *
  * A block is named by the number of its translation; a name is never used again.
  *
@@ -15,7 +15,7 @@
 
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
-#include "inspect/inspect_call.h"
+#include "inspect/inspect_int.h"
 #include "inspect/tb_int.h"
 
 static const char *privilege(uint32_t flags) {
@@ -173,6 +173,19 @@ static unsigned deaths_of(const Deaths *d, const TbRecord *r) {
     return (unsigned)(last - first) + 1;
 }
 
+unsigned tb_walk_step(InspectCall *call, TbWalk *walk, TbRecord step[TB_WALK_STEP]) {
+    PauseLog *log = &call->inspector->pauses;
+    int64_t begin_ns = inspect_now_ns(); /* the wait for the lock counts, too */
+    unsigned n = tb_walk_next(tb_cache_of(call), walk, step, TB_WALK_STEP);
+    int64_t ns = inspect_now_ns() - begin_ns;
+    log->tb_steps.count++;
+    log->tb_steps.total_ns += ns;
+    if (ns > log->tb_steps.longest_ns) {
+        log->tb_steps.longest_ns = ns;
+    }
+    return n;
+}
+
 /* --- list -------------------------------------------------------------------------------------- */
 
 typedef struct ListFilter {
@@ -246,7 +259,7 @@ json_t *inspect_tb_list(InspectCall *call) {
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
     unsigned n;
-    while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
+    while ((n = tb_walk_step(call, &walk, step)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             uint64_t key = sort_key(sort, &step[i], &deaths);
             if (passes(&filter, &step[i], key)) {
@@ -277,13 +290,13 @@ json_t *inspect_tb_list(InspectCall *call) {
 
 /* --- one --------------------------------------------------------------------------------------- */
 
-static uint64_t find_by_pc(TbCache *tc, vaddr pc) {
+static uint64_t find_by_pc(InspectCall *call, vaddr pc) {
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
     uint64_t best = 0;
     bool exact = false;
     unsigned n;
-    while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
+    while ((n = tb_walk_step(call, &walk, step)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             const TbRecord *r = &step[i];
             bool begins = r->pc == pc;
@@ -310,7 +323,7 @@ bool tb_resolve(InspectCall *call, uint64_t *born) {
         return false;
     }
     vaddr pc = inspect_u64(call, "pc");
-    *born = find_by_pc(tb_cache_of(call), pc);
+    *born = find_by_pc(call, pc);
     if (!*born) {
         inspect_failf(call, INSPECT_NOT_FOUND, "see tb.list for the blocks there are",
                       "no live block holds the address 0x%" PRIx64, pc);
@@ -480,7 +493,7 @@ json_t *inspect_tb_stats(InspectCall *call) {
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
     unsigned n;
-    while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
+    while ((n = tb_walk_step(call, &walk, step)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             slots += step[i].death ? 0 : (unsigned)__builtin_popcount(step[i].slots_used);
             chained += (unsigned)__builtin_popcount(step[i].slots_chained);

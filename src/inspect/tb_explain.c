@@ -293,7 +293,6 @@ json_t *inspect_tb_explain(InspectCall *call) {
 /* --- verify ------------------------------------------------------------------------------------ */
 
 json_t *inspect_tb_verify(InspectCall *call) {
-    TbCache *tc = tb_cache_of(call);
     CpuExplainer *ex = tb_explainer(call);
     if (!ex) {
         return NULL;
@@ -304,7 +303,7 @@ json_t *inspect_tb_verify(InspectCall *call) {
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
     unsigned n, done = 0, identical = 0, gone = 0;
-    while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
+    while ((n = tb_walk_step(call, &walk, step)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             if (!step[i].death && step[i].born > after) {
                 tb_top_offer(&top, ~step[i].born, &step[i]);

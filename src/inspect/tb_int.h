@@ -15,6 +15,9 @@ static inline TbCache *tb_cache_of(const InspectCall *call) {
  * there is preferred). False: the call has failed. */
 bool tb_resolve(InspectCall *call, uint64_t *born);
 
+/* tb_walk_next() of TB_WALK_STEP blocks, noted for machine.pauses. */
+unsigned tb_walk_step(InspectCall *call, TbWalk *walk, TbRecord step[TB_WALK_STEP]);
+
 /* Hits of the TLBs are counted from now on: mmu_tlb.c. */
 void tlb_begin_counting(InspectCall *call);
 

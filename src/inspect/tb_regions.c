@@ -39,12 +39,12 @@ static void add_block(Cells *c, unsigned count, const TbRegionRecord *region,
     }
 }
 
-static void cells_get(TbCache *tc, Cells *c, unsigned count,
+static void cells_get(InspectCall *call, Cells *c, unsigned count,
                       const TbRegionRecord *region) {
     TbRecord step[TB_WALK_STEP];
     TbWalk walk = {0};
     unsigned n;
-    while ((n = tb_walk_next(tc, &walk, step, TB_WALK_STEP)) > 0) {
+    while ((n = tb_walk_step(call, &walk, step)) > 0) {
         for (unsigned i = 0; i < n; i++) {
             add_block(c, count, region, &step[i]);
         }
@@ -70,7 +70,7 @@ json_t *inspect_tb_regions(InspectCall *call) {
     }
     tb_regions_get(tc, region);
     if (count) {
-        cells_get(tc, cells, count, region);
+        cells_get(call, cells, count, region);
     }
     json_t *list = json_array();
     for (unsigned i = 0; i < TB_REGIONS; i++) {

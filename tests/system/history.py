@@ -166,6 +166,19 @@ def the_trace_has_the_past_once():
         equal("and goes on", number(m.rpc.call("trace.window")["matches"]) > number(before["matches"]), True)
 
 
+def the_past_writes_nothing_again():
+    with machine() as m:
+        run_to(m, 400_000_000)
+        before = m.rpc.call("serial.tail", max=1)["end"]
+        equal("the kernel has said something", number(before) > 1000, True)
+        m.rpc.call("history.go", count=hex(10_000_000))
+        m.rpc.call("history.go", count=hex(390_000_000))
+        m.rpc.call("cpu.break_add", addr="0x80000002")
+        m.rpc.call("history.back_to_point")
+        m.rpc.call("history.go", count=hex(400_000_000))
+        equal("bytes that were written", m.rpc.call("serial.tail", max=1)["end"], before)
+
+
 def what_was_forgotten_is_said():
     with machine("-history", "on,mem=1") as m:
         run_to(m, 90_000_000)
@@ -239,6 +252,7 @@ def main():
     report.case("waits of the past take no time", waits_of_the_past_take_no_time)
     report.case("moments are listed", moments_are_listed)
     report.case("the trace has the past once", the_trace_has_the_past_once)
+    report.case("the past writes nothing again", the_past_writes_nothing_again)
     report.case("what was forgotten is said", what_was_forgotten_is_said)
     report.case("what cannot be is said", what_cannot_be_is_said)
     report.case("the monitor goes back", monitor_goes_back)

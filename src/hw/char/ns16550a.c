@@ -29,6 +29,7 @@
 
 #include "chardev/chardev.h"
 #include "hw/device.h"
+#include "hw/machine/runstate.h"
 
 enum {
     REG_DATA,
@@ -230,7 +231,7 @@ static void write_data(Ns16550a *s, uint8_t byte) {
     if (s->mcr & MCR_LOOP) {
         receive_byte(s, byte);
         restart_timeout(s);
-    } else if (s->chr) {
+    } else if (s->chr && !machine_is_quiet(s->dev.machine)) {
         chardev_write(s->chr, &byte, 1);
     }
     s->thre_pending = true;

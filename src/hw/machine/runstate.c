@@ -219,8 +219,12 @@ DebugStop machine_debug_stop(Machine *m) {
 
 void machine_set_quiet(Machine *m, bool on) {
     run_lock(m);
-    m->run.quiet = on;
+    __atomic_store_n(&m->run.quiet, on, __ATOMIC_RELAXED); /* no vCPU runs */
     run_unlock(m);
+}
+
+bool machine_is_quiet(const Machine *m) {
+    return m && __atomic_load_n(&m->run.quiet, __ATOMIC_RELAXED);
 }
 
 void machine_tell_stop(Machine *m, const DebugStop *stop) {

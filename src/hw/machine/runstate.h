@@ -78,7 +78,7 @@ typedef struct RunControl {
     RunState state;       /* atomic: read by anybody */
     bool holding;         /* the stop holds the vCPUs; PRELAUNCH at the start does not */
     bool ended;           /* machine_run() is over: nothing runs any more */
-    bool quiet;           /* listeners are told nothing */
+    bool quiet;           /* atomic: listeners are told nothing */
     DebugStop debug_stop; /* of the last stop */
     MachineListener *first_listener;
 } RunControl;
@@ -96,9 +96,11 @@ bool machine_cont(Machine *m, Error **errp);
 bool machine_debug_cont(Machine *m, const DebugPlan *plan, Error **errp);
 /* Why the machine stopped the last time; DEBUG_NONE: not for a debugger. */
 DebugStop machine_debug_stop(Machine *m);
-/* Whoever goes through states that nobody is to hear of; then tells the last one. The machine is
+/* Whoever goes through states that nobody is to hear of; then tells the last one. Meanwhile what the
+ * guest writes to its lines goes nowhere: it was written when the run first came by. The machine is
  * stopped at both. */
 void machine_set_quiet(Machine *m, bool on);
+bool machine_is_quiet(const Machine *m); /* NULL, a device alone: no */
 void machine_tell_stop(Machine *m, const DebugStop *stop);
 /* Asks the main loop for machine_stop(). Threads: any, also vCPUs under the machine lock. */
 void machine_request_stop(Machine *m, RunState why);

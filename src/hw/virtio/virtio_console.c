@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "chardev/chardev.h"
+#include "hw/machine/runstate.h"
 #include "hw/virtio/virtio.h"
 
 enum { CONSOLE_F_EMERG_WRITE = 2 };
@@ -50,6 +51,9 @@ static int64_t serial_transmit(VirtIODevice *vdev, VirtQueue *vq, VirtQueueEleme
     if (chr == NULL) {
         return 0;
     }
+    if (machine_is_quiet(vdev->dev.machine)) {
+        return 0;
+    }
     if (!chardev_writable(chr)) {
         return VIRTQUEUE_LATER;
     }
@@ -72,7 +76,7 @@ static void serial_config_write(VirtIODevice *vdev, unsigned offset, uint64_t va
     (void)size;
     Chardev *chr = serial_chardev((VirtIOSerial *)vdev);
     uint8_t byte = (uint8_t)value;
-    if (offset == CONSOLE_EMERG_OFFSET && chr != NULL) {
+    if (offset == CONSOLE_EMERG_OFFSET && chr && !machine_is_quiet(vdev->dev.machine)) {
         chardev_write(chr, &byte, 1);
     }
 }
