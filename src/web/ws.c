@@ -170,10 +170,10 @@ int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_CLOSED:
         close_session(ws, s);
         return 0;
-    case LWS_CALLBACK_RECEIVE:
-        return receive(s, in, len);
+    case LWS_CALLBACK_RECEIVE: /* even after it was refused, until the peer has closed, too */
+        return s->client ? receive(s, in, len) : -1;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return send_one(s);
+        return s->client ? send_one(s) : -1;
     default:
         return 0;
     }
