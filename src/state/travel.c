@@ -20,8 +20,10 @@ enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
 
 /* What a run up to a count looks for. */
 typedef struct Search {
-    bool any_owner;
-    DebugOwner owner; /* else */
+    bool any; /* every point; else only stores to these bytes, whoever watches them */
+    vaddr addr;
+    uint64_t len;
+    bool at_end; /* what happens right at the end of the run counts, too */
     bool found;
     uint64_t count;
     DebugStop stop;
@@ -183,15 +185,20 @@ unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max) {
 
 /* --- running up to a count ------------------------------------------------------------ */
 
+static bool is_store_to(const DebugStop *stop, vaddr addr, uint64_t len) {
+    return stop->reason == DEBUG_WATCH && (stop->access & DEBUG_WRITE) &&
+           stop->address < addr + len && addr < stop->address + stop->size;
+}
+
 /* Every hit of a point on the way. True: it is no reason to stop. */
 static bool note_hit(void *opaque, const DebugStop *stop) {
     Travel *t = opaque;
     if (stop->reason != DEBUG_BREAK && stop->reason != DEBUG_WATCH) {
         return false;
     }
-    /* Right at the end is not before it. */
-    bool counts = t->search.any_owner || stop->owner == t->search.owner;
-    if (counts && now(t) < t->target) {
+    bool wanted = t->search.any || is_store_to(stop, t->search.addr, t->search.len);
+    bool before = now(t) < t->target || (t->search.at_end && now(t) == t->target);
+    if (wanted && before) {
         t->search.found = true;
         t->search.count = now(t);
         t->search.stop = *stop;
@@ -271,7 +278,7 @@ static bool begin(Travel *t, Error **errp) {
         error_set(errp, "the machine runs; stop it first");
         return false;
     }
-    t->search = (Search){.owner = DEBUG_OWNER_HISTORY};
+    t->search = (Search){0};
     uint64_t here = now(t);
     t->seen = here > t->seen ? here : t->seen;
     trace_hold(t->m->trace, true);
@@ -307,11 +314,12 @@ bool travel_back(Travel *t, uint64_t n, Error **errp) {
     return travel_go(t, n < here ? here - n : 0, errp);
 }
 
-/* Looks for the last hit before `limit`, entry by entry, not further back than the entry at `floor`. The
- * machine ends up anywhere; *from: the search went back to there. */
-static bool search_back(Travel *t, uint64_t limit, uint64_t floor, uint64_t *from,
-                        Error **errp) {
+/* Looks for the last hit before `limit` (at_end: or right at it), entry by entry, not further back than
+ * the entry at `floor`. The machine ends up anywhere; *from: the search went back to there. */
+static bool search_back(Travel *t, uint64_t limit, bool at_end, uint64_t floor,
+                        uint64_t *from, Error **errp) {
     *from = limit;
+    t->search.at_end = at_end;
     for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0 && *from > floor; i--) {
         *from = history_entry(t->history, (unsigned)i).count;
         t->search.found = false;
@@ -323,6 +331,7 @@ static bool search_back(Travel *t, uint64_t limit, uint64_t floor, uint64_t *fro
             return true;
         }
         limit = *from;
+        t->search.at_end = true; /* what is right there was not in the later run */
     }
     return true;
 }
@@ -332,8 +341,8 @@ bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp) {
         return false;
     }
     uint64_t here = now(t), begin_count = first(t);
-    t->search.any_owner = true;
-    bool ok = search_back(t, here, 0, &(uint64_t){0}, errp);
+    t->search.any = true;
+    bool ok = search_back(t, here, false, 0, &(uint64_t){0}, errp);
     bool found = t->search.found;
     uint64_t target = !ok ? here : found ? t->search.count : begin_count;
     DebugStop hit = t->search.stop;
@@ -354,13 +363,15 @@ bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
     if (!begin(t, errp)) {
         return false;
     }
-    uint64_t here = now(t), before = q->before && q->before < here ? q->before : here;
+    uint64_t here = now(t), before = q->before && q->before <= here ? q->before : here;
     uint64_t floor = q->within && q->within < before ? before - q->within : 0;
+    t->search.addr = q->addr;
+    t->search.len = q->len;
     machine_lock(t->m);
     unsigned id = debug_add_watch(t->m->cpus, DEBUG_OWNER_HISTORY, q->addr, q->len,
                                   DEBUG_WRITE, errp);
     machine_unlock(t->m);
-    bool ok = id && search_back(t, before, floor, &write->from, errp);
+    bool ok = id && search_back(t, before, !q->before, floor, &write->from, errp);
     if (ok && t->search.found) {
         write->found = true;
         write->count = t->search.count;

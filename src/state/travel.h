@@ -48,7 +48,8 @@ typedef struct TravelRange {
 typedef struct TravelQuestion {
     vaddr addr; /* virtual */
     uint64_t len;
-    uint64_t before; /* count: writes after it do not matter; 0: now */
+    uint64_t
+        before; /* the count of a write that was found: only older ones matter; 0: all */
     uint64_t
         within; /* instructions to look back at, and what is left to a moment; 0: all */
 } TravelQuestion;

@@ -102,6 +102,19 @@ def the_last_writer_is_found():
         equal("one instruction before is the store", regs["pc"], answer["stop"]["insn_pc"])
 
 
+def a_store_just_made_is_the_last_one():
+    """Right behind a store that one is the answer, and right before it the one before."""
+    with machine() as m:
+        run_to(m, 120_000_000)
+        sp = m.rpc.call("cpu.regs", cpu=0)["general"]["sp"]
+        last = m.rpc.call("history.last_write", addr=sp, len=8)
+        m.rpc.call("history.go", count=last["count"])
+        equal("right behind it", m.rpc.call("history.last_write", addr=sp, len=8)["count"], last["count"])
+        older = m.rpc.call("history.last_write", addr=sp, len=8, before=last["count"])
+        m.rpc.call("history.back")
+        equal("right before it", m.rpc.call("history.last_write", addr=sp, len=8)["count"], older["count"])
+
+
 def writers_are_followed_back():
     """Each with `before` the count of the one found: their old and new values make a chain."""
     with machine() as m:
@@ -109,6 +122,9 @@ def writers_are_followed_back():
         here = moment(m)
         sp = m.rpc.call("cpu.regs", cpu=0)["general"]["sp"]
         answer = m.rpc.call("history.last_write", addr=sp, len=8)
+        point = m.rpc.call("cpu.watch_add", addr=sp, len=1)["point"]
+        equal("somebody else's watch there changes nothing", m.rpc.call("history.last_write", addr=sp, len=8), answer)
+        m.rpc.call("cpu.point_remove", point=point)
         for _ in range(3):
             older = m.rpc.call("history.last_write", addr=sp, len=8, before=answer["count"])
             equal("it is older", number(older["count"]) < number(answer["count"]), True)
@@ -248,6 +264,7 @@ def main():
     report.case("answers are quick", answers_are_quick)
     report.case("break points are found backwards", break_points_are_found_backwards)
     report.case("the last writer is found", the_last_writer_is_found)
+    report.case("a store just made is the last one", a_store_just_made_is_the_last_one)
     report.case("writers are followed back", writers_are_followed_back)
     report.case("waits of the past take no time", waits_of_the_past_take_no_time)
     report.case("moments are listed", moments_are_listed)
