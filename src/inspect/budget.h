@@ -33,6 +33,9 @@ typedef enum BudgetKind {
 } BudgetKind;
 
 enum { BUDGET_NS_PER_REQUEST = 1000000 };
+/* Of a hold so much is charged at most besides what the inspector computed: on a busy host a vCPU or the inspector
+ * may be without a processor for 100 ms in the middle of it, and ten seconds of silence is no answer to that. */
+#define BUDGET_HOLD_WAITS_NS (10 * INT64_C(1000000))
 
 /* Costs in nanoseconds. */
 typedef struct Budget {

@@ -207,6 +207,13 @@ static void note_count(InspectCall *call) {
     call->was_held = true;
 }
 
+/* Parked vCPUs take about as long to go on as they took to stop. */
+static int64_t charge_of_hold(const PauseRecord *rec, int64_t parking_ns) {
+    int64_t most = rec->cpu_ns + BUDGET_HOLD_WAITS_NS;
+    int64_t ns = rec->ns + parking_ns;
+    return ns < most ? ns : most;
+}
+
 static void record_pause(InspectCall *call) {
     PauseLog *log = &call->inspector->pauses;
     PauseRecord rec = {.ns = inspect_now_ns() - call->pause_start,
@@ -214,8 +221,8 @@ static void record_pause(InspectCall *call) {
                        .method = call->method};
     log->recent[log->count++ % PAUSES_RECENT] = rec;
     log->total_ns += rec.ns;
-    /* Parked vCPUs take about as long to go on as they took to stop. */
-    call->inspector->spent.ns[BUDGET_HELD] += rec.ns + call->pause_parking_ns;
+    call->inspector->spent.ns[BUDGET_HELD] +=
+        charge_of_hold(&rec, call->pause_parking_ns);
     log->over_limit += rec.ns > INSPECT_PAUSE_LIMIT_NS;
     log->over_limit_cpu += rec.cpu_ns > INSPECT_PAUSE_LIMIT_NS;
     if (rec.ns > log->longest.ns) {

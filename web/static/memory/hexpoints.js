@@ -87,7 +87,7 @@ export function hexPoints(app, p, selection) {
   }
 
   /** @param {number} point */
-  const remove = (point) => p.busy(p.bus.call("cpu.point_remove", { point }));
+  const remove = (point) => p.busy(p.bus.call("cpu.point_remove", { point })).then(() => button.focus());
 
   function paint(/** @type {any} */ answer) {
     points = answer.points.filter((/** @type {Point} */ w) => w.kind !== "break");

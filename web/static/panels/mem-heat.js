@@ -89,7 +89,7 @@ class HeatPanel {
         button("−", "memory.heat.out", () => this.zoomBy(1)),
         this.zoomText,
         button("+", "memory.heat.in", () => this.zoomBy(-1)),
-        h("button", { type: "button", onclick: () => this.zoom.set("all") }, app.t("memory.heat.all")),
+        h("button", { type: "button", class: "heat-all", onclick: () => this.zoom.set("all") }, app.t("memory.heat.all")),
         this.select,
         h("span", { class: "grow" }),
         this.legend),
@@ -421,6 +421,7 @@ class HeatPanel {
     };
     this.readout.dataset.phys = phys === null ? "" : "0x" + phys.toString(16);
     this.readout.dataset.now = String(d.now);
+    this.readout.dataset.rate = vars.rate;
     setText(this.readout, app.t(d.pages === 1 ? "memory.heat.page" : "memory.heat.cell", vars));
   }
 

@@ -281,9 +281,13 @@ class HexPanel {
     if (e.key in steps) {
       e.preventDefault();
       this.move(this.cursorAddr + BigInt(steps[e.key]), e.shiftKey);
-    } else if (this.app.role === "operator" && (/^[0-9a-fA-F]$/.test(e.key) || e.key === "Enter")) {
-      e.preventDefault();
-      this.edit(e.key === "Enter" ? "" : e.key);
+    } else if (/^[0-9a-fA-F]$/.test(e.key) || e.key === "Enter") {
+      e.preventDefault(); /* digits are bytes here, no commands */
+      if (this.app.role === "operator") {
+        this.edit(e.key === "Enter" ? "" : e.key);
+      } else {
+        this.app.toast(this.app.t("memory.edit.viewer"));
+      }
     }
   }
 

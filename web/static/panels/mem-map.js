@@ -212,7 +212,7 @@ class MapPanel {
         }
         const text = app.t("memory.map.range", { name: range.region, from: fmt.addr(piece.first), to: fmt.addr(piece.last), size });
         return h("button", {
-          type: "button", class: `strip-range kind-${range.kind}`, style, title: text, "aria-label": text, "data-first": range.first,
+          type: "button", class: `strip-range kind-${range.kind}`, style, title: text, "data-first": range.first,
           onclick: (/** @type {MouseEvent} */ e) => this.stripClick(e, piece.first, piece.last, range.ram),
         }, h("span", { class: "mono strip-addr" }, fmt.addr(piece.first)), h("span", { class: "strip-name" }, range.region), h("span", { class: "dim" }, size));
       }), this.marker));
