@@ -194,6 +194,8 @@ await suite("memory", async (t) => {
   });
 
   await t.test("a watch point from the selected bytes stops the machine when the guest writes them", async () => {
+    await page.evaluate((h) => (location.hash = h), at(phys));
+    await until("the address", async () => (await page.inputValue("#hex-address")) === hex(phys));
     await page.click('.hex-byte[tabindex="0"]');
     for (let i = 0; i < 3; i++) {
       await page.keyboard.press("Shift+ArrowRight");
