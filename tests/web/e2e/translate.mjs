@@ -179,6 +179,17 @@ await suite("translate", async (t) => {
     await page.keyboard.press("Escape");
   });
 
+  await t.test("the largest block of all is shown as well", async () => {
+    const { blocks } = await call(page, "tb.list", { sort: "host", limit: 1 });
+    await page.evaluate((hash) => (location.hash = hash), `#ws=translate&block=${blocks[0].id}`);
+    await waitShown(page, blocks[0].id);
+    console.log(`# a block of ${blocks[0].insns} instructions and ${blocks[0].host_size} host bytes: ${await page.getAttribute("#tb-columns", "data-ms")} ms`);
+    await page.locator("#tb-col-guest .row").first().focus();
+    await page.keyboard.press("End");
+    await page.keyboard.press("ArrowRight");
+    equal("the last instruction", await lit(page, "guest"), [`g${blocks[0].insns - 1}`]);
+  });
+
   const rich = await blockWith(page, (x) => lastOps(x).filter((o) => o.removed).length > 1 && x.steps.length > 3 && x.guest.length < 40);
 
   await t.test("removed ops stay, struck through, with rule and reason in words", async () => {
@@ -192,6 +203,8 @@ await suite("translate", async (t) => {
   });
 
   await t.test("the passes can be gone through one by one, and rule by rule, by keyboard", async () => {
+    await page.evaluate((hash) => (location.hash = hash), `#ws=translate&block=${rich.block.id}`);
+    await waitShown(page, rich.block.id);
     await page.locator("#tb-columns header").click();
     await page.keyboard.press("[");
     matches("the last pass", await page.locator(".step-text").textContent(), new RegExp(rich.stages.at(-1).name));
@@ -203,6 +216,10 @@ await suite("translate", async (t) => {
     matches("the first rule", await page.locator(".step-text").textContent(), new RegExp(`#${first.op} ${first.rule}`));
     equal("what it changed", await page.$$eval("#tb-col-opt .row.touched", (all) => all.map((r) => r.dataset.line)), [`o${first.op}`]);
     matches("the URL", hashOf(page), /translate\.step=r1/);
+    await page.locator("#tb-col-opt .row").nth(1).focus();
+    const held = await page.evaluate(() => document.activeElement?.dataset.line);
+    await page.keyboard.press("]");
+    equal("the line in hand stays in hand", await page.evaluate(() => document.activeElement?.dataset.line), held);
     for (let i = 0; i < KEYS_MOST && /step=r\d/.test(hashOf(page)); i++) {
       await page.keyboard.press("]");
     }

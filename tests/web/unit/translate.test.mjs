@@ -21,8 +21,8 @@ const MARKS = [op(0, 0, "insn", "---- 0x80000000"), op(2, 1, "insn", "---- 0x800
 
 /* add a1,a1,a0; slli a0,a0,0 (does nothing); bne a1,a0: compare and branch become one piece of host code. */
 function block() {
-  const front = [MARKS[0], op(1, 0, "add", "add_i64 a1, a1, a0"), MARKS[1], op(3, 1, "shl", "shl_i64 %0, a0, $0"), op(4, 1, "mov", "mov_i64 a0, %0"), MARKS[2], op(6, 2, "setcond", "setcond ne %1, a1, a0"), op(7, 2, "brcond", "brcond ne %1, $0, L0"), op(8, 2, "goto_tb", "goto_tb 0")];
-  const optimized = [MARKS[0], front[1], MARKS[1], op(3, 1, "mov", "mov_i64 %0, a0", { changed: true, rule: "identity", reason: "x << 0 is x" }), op(4, 1, "mov", "mov_i64 a0, a0", { changed: true, removed: true, rule: "redundant_mov", reason: "holds it already" }), MARKS[2], front[6], front[7], front[8]];
+  const front = [MARKS[0], op(1, 0, "add", "add_i64 a1, a1, a0"), MARKS[1], op(3, 1, "shl", "shl_i64 %0, a0, $0"), op(4, 1, "mov", "mov_i64 a0, %0"), MARKS[2], op(6, 2, "setcond", "setcond ne %1, a1, a0"), op(9, 2, "mov", "mov_i64 %2, %1"), op(7, 2, "brcond", "brcond ne %1, $0, L0"), op(8, 2, "goto_tb", "goto_tb 0")];
+  const optimized = [MARKS[0], front[1], MARKS[1], op(3, 1, "mov", "mov_i64 %0, a0", { changed: true, rule: "identity", reason: "x << 0 is x" }), op(4, 1, "mov", "mov_i64 a0, a0", { changed: true, removed: true, rule: "redundant_mov", reason: "holds it already" }), MARKS[2], front[6], op(9, 2, "mov", "mov_i64 %2, %1", { changed: true, removed: true, rule: "dead_code", reason: "never used" }), front[8], front[9]];
   const last = optimized.map((o) => (o.id === 3 ? op(3, 1, "mov", "mov_i64 %0, a0", { changed: true, removed: true, rule: "dead_code", reason: "never used" }) : o.id === 4 ? op(4, 1, "mov", "mov_i64 a0, a0", { removed: true }) : o));
   const host = (offset, bytes, text, at, more = {}) => ({ offset, bytes, text, op: at, insn: at === null ? null : front.find((o) => o.id === at).insn, kind: at === null ? "entry" : "main", ...more });
   return {
@@ -75,10 +75,11 @@ test("translate: links between columns go both ways, for every pair of lines", (
   }
 });
 
-test("translate: ops that became one piece of host code share its lines", () => {
+test("translate: ops that became one piece of host code share its lines, but not one that was removed between them", () => {
   const m = linkModel(block());
   assert.deepEqual([...linked(m, "o6")].sort(), ["g2", "h2", "h3", "o6"]);
   assert.deepEqual([...linked(m, "o7")].sort(), ["g2", "h2", "h3", "o7"]);
+  assert.deepEqual([...linked(m, "o9")].sort(), ["g2", "o9"]);
   assert.deepEqual([...linked(m, "h2")].sort(), ["g2", "h2", "h3", "o6", "o7"]);
 });
 
@@ -92,7 +93,7 @@ test("translate: a removed op belongs to its instruction and to no host line", (
 test("translate: the entry's host code belongs to no instruction; markers have no line", () => {
   const m = linkModel(block());
   assert.deepEqual([...linked(m, "h0")], ["h0"]);
-  assert.deepEqual(columnLines(m, "opt"), ["o1", "o3", "o4", "o6", "o7", "o8"]);
+  assert.deepEqual(columnLines(m, "opt"), ["o1", "o3", "o4", "o6", "o9", "o7", "o8"]);
 });
 
 test("translate: arrows go down a column and across to what belongs to the line", () => {
@@ -116,6 +117,7 @@ test("translate: rule by rule the ops become what the passes left", () => {
     ["optimize", 3, "identity"],
     ["optimize", 4, "copy_propagation"],
     ["optimize", 4, "redundant_mov"],
+    ["optimize", 9, "dead_code"],
     ["liveness", 3, "dead_code"],
   ]);
   assert.equal(m.rules[0].ops.get(3).text, "shl_i64 %0, a0, $0");
@@ -127,7 +129,7 @@ test("translate: rule by rule the ops become what the passes left", () => {
 
 test("translate: pass by pass shows what each touched, and a pass that did nothing", () => {
   const m = linkModel(block());
-  assert.deepEqual(m.passes.map((f) => [f.pass, [...f.touched]]), [["front end", []], ["optimize", [3, 4]], ["share checks", []], ["liveness", [3]]]);
+  assert.deepEqual(m.passes.map((f) => [f.pass, [...f.touched]]), [["front end", []], ["optimize", [3, 4, 9]], ["share checks", []], ["liveness", [3]]]);
   assert.equal(m.passes[2].ops.get(3).removed, false);
   assert.equal(m.passes[3].ops.get(3).removed, true);
 });
@@ -137,6 +139,7 @@ test("translate: a step tells before, after, rule and reason of what it changed,
   const first = changesAt(stepView(m, "r1"), 3);
   assert.deepEqual(first, [{ rule: "identity", reason: "x << 0 is x", before: "shl_i64 %0, a0, $0", after: "mov_i64 %0, a0", removed: false, pass: "optimize" }]);
   assert.deepEqual(changesAt(stepView(m, "r2"), 3), []);
+  assert.deepEqual(changesAt(stepView(m, "r3"), 4).map((c) => c.rule), ["redundant_mov"]);
   assert.deepEqual(changesAt(stepView(m, "p1"), 4).map((c) => c.rule), ["copy_propagation", "redundant_mov"]);
   assert.deepEqual(changesAt(stepView(m, ""), 3).map((c) => c.rule), ["identity", "dead_code"]);
 });
@@ -165,7 +168,7 @@ test("translate: live ranges on one lane do not overlap; those that only pass th
   }
   assert.equal(ranges.at(-1).temp, "a0");
   const of = (t) => ranges.find((r) => r.temp === t);
-  assert.deepEqual([of("%1").from, of("%1").to], [3, 4], "ops 6 and 7 are the fourth and fifth line");
+  assert.deepEqual([of("%1").from, of("%1").to], [3, 5], "ops 6 and 7 are the fourth and sixth line");
   assert.equal(of("%9").lane, of("%1").lane, "a lane is used again");
 });
 
@@ -318,8 +321,8 @@ test("translate: a block's place in the code buffer is a share of its region", (
 
 /* --- words ---------------------------------------------------------------------------------------------- */
 
-test("translate: both languages have the same words, but for the rules that English takes from the server", () => {
-  const mine = Object.keys(strings.zh).filter((k) => !k.startsWith("translate.rule."));
+test("translate: both languages have the same words, but for names and rules that English takes from the server", () => {
+  const mine = Object.keys(strings.zh).filter((k) => !/^translate\.(rule|pass)\./.test(k));
   assert.deepEqual(mine.sort(), Object.keys(strings.en).sort());
   for (const [key, text] of Object.entries(strings.en)) {
     const names = (s) => [...s.matchAll(/\{(\w+)\}/g)].map((x) => x[1]).sort();

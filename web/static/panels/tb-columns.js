@@ -15,7 +15,7 @@ import { panel } from "../ui/panel.js";
 import { detail } from "./tb-detail.js";
 import { arrow, lanes, linked, linkModel, notesByOp, stepView } from "./tb-links.js";
 import { isLost, loadBlock, successorOf, whenOpen } from "./tb-load.js";
-import { entryRegisters, fill, guestRow, hostRow, irRow, lanesWidth, opRows, own, ruleWords } from "./tb-rows.js";
+import { entryRegisters, fill, guestRow, hostRow, irRow, lanesWidth, opRows, own, passName, ruleWords } from "./tb-rows.js";
 
 /** @typedef {import("../app.js").App} App */
 /** @typedef {import("./tb-links.js").Model} Model */
@@ -206,7 +206,7 @@ class Columns {
       h("span", { class: "chip", title: app.t("translate.id.help") }, `#${BigInt(b.id)}`),
       h("span", { class: "chip", title: app.t("translate.priv.help") }, app.t(`translate.priv.${b.priv}`)),
       verdict,
-      h("span", { class: "dim" }, app.t("translate.sizes", { insns: b.insns, guest: b.size, ops: this.m?.order.length ?? 0, removed, host: b.host_size, times: (b.host_size / Math.max(1, b.size)).toFixed(1) })),
+      h("span", { class: "dim", title: app.t("translate.sizes.help") }, app.t("translate.sizes", { insns: b.insns, guest: b.size, ops: this.m?.order.length ?? 0, removed, host: b.host_size, times: (b.host_size / Math.max(1, b.size)).toFixed(1) })),
       b.runs !== null && h("span", { class: "num", title: app.t("translate.runs.help") }, app.t("translate.ran", { runs: fmt.count(b.runs) })),
     );
   }
@@ -242,11 +242,12 @@ class Columns {
     const on = this.registers.get() === "on";
     const ranges = on && view.all ? this.ranges : [];
     this.box.opt.style.setProperty("--lanes", `${lanesWidth(ranges)}px`);
+    const held = this.box.opt.contains(document.activeElement) ? this.at : null;
     fill(this.box.opt, opRows(this.app, m, view, ranges, on ? this.notes : new Map()));
     clear(this.entry, on && view.all ? entryRegisters(this.app, this.notes.get(null) ?? []) : null);
     this.paintSteps(view);
     this.index();
-    this.light();
+    held ? this.moveTo(held) : this.light();
     if (!view.all && view.frame.op !== null) {
       const node = this.box.opt.querySelector(`[data-line="o${view.frame.op}"]`);
       node && reveal(this.box.opt, /** @type {HTMLElement} */ (node));
@@ -260,13 +261,13 @@ class Columns {
     const letter = view.unit[0];
     const to = (/** @type {number} */ at) => this.step.set(at >= view.count ? (letter === "p" ? "" : "r") : `${letter}${Math.max(0, at)}`);
     const button = (/** @type {string} */ sign, /** @type {string} */ key, /** @type {number} */ at, /** @type {boolean} */ off) =>
-      h("button", { type: "button", disabled: off, title: app.t(key), "aria-label": app.t(key), "data-step": key, onclick: () => { to(at); this.refocus(key); } }, sign);
+      h("button", { type: "button", disabled: off, title: app.t(key), "aria-label": app.t(key), "data-step": key, onclick: () => { const mine = this.steps.contains(document.activeElement); to(at); mine && this.refocus(key); } }, sign);
     const position = view.all ? view.count : view.at;
     const what = view.all
       ? app.t("translate.step.all", { count: view.count - 1 })
       : f.kind === "start"
         ? app.t("translate.step.start")
-        : [h("b", null, f.pass), view.unit === "rule" ? [" ", h("span", { class: "mono" }, `#${f.op}`), " ", f.rule && [h("b", null, f.rule), ": ", ruleWords(app, f.rule, f.reason)]] : [": ", app.t("translate.step.touched", { count: f.touched.size })]];
+        : [h("b", null, passName(app, f.pass)), view.unit === "rule" ? [" ", h("span", { class: "mono" }, `#${f.op}`), " ", f.rule && [h("b", null, f.rule), ": ", ruleWords(app, f.rule, f.reason)]] : [": ", app.t("translate.step.touched", { count: f.touched.size })]];
     const unit = h(
       "select",
       { "aria-label": app.t("translate.step.unit"), onchange: (/** @type {Event} */ e) => this.step.set(/** @type {HTMLSelectElement} */ (e.target).value === "rule" ? "r0" : "p0") },
@@ -360,8 +361,9 @@ class Columns {
   }
 
   unpoint() {
-    if (!this.pinned && !this.cols.contains(document.activeElement)) {
-      this.at = null;
+    const node = rowOf(document.activeElement);
+    if (!this.pinned) {
+      this.at = node && this.cols.contains(node) ? { line: node.dataset.line ?? "", column: columnOf(node) } : null;
       this.light();
     }
   }
@@ -484,7 +486,7 @@ export function mount(root, bus, app) {
     }),
     c.step.on(() => c.m && c.paintOps()),
     c.registers.on(() => c.m && c.paintOps()),
-    c.column.on(() => c.paintTabs()),
+    c.column.on(() => (c.paintTabs(), c.light())),
     app.command({ id: "translate.step.next", title: app.t("translate.step.next"), keys: "]", run: () => c.stepBy(1), when: () => !!c.m }),
     app.command({ id: "translate.step.back", title: app.t("translate.step.back"), keys: "[", run: () => c.stepBy(-1), when: () => !!c.m }),
   ];

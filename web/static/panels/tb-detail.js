@@ -4,7 +4,7 @@
 import { h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { badges, bitStrip, linked } from "./tb-links.js";
-import { badge, own, ruleWords, spaced } from "./tb-rows.js";
+import { badge, own, passName, ruleWords, spaced } from "./tb-rows.js";
 
 /** @typedef {import("./tb-links.js").Model} Model */
 /** @typedef {import("./tb-rows.js").Words & {go: (ws: string, focus: object) => void}} Teller */
@@ -59,7 +59,7 @@ function opDetail(app, m, id) {
     h(
       "ol",
       { class: "changes" },
-      op.changes.map((c) => h("li", null, h("span", { class: "chip" }, c.pass), " ", c.removed ? h("del", { class: "mono" }, c.after) : h("span", { class: "mono" }, c.after), " ", c.rule && [h("b", null, c.rule), ": ", ruleWords(app, c.rule, c.reason)])),
+      op.changes.map((c) => h("li", null, h("span", { class: "chip" }, passName(app, c.pass)), " ", c.removed ? h("del", { class: "mono" }, c.after) : h("span", { class: "mono" }, c.after), " ", c.rule && [h("b", null, c.rule), ": ", ruleWords(app, c.rule, c.reason)])),
     ),
   ];
 }

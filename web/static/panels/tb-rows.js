@@ -29,6 +29,9 @@ export function own(app, key, text) {
 /** @param {Words} app @param {string} rule @param {string} reason */
 export const ruleWords = (app, rule, reason) => own(app, `translate.rule.${rule}`, reason);
 
+/** @param {Words} app @param {string} pass */
+export const passName = (app, pass) => own(app, `translate.pass.${pass}`, pass);
+
 /** @param {number} insn */
 const colour = (insn) => `var(--c${insn % COLOURS})`;
 
@@ -73,7 +76,7 @@ export function hostRow(app, m, i) {
 
 /** @param {Words} app @param {import("./tb-links.js").Change} c */
 function changeWords(app, c) {
-  const why = c.rule ? [h("b", null, c.rule), ": ", ruleWords(app, c.rule, c.reason)] : app.t("translate.changed.by", { pass: c.pass });
+  const why = c.rule ? [h("b", null, c.rule), ": ", ruleWords(app, c.rule, c.reason)] : app.t("translate.changed.by", { pass: passName(app, c.pass) });
   return h("div", { class: "why" }, why);
 }
 
@@ -100,8 +103,15 @@ function noteChip(app, n) {
   return h("span", { class: `reg ${n.event}`, title: app.t(`translate.reg.${n.event}`, vars) }, app.t(`translate.regs.${n.event}`, vars));
 }
 
-/** @param {Range[]} ranges @param {number} at index in the order */
-function gutter(ranges, at) {
+/** @param {Words} app @param {Model} m @param {Range} r */
+function rangeWords(app, m, r) {
+  const from = r.fromEntry ? app.t("translate.live.entry") : `#${m.order[r.from]}`;
+  const to = r.toExit ? app.t("translate.live.exit") : `#${m.order[r.to]}`;
+  return app.t("translate.live.range", { temp: r.temp, from, to });
+}
+
+/** @param {Words} app @param {Model} m @param {Range[]} ranges @param {number} at index in the order */
+function gutter(app, m, ranges, at) {
   const cell = h("span", { class: "lanes", "aria-hidden": "true" });
   for (const r of ranges) {
     if (at < r.from || at > r.to || r.lane >= LANES_MOST) {
@@ -109,7 +119,7 @@ function gutter(ranges, at) {
     }
     const begins = at === r.from && !r.fromEntry;
     const ends = at === r.to && !r.toExit;
-    const bar = h("i", { class: `${begins ? "begins " : ""}${ends ? "ends " : ""}${r.whole ? "whole" : ""}`, title: r.temp, "data-temp": r.temp });
+    const bar = h("i", { class: `${begins ? "begins " : ""}${ends ? "ends " : ""}${r.whole ? "whole" : ""}`, title: rangeWords(app, m, r) });
     bar.style.left = `${r.lane * LANE_PX}px`;
     cell.append(bar);
   }
@@ -136,7 +146,7 @@ export function opRows(app, m, view, ranges, notes) {
     const touched = !view.all && view.frame.touched.has(id);
     const regs = final && !op.removed ? (notes.get(id) ?? []).filter((n) => n.event !== "dead") : [];
     const node = row(m, `o${id}`, "opt", `${op.removed ? "removed " : ""}${touched ? "touched" : ""}`, h("span", { class: "what" }, fillOp(app, m, view, id)), regs.length > 0 && h("span", { class: "regs" }, regs.map((n) => noteChip(app, n))));
-    final && node.prepend(gutter(ranges, i));
+    final && node.prepend(gutter(app, m, ranges, i));
     return [node];
   });
 }
