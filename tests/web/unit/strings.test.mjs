@@ -13,7 +13,7 @@ const QUOTED = /"([a-z]+(?:\.[a-z0-9_-]+)+)"|'([a-z]+(?:\.[a-z0-9_-]+)+)'/g;
 const ASKED = /\b(?:t|empty)\(\s*"([^"]+)"|\bexplain\(\s*\w+(?:\.\w+)*,\s*"([^"]+)"|\b(?:title|help|explain|label):\s*"([a-z]+\.[^" ]+)"/g;
 
 /* The machine says these in English itself; strings has them in other languages only. */
-const SAID_BY_MACHINE = /^translate\.rule\./;
+const SAID_BY_MACHINE = /^translate\.(rule|pass)\./;
 
 const files = readdirSync(STATIC, { recursive: true }).map(String).filter((f) => f.endsWith(".js"));
 const comments = /\/\*[\s\S]*?\*\//g;

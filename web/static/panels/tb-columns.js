@@ -244,7 +244,7 @@ class Columns {
     this.box.opt.style.setProperty("--lanes", `${lanesWidth(ranges)}px`);
     const held = this.box.opt.contains(document.activeElement) ? this.at : null;
     fill(this.box.opt, opRows(this.app, m, view, ranges, on ? this.notes : new Map()));
-    clear(this.entry, on && view.all ? entryRegisters(this.app, this.notes.get(null) ?? []) : null);
+    clear(this.entry, on && view.all ? entryRegisters(this.app, this.notes.get(null) ?? [], ranges) : null);
     this.paintSteps(view);
     this.index();
     held ? this.moveTo(held) : this.light();

@@ -28,11 +28,10 @@ const DEPTHS = ["1", "2", "3", "4"];
 async function layOut(a) {
   const dagre = await import("../lib/dagre.js");
   const graph = new dagre.graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 34, marginx: MARGIN + LOOP_PX, marginy: MARGIN });
+  graph.setGraph({ rankdir: "TB", nodesep: LOOP_PX, ranksep: 34, marginx: MARGIN + LOOP_PX, marginy: MARGIN });
   graph.setDefaultEdgeLabel(() => ({}));
-  const loops = new Set(a.lines.filter((l) => l.from === l.to).map((l) => l.from));
   for (const b of a.boxes) {
-    graph.setNode(b.id, { width: b.width + (loops.has(b.id) ? 2 * LOOP_PX : 0), height: b.height });
+    graph.setNode(b.id, { width: b.width, height: b.height });
   }
   a.lines.forEach((l, i) => l.from === l.to || graph.setEdge(l.from, l.to, {}, String(i)));
   dagre.layout(graph);
@@ -49,7 +48,7 @@ function path(points) {
 
 /** A block that goes to itself: a loop at its right side. @param {{x: number, y: number, width: number}} n */
 function loop(n) {
-  const x = n.x + n.width / 2 - LOOP_PX;
+  const x = n.x + n.width / 2;
   return `M${x} ${n.y - 8}C${x + LOOP_PX} ${n.y - 18} ${x + LOOP_PX} ${n.y + 18} ${x + 1} ${n.y + 8}`;
 }
 

@@ -18,7 +18,7 @@ import { badges, changesAt } from "./tb-links.js";
 
 const COLOURS = 8;
 const LANE_PX = 6;
-export const LANES_MOST = 18;
+const LANES_MOST = 12;
 
 /** A text of the server's in the user's language, if we have it. @param {Words} app @param {string} key @param {string} text */
 export function own(app, key, text) {
@@ -151,9 +151,11 @@ export function opRows(app, m, view, ranges, notes) {
   });
 }
 
-/** What registers hold before the first op. @param {Words} app @param {RegNote[]} notes */
-export function entryRegisters(app, notes) {
-  return notes.length ? h("p", { class: "entry dim" }, app.t("translate.regs.entry"), " ", notes.map((n) => h("span", { class: "reg holds" }, `${n.reg}=${n.temp}`))) : null;
+/** What registers hold before the first op, and how many live ranges have no room. @param {Words} app @param {RegNote[]} notes @param {Range[]} ranges */
+export function entryRegisters(app, notes, ranges) {
+  const more = ranges.filter((r) => r.lane >= LANES_MOST).length;
+  const words = more > 0 && h("span", null, app.t("translate.live.more", { count: more }));
+  return notes.length || more ? h("p", { class: "entry dim" }, app.t("translate.regs.entry"), " ", notes.map((n) => h("span", { class: "reg holds" }, `${n.reg}=${n.temp}`)), words) : null;
 }
 
 /** @param {HTMLElement} box @param {HTMLElement[]} rows */
