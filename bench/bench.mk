@@ -1,6 +1,7 @@
 # Benchmarks: bare kernels against QEMU, and the boot of Linux.
 #   make bench             build and compare (ROUNDS=5 KERNELS=fib,mmu)
 #   make bench-inspect     what looking costs the guest
+#   make bench-web         what the console costs the guest and the server
 
 BENCH_DIR := bench/kernels
 BENCH_KERNELS := off intmix sha256 chase icall nbody stream fib mmu trap smc cold
@@ -18,9 +19,12 @@ $(BENCH_ELF): $(BUILD)/bench/%.elf: $(BENCH_DIR)/%.c $(wildcard $(BENCH_DIR)/*.h
 	$(Q)riscv64-unknown-elf-gcc $(BENCH_FLAGS) -DBENCH_NAME='"$*"' -o $@ $(BENCH_DIR)/start.S \
 	    $(BENCH_DIR)/bench.c $< $(wildcard $(BENCH_DIR)/$*_entry.S) -lgcc
 
-.PHONY: bench-build bench-inspect
+.PHONY: bench-build bench-inspect bench-web
 bench-inspect: $(BUILD)/vitrine ## what looking costs: stops by each inspect method, the guest's speed meanwhile
 	@VITRINE=$(BUILD)/vitrine-system-riscv64 bench/inspect.py
+
+bench-web: $(BUILD)/vitrine page ## what the console costs: bitmap, hot list, viewers (YES_SECONDS=60)
+	@VITRINE=$(BUILD)/vitrine-system-riscv64 bench/web.py $(YES_SECONDS)
 
 bench-build: $(BENCH_ELF) ## build the benchmark kernels
 bench: $(BENCH_ELF) $(BUILD)/vitrine ## compare with QEMU: kernels and boot (ROUNDS=5 KERNELS=a,b)

@@ -34,6 +34,7 @@ typedef struct InspectMessage {
 
 typedef struct InspectJob {
     struct InspectJob *next;
+    int64_t due_ns; /* not before */
     void (*fn)(void *opaque);
     void *opaque;
 } InspectJob;
@@ -194,6 +195,9 @@ void inspect_machine_event(void *opaque, const MachineEvent *ev);
 json_t *inspect_debug_stop_json(const DebugStop *stop);
 
 /* --- inspector.c --- */
+/* As inspector_run(), but not before that time; what is queued later may then run earlier. */
+void inspector_run_at(Inspector *ins, int64_t due_ns, void (*fn)(void *opaque),
+                      void *opaque);
 int64_t inspector_uptime_ns(const Inspector *ins);
 
 /* --- serial.c, log.c: begin and end to keep what is written --- */

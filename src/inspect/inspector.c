@@ -50,14 +50,19 @@ Machine *inspector_machine(const Inspector *ins) {
 
 /* --- what the thread does -------------------------------------------------------------------- */
 
-static bool run_job_locked(Inspector *ins) {
-    InspectJob *job = ins->job_first;
+/* The first that is due; at the end all are. */
+static bool run_job_locked(Inspector *ins, int64_t now_ns) {
+    InspectJob **at = &ins->job_first;
+    while (*at && (*at)->due_ns > now_ns && !ins->quit) {
+        at = &(*at)->next;
+    }
+    InspectJob *job = *at;
     if (!job) {
         return false;
     }
-    ins->job_first = job->next;
+    *at = job->next;
     if (!job->next) {
-        ins->job_last = &ins->job_first;
+        ins->job_last = at;
     }
     pthread_mutex_unlock(&ins->lock);
     job->fn(job->opaque);
@@ -183,6 +188,9 @@ static bool run_periodic_locked(Inspector *ins, int64_t now_ns) {
 /* When the thread must look again though nobody wakes it. */
 static int64_t next_deadline_locked(Inspector *ins, int64_t now_ns) {
     int64_t next_ns = now_ns + NS_PER_S;
+    for (const InspectJob *job = ins->job_first; job; job = job->next) {
+        next_ns = job->due_ns < next_ns ? job->due_ns : next_ns;
+    }
     for (InspectClient *c = ins->clients; c; c = c->next) {
         int64_t ns = client_housekeeping_locked(c, now_ns);
         int64_t rich_ns = now_ns + budget_wait_ns(&c->budget, &ins->sharers);
@@ -203,7 +211,7 @@ static void *thread_main(void *opaque) {
     while (!ins->quit || ins->job_first) {
         int64_t now_ns = inspect_now_ns();
         refill_locked(ins, now_ns);
-        if (run_job_locked(ins) || free_gone_locked(ins) || ins->quit) {
+        if (run_job_locked(ins, now_ns) || free_gone_locked(ins) || ins->quit) {
             continue;
         }
         bool asked = run_message_locked(ins);
@@ -211,7 +219,7 @@ static void *thread_main(void *opaque) {
             continue;
         }
         int64_t next_ns = next_deadline_locked(ins, now_ns);
-        if (ins->clients) {
+        if (ins->clients || ins->job_first) {
             struct timespec ts = {next_ns / NS_PER_S, next_ns % NS_PER_S};
             pthread_cond_timedwait(&ins->wake, &ins->lock, &ts);
         } else {
@@ -284,10 +292,16 @@ void inspector_free(Inspector *ins) {
 /* --- from other threads ---------------------------------------------------------------------- */
 
 void inspector_run(Inspector *ins, void (*fn)(void *opaque), void *opaque) {
+    inspector_run_at(ins, 0, fn, opaque);
+}
+
+void inspector_run_at(Inspector *ins, int64_t due_ns, void (*fn)(void *opaque),
+                      void *opaque) {
     InspectJob *job = calloc(1, sizeof(*job));
     assert(job);
     job->fn = fn;
     job->opaque = opaque;
+    job->due_ns = due_ns;
     pthread_mutex_lock(&ins->lock);
     *ins->job_last = job;
     ins->job_last = &job->next;

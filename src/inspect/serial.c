@@ -18,6 +18,9 @@
 
 #include "inspect/inspect_int.h"
 
+/* Subscribers are told no more often: a guest that never stops writing is not to wake this thread with
+ * every byte. */
+#define TELL_NS INT64_C(5000000)
 enum { SERIAL_RING = 64 * 1024, SERIAL_MAX_LINES = 2 * MACHINE_MAX_LIST, NAME_SIZE = 64 };
 
 typedef struct SerialLine {
@@ -28,6 +31,7 @@ typedef struct SerialLine {
     uint8_t *ring; /* made when the first byte is written */
     uint64_t end;  /* position of the next byte */
     uint64_t told; /* up to here subscribers know */
+    int64_t told_ns;
     bool job_queued;
 } SerialLine;
 
@@ -69,6 +73,7 @@ static void tell(void *opaque) {
     size_t len = (size_t)(line->end - told);
     uint8_t *bytes = copy_locked(line, &from, &len);
     line->told = line->end;
+    line->told_ns = inspect_now_ns();
     line->job_queued = false;
     pthread_mutex_unlock(&lines->lock);
     json_t *data = bytes_json(line, from, bytes, len);
@@ -92,9 +97,10 @@ static void keep(void *opaque, const uint8_t *buf, unsigned len) {
     bool queue = wanted && !line->job_queued;
     line->job_queued = line->job_queued || queue;
     line->told = wanted ? line->told : line->end;
+    int64_t due_ns = line->told_ns + TELL_NS;
     pthread_mutex_unlock(&lines->lock);
     if (queue) {
-        inspector_run(line->ins, tell, line);
+        inspector_run_at(line->ins, due_ns, tell, line);
     }
 }
 

@@ -298,70 +298,83 @@ def who_takes_nothing_holds_no_memory():
         equal("others go on", m.socket().call("machine.status")["running"], False)
 
 
-def instructions_per_cpu_second(m, seconds, during=lambda: None):
-    """How far the guest comes for each second of its vCPU's thread."""
-    def now():
-        told = m.rpc.call("machine.counters")["counters"]
-        return number(told["busy_ns"])
-    begin, written = now(), number(m.rpc.call("serial.list")["lines"][0]["written"])
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        during()
-    spent = (now() - begin) / 1e9
-    return (number(m.rpc.call("serial.list")["lines"][0]["written"]) - written) / spent
+def written(rpc):
+    return number(rpc.call("serial.list")["lines"][0]["written"])
 
 
-def eight_viewers_of_yes():
-    """The serial line of a guest that never stops writing, eight times over WebSockets."""
+def busy(rpc):
+    """Seconds that the host's processors gave to the guest's harts."""
+    return number(rpc.call("machine.counters")["counters"]["busy_ns"]) / 1e9
+
+
+def written_per_second(rpc, seconds):
+    """Bytes that the guest writes to its line for each second of its own: other load does not count."""
+    bytes_before, before = written(rpc), busy(rpc)
+    time.sleep(seconds)
+    return (written(rpc) - bytes_before) / (busy(rpc) - before)
+
+
+class Watcher:
+    """A page that shows a serial line."""
+
+    def __init__(self, machine):
+        self.ws = machine.socket(VIEWER)
+        self.end = self.overruns = 0
+        self.stop = False
+        self.ws.subscribe("serial.output")
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.stop:
+            event = self.ws.event()
+            if event["event"] == "events.overrun":   # told that it was too slow, it begins again
+                self.overruns += 1
+                self.ws.subscribe("serial.output")
+                self.end = number(self.ws.call("serial.tail")["end"])
+            else:
+                data = base64.b64decode(event["data"]["data"])
+                self.end = max(self.end, number(event["data"]["from"]) + len(data))
+
+
+def watch_yes(seconds, viewers=8):
+    """A guest that never stops writing: (bytes a second alone, with viewers, KiB that the emulator grew by, overruns).
+    All viewers must have seen its last byte."""
     with WebMachine("-M", "virt", "-m", "256", "-display", "none", "-serial", "null", "-monitor", "none",
                     "-kernel", GUEST / "Image", "-initrd", GUEST / "initramfs.cpio",
                     "-append", "console=ttyS0 quiet") as m:
-        watching = m.rpc.subscribe("serial.output")
-        text = ""
+        watching, text = m.rpc.subscribe("serial.output"), ""
         while "vitrine:~# " not in text:
             text += base64.b64decode(m.rpc.event("serial.output")["data"]["data"]).decode(errors="replace")
         m.rpc.call("events.unsubscribe", subscription=watching)
         m.rpc.call("serial.write", text="yes\n")
-        alone = instructions_per_cpu_second(m, 3, lambda: time.sleep(0.1))
-        viewers = [m.socket(VIEWER) for _ in range(8)]
-        for viewer in viewers:
-            viewer.subscribe("serial.output")
-            viewer.end = viewer.overruns = 0
-        stop = threading.Event()
-
-        def watch(viewer):
-            while not stop.is_set():
-                event = viewer.event()
-                if event["event"] == "events.overrun":   # told that it was too slow, it begins again
-                    viewer.overruns += 1
-                    viewer.subscribe("serial.output")
-                    viewer.end = number(viewer.call("serial.tail")["end"])
-                    continue
-                data = base64.b64decode(event["data"]["data"])
-                viewer.end = max(viewer.end, number(event["data"]["from"]) + len(data))
-        threads = [threading.Thread(target=watch, args=(v,)) for v in viewers]
-        for thread in threads:
-            thread.start()
+        alone = written_per_second(m.rpc, seconds / 3)
+        watchers = [Watcher(m) for _ in range(viewers)]
         time.sleep(1)
         before = m.memory_kib()
-        watched = instructions_per_cpu_second(m, YES_SECONDS, lambda: time.sleep(0.1))
+        watched = written_per_second(m.rpc, seconds)
         grown = m.memory_kib() - before
         m.rpc.call("machine.stop")
         end = number(m.rpc.call("serial.tail")["end"])
         patience = time.monotonic() + 30
-        while any(v.end != end for v in viewers) and time.monotonic() < patience:
+        while any(w.end != end for w in watchers) and time.monotonic() < patience:
             time.sleep(0.05)
-        seen = [v.end for v in viewers]
-        stop.set()
-        m.rpc.call("machine.cont")   # one event more for each, so that the threads see it
-        for thread in threads:
-            thread.join()
-        equal("what each viewer saw last", seen, [end] * len(viewers))
-        if grown > 8 * 1024:
-            raise Failure(f"it grew by {grown} KiB")
-        print(f"# yes, bytes a CPU second: alone {alone:.0f}, with 8 viewers {watched:.0f}"
-              f" ({100 * (watched / alone - 1):+.1f} %), {grown} KiB more, too slow {sum(v.overruns for v in viewers)} times",
-              flush=True)
+        seen = [w.end for w in watchers]
+        for w in watchers:
+            w.stop = True
+        m.rpc.call("machine.cont")   # one event more for each, so that its thread sees it
+        for w in watchers:
+            w.thread.join()
+        equal("what each viewer saw last", seen, [end] * viewers)
+        return alone, watched, grown, sum(w.overruns for w in watchers)
+
+
+def eight_viewers_of_yes():
+    alone, watched, grown, overruns = watch_yes(YES_SECONDS)
+    if grown > 8 * 1024:
+        raise Failure(f"it grew by {grown} KiB")
+    print(f"# yes, bytes a second: alone {alone:.0f}, with 8 viewers {watched:.0f}"
+          f" ({100 * (watched / alone - 1):+.1f} %), {grown} KiB more, too slow {overruns} times", flush=True)
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Queues: what happens to a client that is slow, floods, or goes. */
+#include "inspect/inspect_int.h"
 #include "inspect_rig.h"
 
 static uint32_t subscribe(InspectRig *rig, const char *options) {
@@ -259,6 +260,28 @@ static void a_result_counts_in_what_calls_cost_whose_results_were_not_sent(void 
     inspect_client_free(other);
 }
 
+static void count_up(void *opaque) {
+    __atomic_add_fetch((unsigned *)opaque, 1, __ATOMIC_RELAXED);
+}
+
+static void a_job_of_later_keeps_nobody_waiting(void **state) {
+    InspectRig *rig = *state;
+    unsigned later = 0, now = 0;
+    inspector_run_at(rig->ins, INT64_MAX, count_up, &later);
+    inspector_run(rig->ins, count_up, &now);
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.version\""));
+    inspector_run(rig->ins, count_up, &now); /* behind the one that waits */
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.version\""));
+    json_decref(ask(rig, rig->client, "\"method\":\"machine.version\""));
+    assert_int_equal(__atomic_load_n(&now, __ATOMIC_RELAXED), 2);
+    assert_int_equal(__atomic_load_n(&later, __ATOMIC_RELAXED), 0);
+    inspect_client_free(rig->client);
+    inspector_free(rig->ins); /* runs what there is */
+    assert_int_equal(later, 1);
+    rig->ins = inspector_new(rig->m, NULL);
+    rig->client = rig_client(rig, INSPECT_OPERATOR);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(events_of_which_nothing_is_lost_come_in_order),
@@ -270,6 +293,7 @@ int main(void) {
         TEST(a_client_may_go_while_its_request_is_under_way),
         TEST(answers_wait_until_they_are_taken),
         TEST(stalled_clients_are_dropped),
+        TEST(a_job_of_later_keeps_nobody_waiting),
         TEST(an_answer_says_how_long_a_running_guest_was_held_for_it),
         TEST(a_result_counts_in_what_calls_cost_whose_results_were_not_sent),
     };
