@@ -64,3 +64,7 @@ check-page: page $(BUILD)/npm-test/tsconfig.json ## check the page: types, unit 
 	$(BUILD)/npm-test/node_modules/.bin/tsc -p $(BUILD)/npm-test/tsconfig.json && \
 	    echo "ok - web: the page's types hold" || { echo "not ok - web: the page's types hold"; fail=1; }; \
 	VITRINE_PAGE=$(abspath $(BUILD))/web node --test --test-reporter=tap tests/web/unit/*.test.mjs || fail=1; exit $$fail
+
+.PHONY: console-tour
+console-tour: all $(BUILD)/npm-test/.stamp ## make pictures of every workspace, in BUILD/tour and book/pictures
+	VITRINE=$(abspath $(BUILD))/vitrine-system-riscv64 node tests/web/e2e/tour.mjs

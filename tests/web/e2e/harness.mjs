@@ -31,7 +31,7 @@ const GUEST = path.join(ROOT, "guest/riscv64");
 const PROMPT = /vitrine:[^\n]*# (?:\x1b\[6n)?$/;
 const BROWSER_ARGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--mute-audio",
+  "--disable-component-update", "--disable-sync", "--mute-audio", "--disable-lcd-text",
 ];
 /* What the browser says of a connection that the tests cut. */
 const CONNECTION_NOISE = /WebSocket connection to|Failed to load resource: net::ERR_|ERR_CONNECTION_REFUSED/;
