@@ -49,8 +49,24 @@ async function shell(t, machine, page) {
     await page.getByRole("button", { name: "Paste" }).click();
     await machine.says(/^901\r?$/m);
   });
-  await t.test("while the shell answers, nothing is typed that nobody typed", async () => {
-    matches("the shell's line", await machine.run("echo quiet"), /echo quiet\n+quiet\n/);
+  await t.test("of two terminals only the one with the keyboard answers the guest's questions", async () => {
+    const other = await t.open(machine, "ws=run");
+    await shows(other, /vitrine:~# ?$/);
+    await page.focus(".xterm textarea");
+    for (const p of [page, other]) {
+      await p.evaluate(() => {
+        window.typed = 0;
+        for (const s of window.vitrineSockets) {
+          const send = s.send.bind(s);
+          s.send = (text) => ((window.typed += text.includes("serial.write")), send(text));
+        }
+      });
+    }
+    matches("the shell's line", await machine.run("echo quiet"), /echo quiet\n+quiet\n/); /* and asks where the cursor is */
+    await shows(other, /^quiet$/m);
+    await until("the one answers", () => page.evaluate(() => window.typed > 0));
+    equal("the other's answers", await other.evaluate(() => window.typed), 0);
+    await t.close(other);
   });
 }
 

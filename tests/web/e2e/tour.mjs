@@ -59,6 +59,8 @@ await suite("tour", async (t) => {
           const page = await t.open(machine, hash, { theme, width, height });
           await page.locator(`.workspace.${name}`).waitFor();
           await page.waitForTimeout(SETTLE_MS);
+          await until("no panel waits for an answer", () => page.evaluate(() => !document.querySelector(".panel[aria-busy]")));
+          await page.waitForTimeout(SETTLE_MS);
           await fitsWidth(page);
           await page.screenshot({ path: path.join(TOUR, `${name}-${theme}-${width}.png`) });
           const shown = path.join(PICTURES, `${name}.png`);
