@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The workspace CPU: stop a Linux where one wants, step it, and read its registers in words. */
-import { accessible, call, equal, fitsWidth, matches, ok, sleep, suite, until } from "./harness.mjs";
+import { accessible, call, EMULATOR, equal, fitsWidth, matches, ok, sleep, suite, until } from "./harness.mjs";
 
 const FUNCTION = "ksys_write"; /* each write of the shell comes by */
 const WORD = "jiffies"; /* the kernel's clock: written with each tick */
@@ -207,5 +207,21 @@ suite("cpu", async (t) => {
     ok("keys shown as they are", !/cpu\.[a-z]/.test(await other.locator("main").innerText()));
     await t.close(other);
   });
-});
 
+  await t.test("a hart of 32 bits: eight digits, 32 bits of mstatus, and its ecall explained", async () => {
+    const small = await t.machine({ boot: false, linux: false, emulator: EMULATOR.replace("riscv64", "riscv32"), memory: 16, args: ["-bios", "none", "-S"] });
+    const other = await t.open(small, "ws=cpu");
+    await call(other, "mem.write", { addr: "0x80000000", data: "73000000" }); /* ecall */
+    await call(other, "mem.write", { addr: "0x80000100", data: "6f000000" }); /* j . */
+    await call(other, "cpu.set", { name: "pc", value: "0x80000000" });
+    await call(other, "cpu.set", { name: "mtvec", value: "0x80000100" });
+    await other.waitForSelector("#cpu-csr .bit");
+    equal("bits of mstatus", await other.locator("#cpu-csr .bit").count(), 32);
+    await until("the pc in eight digits", async () => (await shownRegisters(other)).pc.value === "80000000");
+    await until("the code is there", async () => /ecall/.test(await other.locator('.code-row[aria-current="step"]').innerText()));
+    await other.click('[data-step="trap"]');
+    await until("the trap is told", async () => /ecall from M/.test(await other.locator('.trap[data-to="M"]').innerText()));
+    matches("where", await other.locator('.trap[data-to="M"]').innerText(), /80000000\s+ecall/);
+    await t.close(other);
+  });
+});

@@ -118,7 +118,11 @@ suite("devices", async (t) => {
     await page.waitForSelector(".irq-path:has-text('serial-mm@10000000')");
     const path_ = await call(page, "irq.path", { input: 10 });
     await until("its steps are the server's", async () => (await page.locator(".irq-steps li").count()) === path_.steps.length);
-    matches("contexts of four harts", await text(page, "dev-irq"), /Hart 3: /);
+    await page.click("#dev-irq .irq-tables summary");
+    matches("four harts", await text(page, "dev-irq"), /Hart 3: /);
+    const harts = (await call(page, "irq.lines")).harts;
+    const lanes = await page.$$eval("[data-local]", (nodes) => nodes.map((n) => n.dataset.local));
+    equal("each hart's timer has a lane", lanes.filter((l) => l.endsWith(".5")), harts.map((hart) => `${hart.hart}.5`));
     const rows = await twin(page, "dev-irq");
     equal("the twin has all lines", rows.length, (await call(page, "irq.lines")).lines.length);
   });

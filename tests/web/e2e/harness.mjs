@@ -87,21 +87,21 @@ export function matches(what, got, pattern) {
   }
 }
 
-/** One run of the emulator. `serial` is all that the guest wrote to its serial line. */
+/** One run of the emulator; without `linux` give it something to run by `args`, and `boot: false`. `serial` is all that the guest wrote to its serial line. */
 export class Machine {
-  /** @param {{args?: string[], memory?: number, smp?: number, port?: number, token?: string, viewerToken?: string, append?: string}} options */
+  /** @param {{args?: string[], memory?: number, smp?: number, port?: number, token?: string, viewerToken?: string, append?: string, emulator?: string, linux?: boolean}} options */
   constructor(options = {}) {
-    const { args = [], memory = 512, smp = 1, port = 0, append = "console=ttyS0 quiet" } = options;
+    const { args = [], memory = 512, smp = 1, port = 0, append = "console=ttyS0 quiet", emulator = EMULATOR, linux = true } = options;
     this.token = options.token ?? "operator-of-the-test-0123456789abcdef";
     this.viewerToken = options.viewerToken ?? "viewer-of-the-test-0123456789abcdef";
     this.serial = "";
     this.errors = "";
     const command = [
       "-M", "virt", "-m", String(memory), "-smp", String(smp), "-nographic",
-      "-kernel", path.join(GUEST, "Image"), "-initrd", path.join(GUEST, "initramfs.cpio"), "-append", append,
+      ...(linux ? ["-kernel", path.join(GUEST, "Image"), "-initrd", path.join(GUEST, "initramfs.cpio"), "-append", append] : []),
       "-web", `127.0.0.1:${port},token=${this.token},viewer-token=${this.viewerToken}`, ...args,
     ];
-    this.process = spawn(EMULATOR, command, { stdio: ["pipe", "pipe", "pipe"] });
+    this.process = spawn(emulator, command, { stdio: ["pipe", "pipe", "pipe"] });
     this.process.stdout.on("data", (d) => (this.serial += d));
     this.process.stderr.on("data", (d) => (this.errors += d));
     this.process.stdin.on("error", () => {});

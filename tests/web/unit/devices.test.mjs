@@ -2,7 +2,7 @@
 // The workspace Devices without a browser: what its panels make of the server's answers.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sortLines } from "../../../web/static/panels/dev-irq.js";
+import { localInterrupts, sortLines } from "../../../web/static/panels/dev-irq.js";
 import { positions } from "../../../web/static/panels/dev-queues.js";
 import { changedFields, rangeOf, summary } from "../../../web/static/panels/dev-registers.js";
 import { bytesText, valueText } from "../../../web/static/panels/dev-state.js";
@@ -79,6 +79,12 @@ test("interrupts: lines that are used come first, then by number", () => {
   const line = (input, raised, enabled) => ({ input, raised, contexts: [{ enabled }] });
   const sorted = sortLines([line(1, "0x0", false), line(8, "0x0", true), line(10, "0x5", true), line(7, "0x5", true)]);
   assert.deepEqual(sorted.map((l) => l.input), [7, 10, 8, 1]);
+});
+
+test("interrupts: lanes of a hart are those that are in use and do not come by the PLIC", () => {
+  const i = (number, more) => ({ number, pending: false, enabled: false, raised: "0x0", taken: "0x0", ...more });
+  const hart = { interrupts: [i(1, { taken: "0x3" }), i(3), i(5, { enabled: true }), i(7, { pending: true }), i(9, { pending: true })] };
+  assert.deepEqual(localInterrupts(hart).map((x) => x.number), [1, 5, 7]);
 });
 
 test("bit strip: each bit is drawn once, fields are cut at the ends of rows", () => {

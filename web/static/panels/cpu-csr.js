@@ -27,7 +27,7 @@ export function mount(root, bus, app, debug) {
     columns: [
       { key: "name", title: app.t("cpu.csr.name"), mono: true },
       { key: "value", title: app.t("cpu.csr.value"), mono: true },
-      { key: "mark", title: "", render: (m) => (m ? h("span", { class: "mark", title: app.t("cpu.changed") }, "◆") : "") },
+      { key: "mark", title: "", render: (m) => (m ? h("span", { class: "mark", title: app.t(m === "≈" ? "cpu.moving" : "cpu.changed") }, m) : "") },
     ],
     rowKey: (r) => r.name,
     onrow: (r) => choice.set(r.name),
@@ -54,8 +54,12 @@ export function mount(root, bus, app, debug) {
   };
   const paint = () => {
     const all = values();
-    const marks = new Set(debug.regs?.changed);
-    list.update(shownNames(all, filter.value).filter((n) => n !== "priv").map((name) => ({ name, value: all[name], mark: marks.has(name) })));
+    const running = app.machine?.running ?? true;
+    const old = { ...debug.before?.privileged, ...debug.before?.csr, ...debug.before?.fp };
+    const stopped = new Set(debug.regs?.changed);
+    /** @param {string} name */
+    const markOf = (name) => (running ? (old[name] !== undefined && old[name] !== all[name] ? "≈" : "") : stopped.has(name) ? "◆" : "");
+    list.update(shownNames(all, filter.value).filter((n) => n !== "priv").map((name) => ({ name, value: all[name], mark: markOf(name) })));
   };
   const paintOne = () => {
     const csr = last?.csrs[0];
@@ -101,7 +105,7 @@ export function mount(root, bus, app, debug) {
     columns: ["name", "value", "field", "bits", "field value", "words", "meaning"],
     rows: (last?.csrs ?? []).flatMap((/** @type {any} */ c) => c.fields.map((/** @type {any} */ f) => [c.name, c.value, f.name, f.high === f.low ? f.high : `${f.high}:${f.low}`, f.value, f.word ?? "", f.text])),
   }));
-  const off = [choice.on(follow), debug.onSample(follow)];
+  const off = [choice.on(follow), debug.onSample(follow), app.onMachine(paint)];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

@@ -22,14 +22,20 @@ import { table } from "../ui/table.js";
  * @typedef {{hart: number, mode: string, halted: boolean, mip: string, mie: string, mideleg: string, mstatus_mie: boolean, mstatus_sie: boolean, interrupts: Interrupt[]}} Hart
  */
 
-const PERIOD_MS = 500;
+const PERIOD_MS = 1000; /* asking holds all harts */
 const SOURCES = /** @type {Record<number, string>} */ ({ 1: "ipi", 3: "msip", 5: "stimer", 7: "mtimer", 9: "plic", 11: "plic" });
+const BITS = /** @type {Record<number, string>} */ ({ 1: "SSI", 3: "MSI", 5: "STI", 7: "MTI", 9: "SEI", 11: "MEI" });
 
 /** Lines that somebody uses go first. @param {Line[]} lines */
 export function sortLines(lines) {
   /** @param {Line} l */
   const used = (l) => Number(l.contexts.some((c) => c.enabled)) + 2 * Number(BigInt(l.raised) > 0n);
   return [...lines].sort((a, b) => used(b) - used(a) || a.input - b.input);
+}
+
+/** What comes to a hart from elsewhere than the PLIC, and is in use. @param {Hart} hart */
+export function localInterrupts(hart) {
+  return hart.interrupts.filter((i) => SOURCES[i.number] !== "plic" && (i.pending || i.enabled || BigInt(i.raised) + BigInt(i.taken) > 0n));
 }
 
 /** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app @param {import("../workspaces/devices.js").Devices} devices @returns {() => void} */
@@ -42,8 +48,10 @@ export function mount(root, bus, app, devices) {
   const unused = h("details", { class: "irq-unused" });
   const path = h("div", { class: "irq-path", "aria-live": "polite" });
   const harts = h("div", { class: "irq-harts" });
+  const local = h("div", { class: "irq-lanes irq-local" });
+  const tables = h("details", { class: "irq-tables" }, h("summary", null, app.t("devices.irq.tables")), harts);
   const legend = h("p", { class: "dim irq-legend" }, app.t("devices.irq.legend"));
-  p.body.append(legend, lanes, unused, path, h("h3", null, app.t("devices.irq.harts")), harts);
+  p.body.append(legend, lanes, unused, path, h("h3", null, app.t("devices.irq.local")), local, tables);
   /** @type {Map<number, HTMLElement>} */
   const rows = new Map();
   /** @type {Map<number, ReturnType<typeof table>>} */
@@ -108,6 +116,28 @@ export function mount(root, bus, app, devices) {
   const unusedTitle = h("summary");
   unused.append(unusedTitle, unusedBox);
 
+  /** @type {Map<string, HTMLElement>} */
+  const localRows = new Map();
+  /** @param {Hart} hart @param {Interrupt} i */
+  const localLane = (hart, i) => {
+    const key = `${hart.hart}.${i.number}`;
+    const lane = localRows.get(key) ?? h("div", { class: "irq-lane", "data-local": key });
+    localRows.set(key, lane);
+    const text = JSON.stringify([i, hart.mode]);
+    if (lane.dataset.state !== text) {
+      lane.dataset.state = text;
+      clear(
+        lane,
+        h("span", { class: i.pending ? "irq-node irq-dev on" : "irq-node irq-dev" }, `${i.pending ? "●" : "○"} ${app.t(`devices.irq.from.${SOURCES[i.number]}`)}`),
+        wire(i.pending),
+        h("span", { class: i.pending ? "irq-node hot" : "irq-node" }, `${i.pending ? "◆" : "◇"} ${app.t("devices.irq.hart", { n: hart.hart })} ${BITS[i.number]} ${i.enabled ? "✓" : "✕"}`, h("small", { class: "dim" }, ` ${BigInt(i.raised)}↑ ${BigInt(i.taken)}✓`)),
+        h("span", { class: "irq-branch" }, wire(i.passes), h("span", { class: i.passes ? "irq-node hot" : "irq-node" }, app.t("devices.irq.handler", { mode: i.to }))),
+        h("span", { class: "irq-words" }, i.words),
+      );
+    }
+    return lane;
+  };
+
   /** @param {Hart} hart */
   const hartBox = (hart) => {
     let t = hartTables.get(hart.hart);
@@ -148,6 +178,7 @@ export function mount(root, bus, app, devices) {
     place(unusedBox, idlers.map(fillLane));
     unused.hidden = !idlers.length;
     unusedTitle.textContent = app.t("devices.irq.unused", { n: idlers.length });
+    place(local, last.harts.flatMap((hart) => localInterrupts(hart).map((i) => localLane(hart, i))));
     last.harts.forEach(hartBox);
   };
 
@@ -162,6 +193,9 @@ export function mount(root, bus, app, devices) {
       h("ol", { class: "irq-steps" }, r.steps.map((/** @type {any} */ s) => h("li", { class: s.passes ? "good" : "dim" }, `${s.passes ? "✓" : "✕"} `, h("b", null, s.at), `: ${s.words}`))),
     );
   };
+  /* The way is asked for when what it depends on has changed. */
+  const pathKey = () => JSON.stringify([last?.lines.find((l) => String(l.input) === chosen.get()), last?.harts.map((x) => [x.mode, x.mip, x.mie, x.mstatus_sie, x.mstatus_mie])]);
+  let pathShown = "";
   const askPath = latest(async () => {
     const input = Number(chosen.get());
     const result = input ? await p.busy(p.bus.call("irq.path", { input })) : null;
@@ -188,7 +222,11 @@ export function mount(root, bus, app, devices) {
     p.fail(null);
     last = r;
     paint();
-    askPath();
+    const now = pathKey();
+    if (now !== pathShown) {
+      pathShown = now;
+      askPath();
+    }
   }, (e) => p.fail(e));
   p.setJson(() => last);
   p.setTwin(() => ({

@@ -4,7 +4,7 @@
  * Devices: what the machine is made of beside its harts.
  *
  *   tree | registers of the chosen device | its queues
- *        |                                | state, properties
+ *        | properties                     | state
  *   -----+--------------------------------+------------------
  *   interrupts: lanes from each device to the harts
  *
@@ -99,9 +99,9 @@ export function mount(root, bus, app) {
   root.append(side, middle, right, bottom);
   off.push(mountTree(side, bus, app, devices));
   off.push(mountRegisters(middle, bus, app, devices));
+  off.push(mountProperties(middle, bus, app, devices));
   off.push(mountQueues(right, bus, app, devices));
   off.push(mountState(right, bus, app, devices));
-  off.push(mountProperties(right, bus, app, devices));
   off.push(mountIrq(bottom, bus, app, devices));
   const ask = () => bus.call("dev.list").then((list) => devices.take(list), (e) => app.fail(e));
   ask();
