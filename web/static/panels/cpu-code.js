@@ -11,6 +11,7 @@ import { clear, h, s } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /** @typedef {{addr: string, bytes: string, text: string, legal: boolean, target: string | null}} Insn */
 
@@ -50,6 +51,7 @@ export function mount(root, bus, app, debug) {
   /** @type {any} */
   let last = null;
   let shown = "";
+  let seen = false;
   const follow = h("button", { type: "button", onclick: () => where.set("pc") }, app.t("cpu.code.pc"));
   const input = /** @type {HTMLInputElement} */ (h("input", { type: "text", class: "mono", size: "20", spellcheck: "false", autocomplete: "off", "aria-label": app.t("cpu.code.addr"), placeholder: app.t("cpu.code.addr") }));
   const note = h("span", { class: "dim" });
@@ -152,7 +154,7 @@ export function mount(root, bus, app, debug) {
   const ask = () => {
     const { cpu } = app.focus.get();
     const now = `${cpu} ${where.get()} ${debug.regs?.general.pc} ${debug.regs?.privileged.satp}`;
-    if (now !== shown) {
+    if (now !== shown && seen) {
       shown = now;
       fetchCode();
     }
@@ -186,7 +188,7 @@ export function mount(root, bus, app, debug) {
     paint();
   };
   p.setJson(() => last);
-  const off = [where.on(look), debug.on(followStop), debug.onSample(ask), app.onMachine(paint), app.focus.on((_f, changed) => (changed.has("cpu") ? look() : paint()))];
+  const off = [whileSeen(p.root, () => ((seen = true), ask()), () => (seen = false)), where.on(look), debug.on(followStop), debug.onSample(ask), app.onMachine(paint), app.focus.on((_f, changed) => (changed.has("cpu") ? look() : paint()))];
   look();
   root.append(p.root);
   return () => {

@@ -5,10 +5,12 @@ import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /** @typedef {import("../workspaces/cpu.js").Stop} Stop */
 
 const PERIOD_MS = 1000;
+/* The keys are those of the machine bar. */
 const UNITS = /** @type {const} */ ([["insn", "s"], ["block", "b"], ["trap", "t"]]);
 
 /** A sentence for a stop. @param {Stop | null} stop @param {(key: string, vars?: any) => string} t */
@@ -85,17 +87,20 @@ export function mount(root, bus, app, debug) {
     }
   };
 
-  p.bus.every(PERIOD_MS, "cpu.list", {}, (r) => {
+  /** @param {any} r */
+  const take = (r) => {
     p.fail(null);
     last = r;
     paintHarts();
-  }, (e) => p.fail(e));
+  };
+  let end = () => {};
+  const seen = whileSeen(p.root, () => (end = p.bus.every(PERIOD_MS, "cpu.list", {}, take, (e) => p.fail(e))), () => end());
   p.setJson(() => ({ ...last, stop: debug.stop }));
   const off = [
     debug.on(paint),
     app.onMachine(paint),
     app.focus.on((_f, changed) => changed.has("cpu") && paintHarts()),
-    ...UNITS.map(([unit, key]) => app.command({ id: `cpu.step.${unit}`, title: app.t(`cpu.step.${unit}`), keys: key, run: () => debug.step(unit), when: () => app.role === "operator" && app.machine?.running === false })),
+    seen,
   ];
   root.append(p.root);
   return () => {

@@ -5,6 +5,7 @@ import { bitStrip } from "../ui/bitstrip.js";
 import { clear, h } from "../ui/dom.js";
 import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 
 const FP_CSRS = new Set(["fcsr", "frm", "fflags"]);
@@ -46,6 +47,7 @@ export function mount(root, bus, app, debug) {
   /** @type {any} */
   let before = null;
   let shown = "";
+  let seen = false;
 
   /** @returns {Record<string, string>} */
   const values = () => {
@@ -93,7 +95,7 @@ export function mount(root, bus, app, debug) {
   const follow = () => {
     paint();
     const now = `${app.focus.get().cpu} ${choice.get()} ${values()[choice.get()]}`;
-    if (now !== shown) {
+    if (now !== shown && seen) {
       shown = now;
       askOne();
     }
@@ -105,7 +107,7 @@ export function mount(root, bus, app, debug) {
     columns: ["name", "value", "field", "bits", "field value", "words", "meaning"],
     rows: (last?.csrs ?? []).flatMap((/** @type {any} */ c) => c.fields.map((/** @type {any} */ f) => [c.name, c.value, f.name, f.high === f.low ? f.high : `${f.high}:${f.low}`, f.value, f.word ?? "", f.text])),
   }));
-  const off = [choice.on(follow), debug.onSample(follow), app.onMachine(paint)];
+  const off = [whileSeen(p.root, () => ((seen = true), follow()), () => (seen = false)), choice.on(follow), debug.onSample(follow), app.onMachine(paint)];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

@@ -6,6 +6,7 @@ import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /**
  * @typedef {{to: string, state: "none" | "entered" | "perhaps" | "left" | "below", words: string, interrupt: boolean, code: number,
@@ -42,6 +43,7 @@ export function mount(root, bus, app, debug) {
   /** @type {any} */
   let last = null;
   let shown = "";
+  let seen = false;
 
   /** @param {string} key @param {string} text @param {Record<string, string | number>} [vars] */
   const say = (key, text, vars) => wordsOf(app.words.language, key, text, vars);
@@ -95,7 +97,7 @@ export function mount(root, bus, app, debug) {
   /* Asked for when a register that tells of traps has changed; of a machine that stands still, when the pc has. */
   const follow = () => {
     const regs = debug.regs;
-    if (regs) {
+    if (regs && seen) {
       const now = JSON.stringify([regs.cpu, TOLD_BY.map((n) => regs.privileged[n]), app.machine?.running ? "" : regs.general.pc]);
       if (now !== shown) {
         shown = now;
@@ -104,7 +106,7 @@ export function mount(root, bus, app, debug) {
     }
   };
   p.setJson(() => last);
-  const off = [debug.onSample(follow)];
+  const off = [debug.onSample(follow), whileSeen(p.root, () => ((seen = true), follow()), () => (seen = false))];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

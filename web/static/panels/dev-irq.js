@@ -12,6 +12,7 @@
 import { clear, h } from "../ui/dom.js";
 import { latest } from "../ui/latest.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 
 /**
@@ -218,7 +219,8 @@ export function mount(root, bus, app, devices) {
     }
   };
 
-  p.bus.every(PERIOD_MS, "irq.lines", {}, (r) => {
+  /** @param {any} r */
+  const take = (r) => {
     p.fail(null);
     last = r;
     paint();
@@ -227,13 +229,15 @@ export function mount(root, bus, app, devices) {
       pathShown = now;
       askPath();
     }
-  }, (e) => p.fail(e));
+  };
+  let end = () => {};
+  const seen = whileSeen(p.root, () => (end = p.bus.every(PERIOD_MS, "irq.lines", {}, take, (e) => p.fail(e))), () => end());
   p.setJson(() => last);
   p.setTwin(() => ({
     columns: ["device", "input", "level", "pending", "in service", "priority", "raised", "claimed", "enabled contexts", "words"],
     rows: (last?.lines ?? []).map((l) => [l.dev ?? "", l.input, Number(l.level), Number(l.pending), Number(l.in_service), l.priority, Number(l.raised), Number(l.claimed), l.contexts.filter((c) => c.enabled).map((c) => `${c.context} (hart ${c.hart} ${c.mode})`).join(", "), l.words]),
   }));
-  const off = [chosen.on(follow), devices.on(followDevice)];
+  const off = [seen, chosen.on(follow), devices.on(followDevice)];
   follow();
   root.append(p.root);
   return () => {

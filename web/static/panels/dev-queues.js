@@ -15,6 +15,7 @@
 import { clear, h, s } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 
 /**
@@ -248,26 +249,33 @@ export function mount(root, bus, app, devices) {
     if ((of?.path ?? "") === dev) {
       return;
     }
-    end?.();
-    end = null;
     dev = of?.path ?? "";
     last = null;
-    if (!of) {
-      return;
+    feature = "";
+    if (of) {
+      p.body.replaceChildren(content);
+      clear(chooser);
     }
-    let feature = "";
-    p.body.replaceChildren(content);
-    clear(chooser);
-    end = p.bus.every(PERIOD_MS, "dev.queues", { dev, limit: 16 }, (result) => {
-      p.fail(null);
-      last = result;
-      paint();
-      if (feature !== result.features.accepted + result.features.offered) {
-        feature = result.features.accepted + result.features.offered;
-        paintFeatures();
-      }
-    }, (e) => p.fail(e));
+    begin();
   };
+  let feature = "";
+  let inView = false;
+  /** @param {any} result */
+  const take = (result) => {
+    p.fail(null);
+    last = result;
+    paint();
+    if (feature !== result.features.accepted + result.features.offered) {
+      feature = result.features.accepted + result.features.offered;
+      paintFeatures();
+    }
+  };
+  const begin = () => {
+    end?.();
+    end = dev && inView ? p.bus.every(PERIOD_MS, "dev.queues", { dev, limit: 16 }, take, (e) => p.fail(e)) : null;
+  };
+  /** @param {boolean} is */
+  const see = (is) => ((inView = is), begin());
   p.setJson(() => last);
   p.setTwin(() => ({
     columns: ["queue", "size", "avail.idx", "taken", "used.idx", "waiting", "in flight", "words"],
@@ -276,7 +284,7 @@ export function mount(root, bus, app, devices) {
       return [q.index, q.num, at.avail, at.taken, at.used, at.waiting, at.inFlight, q.words];
     }),
   }));
-  const off = [devices.on(follow), choice.on(paint)];
+  const off = [devices.on(follow), choice.on(paint), whileSeen(p.root, () => see(true), () => see(false))];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

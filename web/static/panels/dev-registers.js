@@ -9,6 +9,7 @@ import { bitStrip } from "../ui/bitstrip.js";
 import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 
 /**
  * @typedef {{name: string, bits: string, value: string, words: string | null, meaning: string}} WireField
@@ -172,7 +173,6 @@ export function mount(root, bus, app, devices) {
     if (!of || of.path === dev) {
       return;
     }
-    end?.();
     dev = of.path;
     last = null;
     before.clear();
@@ -184,8 +184,15 @@ export function mount(root, bus, app, devices) {
     clear(p.body);
     name.textContent = dev;
     note.textContent = "";
-    end = p.bus.every(PERIOD_MS, "dev.regs", { dev }, take, (e) => p.fail(e));
+    begin();
   };
+  const begin = () => {
+    end?.();
+    end = dev && inView ? p.bus.every(PERIOD_MS, "dev.regs", { dev }, take, (e) => p.fail(e)) : null;
+  };
+  let inView = false;
+  /** @param {boolean} is */
+  const see = (is) => ((inView = is), begin());
 
   const name = h("span", { class: "mono" });
   const note = h("span", { class: "dim" });
@@ -199,7 +206,7 @@ export function mount(root, bus, app, devices) {
       ...r.fields.map((f) => [`${r.name}.${f.name}`, "", f.bits, f.value, f.words ?? "", f.meaning]),
     ]),
   }));
-  const off = [devices.on(follow), opened.on(paint)];
+  const off = [devices.on(follow), opened.on(paint), whileSeen(p.root, () => see(true), () => see(false))];
   root.append(p.root);
   return () => {
     off.forEach((fn) => fn());

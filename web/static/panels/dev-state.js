@@ -4,6 +4,7 @@
 import { h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
+import { whileSeen } from "../ui/seen.js";
 import { table } from "../ui/table.js";
 
 /** @typedef {{name: string, type: string, value: any}} StateField */
@@ -76,16 +77,22 @@ export function mount(root, bus, app, devices) {
     if (devices.shown === dev || !devices.shown) {
       return;
     }
-    end?.();
     dev = devices.shown;
     before = new Map();
-    end = p.bus.every(PERIOD_MS, "dev.state", { dev }, take, (e) => p.fail(e));
+    begin();
   };
+  const begin = () => {
+    end?.();
+    end = dev && seen ? p.bus.every(PERIOD_MS, "dev.state", { dev }, take, (e) => p.fail(e)) : null;
+  };
+  let seen = false;
+  /** @param {boolean} is */
+  const see = (is) => ((seen = is), begin());
   p.setJson(() => last);
-  const off = devices.on(follow);
+  const off = [devices.on(follow), whileSeen(p.root, () => see(true), () => see(false))];
   root.append(p.root);
   return () => {
-    off();
+    off.forEach((fn) => fn());
     p.dispose();
   };
 }
