@@ -49,7 +49,7 @@ export function mount(root, bus, app, devices) {
   const unused = h("details", { class: "irq-unused" });
   const path = h("div", { class: "irq-path", "aria-live": "polite" });
   const harts = h("div", { class: "irq-harts" });
-  const local = h("div", { class: "irq-lanes irq-local" });
+  const local = h("div", { class: "irq-local" });
   const tables = h("details", { class: "irq-tables" }, h("summary", null, app.t("devices.irq.tables")), harts);
   const legend = h("p", { class: "dim irq-legend" }, app.t("devices.irq.legend"));
   p.body.append(legend, lanes, unused, path, h("h3", null, app.t("devices.irq.local")), local, tables);
@@ -117,6 +117,8 @@ export function mount(root, bus, app, devices) {
   const unusedTitle = h("summary");
   unused.append(unusedTitle, unusedBox);
 
+  /** @type {Map<number, HTMLElement>} */
+  const localBoxes = new Map();
   /** @type {Map<string, HTMLElement>} */
   const localRows = new Map();
   /** @param {Hart} hart @param {Interrupt} i */
@@ -137,6 +139,14 @@ export function mount(root, bus, app, devices) {
       );
     }
     return lane;
+  };
+
+  /** @param {Hart} hart */
+  const localBox = (hart) => {
+    const box = localBoxes.get(hart.hart) ?? h("div", { class: "irq-lanes" });
+    localBoxes.set(hart.hart, box);
+    place(box, localInterrupts(hart).map((i) => localLane(hart, i)));
+    return box;
   };
 
   /** @param {Hart} hart */
@@ -179,7 +189,7 @@ export function mount(root, bus, app, devices) {
     place(unusedBox, idlers.map(fillLane));
     unused.hidden = !idlers.length;
     unusedTitle.textContent = app.t("devices.irq.unused", { n: idlers.length });
-    place(local, last.harts.flatMap((hart) => localInterrupts(hart).map((i) => localLane(hart, i))));
+    place(local, last.harts.map(localBox));
     last.harts.forEach(hartBox);
   };
 

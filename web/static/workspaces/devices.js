@@ -102,7 +102,12 @@ export function mount(root, bus, app) {
   off.push(mountProperties(middle, bus, app, devices));
   off.push(mountQueues(right, bus, app, devices));
   off.push(mountState(right, bus, app, devices));
-  off.push(mountIrq(bottom, bus, app, devices));
+  /* Asking for interrupts holds the harts; the chosen device goes first. */
+  const first = devices.on(() => {
+    first();
+    off.push(mountIrq(bottom, bus, app, devices));
+  });
+  off.push(() => first());
   const ask = () => bus.call("dev.list").then((list) => devices.take(list), (e) => app.fail(e));
   ask();
   off.push(bus.subscribe(["machine.reset"], {}, ask));
