@@ -73,6 +73,7 @@ test("state: bytes, lists and timers as text", () => {
 test("virtqueue: indices wrap at 65536", () => {
   const q = { indices: { avail: "0x3", last_avail: "0xfffe", used: "0xfffc" } };
   assert.deepEqual(positions(q), { avail: 3, taken: 65534, used: 65532, waiting: 5, inFlight: 2 });
+  assert.equal(positions({ indices: { avail: "0x8000", last_avail: "0x0", used: "0x0" } }).waiting, 32768, "the largest queue, full");
 });
 
 test("interrupts: lines that are used come first, then by number", () => {
