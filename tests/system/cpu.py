@@ -117,6 +117,18 @@ def what_a_user_may_not_do_goes_to_the_mode_it_is_delegated_to():
         equal("M's last one has returned", [t["state"] for t in to_s["traps"] if t["to"] == "M"], ["left"])
 
 
+def what_is_written_by_hand_is_no_part_of_history():
+    """As the console warns: going back and on again runs what was, without it."""
+    with Machine(*BARE, "-icount", "shift=0", "-history", "on") as m:
+        load(m, RAM, *["0001"] * 16)  # nop
+        m.rpc.call("cpu.step")
+        set_regs(m, t6=0x1234)
+        m.rpc.call("cpu.step")
+        equal("written", m.rpc.call("cpu.regs")["general"]["t6"], "0x1234")
+        m.rpc.call("history.back")
+        equal("after going back", m.rpc.call("cpu.regs")["general"]["t6"], "0x0")
+
+
 def main():
     report = Report("cpu")
     report.case("code is told as it stands, and backwards from each instruction", code_is_told_as_it_stands)
@@ -126,6 +138,7 @@ def main():
         report.case("so they are on a hart of 32 bits", lambda: a_trap_is_explained(RV32))
     report.case("traps of a user program to M and, delegated, to S",
                 what_a_user_may_not_do_goes_to_the_mode_it_is_delegated_to)
+    report.case("what is written by hand is no part of history", what_is_written_by_hand_is_no_part_of_history)
     report.end()
 
 

@@ -211,7 +211,7 @@ suite("cpu", async (t) => {
   });
 
   await t.test("a hart of 32 bits: eight digits, 32 bits of mstatus, and its ecall explained", async () => {
-    const small = await t.machine({ boot: false, linux: false, emulator: EMULATOR.replace("riscv64", "riscv32"), memory: 16, args: ["-bios", "none", "-S"] });
+    const small = await t.machine({ boot: false, linux: false, emulator: EMULATOR.replace("riscv64", "riscv32"), memory: 16, args: ["-bios", "none", "-S", "-icount", "shift=0", "-history", "on"] });
     const other = await t.open(small, "ws=cpu");
     await call(other, "mem.write", { addr: "0x80000000", data: "73000000" }); /* ecall */
     await call(other, "mem.write", { addr: "0x80000100", data: "6f000000" }); /* j . */
@@ -225,6 +225,9 @@ suite("cpu", async (t) => {
     await other.click('[data-step="trap"]');
     await until("the trap is told", async () => /ecall from M/.test(await other.locator('.trap[data-to="M"]').innerText()));
     matches("where", await other.locator('.trap[data-to="M"]').innerText(), /80000000\s+ecall/);
+    await other.click('.reg-cell[data-name="t6"] .reg-edit');
+    matches("writing tells what it means for a run that can be gone back in", await other.locator("dialog").innerText(), /not part of that/);
+    await other.keyboard.press("Escape");
     await t.close(other);
   });
 });
