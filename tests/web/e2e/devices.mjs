@@ -96,6 +96,7 @@ suite("devices", async (t) => {
     await page.keyboard.press("Enter");
     const phys = await page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("phys"));
     ok("the focus is the fourth descriptor", BigInt(phys) === BigInt(queue.desc) + 48n);
+    matches("the way to Memory is shown", await page.locator(".dev-go").innerText(), new RegExp(BigInt(phys).toString(16)));
     await page.keyboard.press("ArrowRight");
     ok("the next cell has the keyboard", await page.locator(".vq-cell").nth(4).evaluate((n) => n === document.activeElement));
   });

@@ -98,6 +98,7 @@ export function mount(root, bus, app, devices) {
   const drawing = h("div", { class: "vq-rings" });
   const words = h("p", { class: "vq-words" });
   const cells = h("div", { class: "vq-cells", role: "group", "aria-label": app.t("devices.vq.descriptors") });
+  const cellsNote = h("p", { class: "dim vq-note" });
   const chains = table({
     columns: [
       { key: "chain", title: app.t("devices.vq.chain"), num: true },
@@ -122,7 +123,7 @@ export function mount(root, bus, app, devices) {
     empty: app.t("devices.vq.none_used"),
   });
   const features = h("div", { class: "vq-features" });
-  const content = h("div", { class: "vq" }, facts, chooser, words, drawing, cells, h("h3", null, app.t("devices.vq.waiting")), chains.root, h("h3", null, app.t("devices.vq.used")), used.root, h("details", null, h("summary", null, app.t("devices.vq.features")), features));
+  const content = h("div", { class: "vq" }, facts, chooser, words, drawing, cells, cellsNote, h("h3", null, app.t("devices.vq.waiting")), chains.root, h("h3", null, app.t("devices.vq.used")), used.root, h("details", null, h("summary", null, app.t("devices.vq.features")), features));
 
   /** @returns {Queue | undefined} */
   const current = () => last?.queues.find((/** @type {Queue} */ q) => String(q.index) === choice.get()) ?? last?.queues[0];
@@ -166,6 +167,7 @@ export function mount(root, bus, app, devices) {
     const heads = new Set(q.last_used.map((u) => Number(u.id)));
     const count = Math.min(q.num, MAX_CELLS);
     const make = cells.children.length !== count || cells.dataset.desc !== q.desc;
+    cellsNote.textContent = q.num > count ? app.t("devices.vq.first", { n: count, num: q.num }) : "";
     if (make) {
       cells.dataset.desc = q.desc;
       clear(

@@ -10,7 +10,8 @@
  *
  * Only the chosen device (focus `dev`) is looked at again and again.
  */
-import { h } from "../ui/dom.js";
+import { clear, h } from "../ui/dom.js";
+import { fmt } from "../ui/format.js";
 import { mount as mountIrq } from "../panels/dev-irq.js";
 import { mount as mountProperties } from "../panels/dev-properties.js";
 import { mount as mountQueues } from "../panels/dev-queues.js";
@@ -91,12 +92,23 @@ export class Devices {
 /** @param {HTMLElement} root @param {import("../ui/panel.js").PanelBus} bus @param {import("../app.js").App} app @returns {() => void} */
 export function mount(root, bus, app) {
   const devices = new Devices(app);
-  const off = [app.focus.on((_f, changed) => changed.has("dev") && devices.tell())];
   const side = h("div", { class: "dev-side" });
   const middle = h("div", { class: "dev-middle" });
   const right = h("div", { class: "dev-right" });
   const bottom = h("div", { class: "dev-bottom" });
-  root.append(side, middle, right, bottom);
+  const go = h("div", { class: "toolbar dev-go", hidden: true });
+  root.append(side, go, middle, right, bottom);
+  const paintGo = () => {
+    const { phys } = app.focus.get();
+    go.hidden = !phys;
+    root.classList.toggle("has-go", !!phys);
+    phys && clear(go, h("span", { class: "dim" }, app.t("devices.focus")), h("span", { class: "mono" }, fmt.addr(phys)), h("button", { type: "button", onclick: () => app.go("memory", { phys }) }, app.t("devices.go_memory")));
+  };
+  paintGo();
+  const off = [app.focus.on((_f, changed) => {
+    changed.has("dev") && devices.tell();
+    changed.has("phys") && paintGo();
+  })];
   off.push(mountTree(side, bus, app, devices));
   off.push(mountRegisters(middle, bus, app, devices));
   off.push(mountProperties(middle, bus, app, devices));
