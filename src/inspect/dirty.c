@@ -232,6 +232,10 @@ static bool read_bitmap(InspectCall *call, Range *r) {
 static json_t *runs_json(const Range *r, unsigned limit, bool *truncated) {
     json_t *runs = json_array();
     uint64_t first = 0, len = 0;
+    if (limit == 0) {
+        *truncated = r->set != 0;
+        return runs;
+    }
     for (uint64_t i = 0; i <= r->pages; i++) {
         bool set = i < r->pages && (r->bits[i / WORD_BITS] >> i % WORD_BITS & 1);
         if (set) {

@@ -86,6 +86,7 @@ void dirty_tracker_unref(DirtyTracker *t) {
 }
 
 static void map_note(DirtyMap *map, uint32_t sample) {
+    map->newest = sample;
     for (uint64_t p = 0; p < map->pages; p++) {
         map->history[p] <<= 1;
     }
@@ -122,8 +123,25 @@ int64_t dirty_tracker_span(const DirtyTracker *t, unsigned *samples) {
     return t->time_ns[time_slot(t->sample)] - t->time_ns[time_slot(t->sample - *samples)];
 }
 
+/* Who looks at each sample needs its bits only, not a comparison for each page. */
+static uint64_t copy_newest(const DirtyMap *map, uint64_t first, uint64_t pages,
+                            uint64_t *out) {
+    uint64_t words = (pages + WORD_BITS - 1) / WORD_BITS, count = 0;
+    memcpy(out, map->bits + first / WORD_BITS, words * sizeof(*out));
+    if (pages % WORD_BITS) {
+        out[words - 1] &= UINT64_MAX >> (WORD_BITS - pages % WORD_BITS);
+    }
+    for (uint64_t w = 0; w < words; w++) {
+        count += (unsigned)__builtin_popcountll(out[w]);
+    }
+    return count;
+}
+
 uint64_t dirty_map_since(const DirtyMap *map, uint32_t sample, uint64_t first,
                          uint64_t pages, uint64_t *out) {
+    if (sample + 1 == map->newest && first % WORD_BITS == 0) {
+        return copy_newest(map, first, pages, out);
+    }
     uint64_t count = 0;
     memset(out, 0, (pages + WORD_BITS - 1) / WORD_BITS * sizeof(*out));
     for (uint64_t i = 0; i < pages; i++) {

@@ -30,7 +30,8 @@ typedef struct DirtyMap {
     RAMBlock *rb;
     uint64_t pages;
     uint32_t *last, *history;
-    uint64_t *bits; /* of the newest sample */
+    uint64_t *bits;  /* of the newest sample */
+    uint32_t newest; /* its number */
 } DirtyMap;
 
 typedef struct DirtyTracker {

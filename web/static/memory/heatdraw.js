@@ -37,6 +37,8 @@ export class HeatPainter {
     /** @type {Uint32Array} */
     this.pixels = new Uint32Array(0);
     this.colours = { theme: "", ramp: new Uint32Array(256) };
+    /** @type {{key: string, pattern: CanvasPattern | null}} */
+    this.lines = { key: "", pattern: null };
   }
 
   /** @param {import("./heat.js").Mode} mode */
@@ -85,13 +87,23 @@ export class HeatPainter {
     if (l.size < GRID_FROM) {
       return;
     }
-    ctx.fillStyle = cssVar("--panel");
-    for (let x = 1; x <= l.columns; x++) {
-      ctx.fillRect(x * l.size - 1, 0, 1, l.rows * l.size);
+    ctx.fillStyle = this.patternOf(ctx, l.size);
+    ctx.fillRect(0, 0, l.columns * l.size, l.rows * l.size);
+  }
+
+  /** The lines around one cell, to be repeated. @param {CanvasRenderingContext2D} ctx @param {number} size */
+  patternOf(ctx, size) {
+    const colour = cssVar("--panel");
+    const key = colour + size;
+    if (this.lines.key !== key || !this.lines.pattern) {
+      const tile = /** @type {HTMLCanvasElement} */ (h("canvas", { width: size, height: size }));
+      const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext("2d"));
+      pen.fillStyle = colour;
+      pen.fillRect(size - 1, 0, 1, size);
+      pen.fillRect(0, size - 1, size, 1);
+      this.lines = { key, pattern: ctx.createPattern(tile, "repeat") };
     }
-    for (let y = 1; y <= l.rows; y++) {
-      ctx.fillRect(0, y * l.size - 1, l.columns * l.size, 1);
-    }
+    return this.lines.pattern ?? colour;
   }
 
   /**
