@@ -129,6 +129,14 @@ test("at the zoom for all, all pages are seen", () => {
   }
 });
 
+test("when all cells fit they are as large as they can be", () => {
+  for (const [pages, size] of [[100, 20], [2048, 10], [9600, 5], [100000, 5]]) {
+    const l = layout(pages, 800, 300, 0, 0);
+    assert.equal(l.size, size, String(pages));
+    assert.ok(pages > 9600 || (l.cells === pages && l.maxFirst === 0));
+  }
+});
+
 test("a layout begins at a row and does not go past the end", () => {
   const l = layout(1000, 50, 50, 0, 37);
   assert.deepEqual([l.columns, l.rows, l.first], [10, 10, 30]);

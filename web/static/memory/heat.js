@@ -215,13 +215,22 @@ export function zoomForAll(pages, width, height) {
   return zoom;
 }
 
+/** The size at which so many cells still fit, if any larger than CELL does. @param {number} cells @param {number} width @param {number} height */
+function largestSize(cells, width, height) {
+  let size = CELL;
+  while (size < LARGER[LARGER.length - 1] && Math.floor(width / (size + 1)) * Math.floor(height / (size + 1)) >= cells) {
+    size++;
+  }
+  return size;
+}
+
 /**
  * @param {number} pages @param {number} width @param {number} height of the drawing
  * @param {number} zoom @param {number} wanted first page; it is moved so that rows stay where they are
  */
 export function layout(pages, width, height, zoom, wanted) {
-  const size = cellSize(zoom);
   const per = pagesPerCell(zoom);
+  const size = zoom < 0 ? cellSize(zoom) : largestSize(Math.ceil(pages / per), width, height);
   const columns = Math.max(1, Math.floor(width / size));
   const rows = Math.max(1, Math.floor(height / size));
   const row = columns * per;
