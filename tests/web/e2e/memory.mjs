@@ -190,7 +190,7 @@ await suite("memory", async (t) => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(".hex-edit", { state: "hidden" });
     matches("the file", await machine.run("head -c 8 /tmp/m; echo"), /VITRMARK/);
-    matches("bytes", await page.textContent(".hex-grid"), /VITRMARK/);
+    await until("the bytes", async () => /VITRMARK/.test(await page.textContent(".hex-grid")));
   });
 
   await t.test("a watch point from the selected bytes stops the machine when the guest writes them", async () => {
@@ -340,7 +340,8 @@ await suite("memory", async (t) => {
   for (const [theme, width, height, locale] of [["light", 400, 800, "en-US"], ["dark", 1440, 900, "zh-CN"], ["dark", 400, 800, "en-US"]]) {
     await t.test(`it fits and is accessible at ${width} px, ${theme}, ${locale}`, async () => {
       const other = await t.open(machine, at(phys, "&addr=0xffffffff80000000&memory.step=2"), { theme, width, height, locale });
-      await until("bytes", async () => (await other.textContent(".hex-grid").catch(() => "")).includes("MARK"));
+      await other.locator(".hex-grid").scrollIntoViewIfNeeded();
+      await until("bytes", async () => (await other.textContent(".hex-grid")).includes("MARK"));
       await fitsWidth(other);
       await accessible(other);
       equal("words that are missing", await other.$$eval("main *", (all) => all.flatMap((n) => [...n.childNodes]).filter((n) => n.nodeType === 3 && /^memory\.\w/.test(n.data)).map((n) => n.data)), []);

@@ -88,6 +88,8 @@ class MapPanel {
     if (turn === this.asked && answer) {
       this.resolved = answer;
       this.paintPath();
+      reveal(this.treeBox, this.treeBox.querySelector('[data-verdict="taken"]'));
+      reveal(this.stripBox, this.marker ?? null);
       await this.p.busy(this.paintDevice(answer, turn));
     }
   }
@@ -314,6 +316,18 @@ class MapPanel {
   dispose() {
     this.off();
     this.p.dispose();
+  }
+}
+
+/** Scrolls a box, and only it, so that a part of it is seen. @param {HTMLElement} box @param {Element | null} part */
+function reveal(box, part) {
+  if (!part) {
+    return;
+  }
+  const around = box.getBoundingClientRect();
+  const at = part.getBoundingClientRect();
+  if (at.top < around.top || at.bottom > around.bottom) {
+    box.scrollTop += at.top - around.top - around.height / 2;
   }
 }
 
