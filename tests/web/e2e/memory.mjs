@@ -58,6 +58,14 @@ async function readout(page) {
   return page.$eval("#heat-readout", (r) => ({ phys: r.dataset.phys, now: Number(r.dataset.now), rate: Number(r.dataset.rate), text: r.textContent }));
 }
 
+/** Goes to a page by its link, and waits for its bytes. */
+async function showBytes(page, phys) {
+  await page.evaluate((h) => (location.hash = h), at(phys));
+  await until("the address", async () => (await page.inputValue("#hex-address")) === hex(phys));
+  await page.locator(".hex-grid").scrollIntoViewIfNeeded();
+  await until("the bytes", async () => (await page.textContent(".hex-grid")).includes("MARK-of the "));
+}
+
 /** Row of the table twin for a page: [address, pages, now, rate, code]. */
 async function twinRow(page, phys) {
   return page.$$eval("#mem-heat .twin tbody tr", (rows, addr) => {
@@ -174,6 +182,7 @@ await suite("memory", async (t) => {
   });
 
   await t.test("a byte that the guest changes is marked, not by colour alone", async () => {
+    await showBytes(page, phys);
     await machine.run("printf QEATMARK 1<>/tmp/m");
     const cell = await page.waitForSelector(".hex-byte.changed");
     equal("the byte", await cell.textContent(), "51");
@@ -183,6 +192,7 @@ await suite("memory", async (t) => {
   });
 
   await t.test("an operator writes bytes, after being asked, and the guest reads them", async () => {
+    await showBytes(page, phys);
     await page.click('.hex-byte[tabindex="0"]');
     await page.keyboard.press("Enter");
     await page.fill(".hex-edit input", "56 49 54 52");
@@ -194,8 +204,7 @@ await suite("memory", async (t) => {
   });
 
   await t.test("a watch point from the selected bytes stops the machine when the guest writes them", async () => {
-    await page.evaluate((h) => (location.hash = h), at(phys));
-    await until("the address", async () => (await page.inputValue("#hex-address")) === hex(phys));
+    await showBytes(page, phys);
     await page.click('.hex-byte[tabindex="0"]');
     for (let i = 0; i < 3; i++) {
       await page.keyboard.press("Shift+ArrowRight");
