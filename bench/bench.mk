@@ -23,8 +23,8 @@ $(BENCH_ELF): $(BUILD)/bench/%.elf: $(BENCH_DIR)/%.c $(wildcard $(BENCH_DIR)/*.h
 bench-inspect: $(BUILD)/vitrine ## what looking costs: stops by each inspect method, the guest's speed meanwhile
 	@VITRINE=$(BUILD)/vitrine-system-riscv64 bench/inspect.py
 
-bench-web: $(BUILD)/vitrine page ## what the console costs: bitmap, hot list, viewers (YES_SECONDS=60)
-	@VITRINE=$(BUILD)/vitrine-system-riscv64 bench/web.py $(YES_SECONDS)
+bench-web: $(BUILD)/vitrine page ## what the console costs: bitmap, hot list, viewers (ROUNDS=6 YES_SECONDS=60)
+	@VITRINE=$(BUILD)/vitrine-system-riscv64 ROUNDS=$(ROUNDS) bench/web.py $(YES_SECONDS)
 
 bench-build: $(BENCH_ELF) ## build the benchmark kernels
 bench: $(BENCH_ELF) $(BUILD)/vitrine ## compare with QEMU: kernels and boot (ROUNDS=5 KERNELS=a,b)

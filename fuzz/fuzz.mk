@@ -12,7 +12,7 @@ FUZZ_SEED ?= 1
 
 # name:inputs of a short run
 FUZZ_TARGETS := loader:100000 dtb:1500 ir:60000 mmio:10000 virtio:15000 snapshot:3000 translate:12000 rpc:20000 gdb:20000
-FUZZ_TARGETS += monitor:20000
+FUZZ_TARGETS += monitor:20000 web:6000
 fuzz_name = $(firstword $(subst :, ,$(1)))
 fuzz_runs = $(lastword $(subst :, ,$(1)))
 FUZZ_NAMES := $(foreach t,$(FUZZ_TARGETS),$(call fuzz_name,$(t)))

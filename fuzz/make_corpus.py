@@ -47,6 +47,22 @@ def device_tree():
     return head + bytes(16) + struct_block + names
 
 
+def web():
+    """For both doors: requests as they are, frames of a WebSocket, a viewer's requests."""
+    head = b" HTTP/1.1\r\nHost: localhost\r\n"
+    ask = b'{"jsonrpc":"2.0","id":1,"method":"machine.status"}'
+    frame = lambda first, data: bytes([first, 0x80 | len(data)]) + bytes(4) + data
+    for way, door in ((b"\0", "web"), (b"\1", "api")):
+        for n, line in enumerate((b"GET /index.html", b"POST /login", b"GET /../x", b"GET /metrics", b"PUT /api/v1/images/x")):
+            yield "web", f"{door}{n}", way + line + head + b"Content-Length: 2\r\nOrigin: http://localhost\r\n\r\nxx"
+    yield "web", "frames", b"\2" + frame(0x81, ask) + frame(1, ask[:20]) + frame(0x89, b"p") + frame(0x80, ask[20:])
+    yield "web", "close", b"\2" + frame(0x82, b"x") + frame(0x88, b"\x03\xe8")
+    for n, line in enumerate((b"GET /api/v1/mem/read?addr=0x1000&len=4&format=frame", b"GET /api/v1/snapshots/a",
+                              b"GET /metrics", b"DELETE /api/v1/images/a", b'POST /api/v1/cpu/regs\n{"group":"fp"}',
+                              b"PUT /api/v1/images/a\nx", b"GET /api/v1/trace/read?limit=3")):
+        yield "web", f"viewer{n}", b"\3" + line
+
+
 IR = """\
 ---- 0x80000000
    add_i64 a0, a0, $0x10
@@ -129,6 +145,7 @@ def seeds():
            b'\0\4"addr":"0x80000000","len":16,"limit":3', b'\0\x12"cpu":1,"name":"mstatus"',
            b'\0\x1e"events":["serial.output"],"rate":3,"credit":1']
     yield "rpc", "mixed", b"\n".join(rpc)
+    yield from web()
     for n, message in enumerate((b'{"execute":"query-block","id":[1]}', b'{"execute":"qmp_capabilities"}',
                                  b'{"execute":"human-monitor-command","arguments":{"command-line":"info status"}}',
                                  b"{'execute':'device_add','arguments':{'driver':'virtio-blk-device'}}",

@@ -28,6 +28,10 @@ static bool parse_address(WebConfig *config, char *text, Error **errp) {
         if (text[0] == '[' && len > 1 && text[len - 1] == ']') {
             text[len - 1] = '\0';
             text++;
+        } else if (strchr(text, ':') != NULL) {
+            error_set(errp, "%s: write an IPv6 address in brackets, as in [::1]:8088",
+                      config->option);
+            return false;
         }
         config->address = text[0] ? text : NULL;
     } else {
