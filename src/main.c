@@ -121,7 +121,13 @@ static void show_console(const Faces *f) {
     const char *end = isatty(STDERR_FILENO) ? "\r\n" : "\n";
     const char *space = isatty(STDERR_FILENO) ? end : "";
     if (f->web) {
-        fprintf(stderr, "%sconsole: %s%s%s", space, web_server_url(f->web), end, space);
+        char why[48] = "";
+        if (web_server_taken_port(f->web)) {
+            snprintf(why, sizeof(why), " (port %u is taken)",
+                     web_server_taken_port(f->web));
+        }
+        fprintf(stderr, "%sconsole: %s%s%s%s", space, web_server_url(f->web), why, end,
+                space);
     }
     if (f->api) {
         const char *token = api_server_token(f->api);

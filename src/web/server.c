@@ -191,6 +191,9 @@ WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *f
         web_server_free(ws);
         return NULL;
     }
+    if (config->or_next && listening_port(ws) != config->port) {
+        ws->taken_port = config->port;
+    }
     make_url(ws, config);
     int err = pthread_create(&ws->thread, NULL, serve, ws);
     if (err != 0) {
@@ -236,4 +239,8 @@ bool web_server_has_own_token(const WebServer *ws) {
 
 unsigned web_server_client_count(const WebServer *ws) {
     return __atomic_load_n(&ws->session_count, __ATOMIC_RELAXED);
+}
+
+uint16_t web_server_taken_port(const WebServer *ws) {
+    return ws->taken_port;
 }

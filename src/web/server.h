@@ -36,6 +36,8 @@ WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *f
 void web_server_free(WebServer *ws);
 /* "http://127.0.0.1:8088/#t=TOKEN", or for a unix socket the token alone behind its path. */
 const char *web_server_url(const WebServer *ws);
+/* The first port that PORT+ named if that was taken; else 0. */
+uint16_t web_server_taken_port(const WebServer *ws);
 /* Of whom it lets in; as long as the server lives. */
 Auth *web_server_auth(const WebServer *ws);
 /* The user chose its token. */

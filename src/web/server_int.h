@@ -37,6 +37,7 @@ struct WebServer {
     char *base, *files, *url, *csp;
     pthread_t thread;
     bool thread_started, own_token;
+    uint16_t taken_port;
     /* atomic */
     bool quit;
     bool

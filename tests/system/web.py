@@ -561,6 +561,7 @@ def other_addresses_need_a_token():
         with WebMachine(*BARE, web=f"{port}+") as m:
             if not port < m.web_at[1] <= port + 32:
                 raise Failure(f"{m.web_at} for {port}+")
+            contains("what is said", m.console, f"(port {port} is taken)")
 
 
 # --- for scripts --------------------------------------------------------------------------------
