@@ -48,8 +48,7 @@ typedef struct PageFile {
     char tag[TAG_SIZE]; /* with its quotes */
 } PageFile;
 
-/* Names of letters, digits, '-', '_', '.', none beginning with a dot, separated by single slashes. */
-static bool path_is_plain(const char *path) {
+bool web_path_is_plain(const char *path) {
     char before = '/';
     for (const char *p = path; *p != '\0'; p++) {
         bool starts = before == '/';
@@ -72,8 +71,7 @@ static const char *mime_type(const char *path) {
     return NULL;
 }
 
-/* Does a list such as "br;q=1.0, gzip;q=0.8" of Accept-Encoding allow gzip? */
-static bool takes_gzip(const char *list) {
+bool web_takes_gzip(const char *list) {
     static const char name[] = "gzip";
     while (list != NULL && *list != '\0') {
         list += strspn(list, " \t,");
@@ -104,7 +102,7 @@ static bool find_file(const WebServer *ws, const char *path, bool gzip, PageFile
                      path[0] ? path : "index.html");
     const size_t room = sizeof(file->path) - sizeof(".gz");
     file->type = mime_type(file->path);
-    if (!path_is_plain(path) || file->type == NULL || n < 0 || (size_t)n > room ||
+    if (!web_path_is_plain(path) || file->type == NULL || n < 0 || (size_t)n > room ||
         !is_file(file->path, &st)) {
         return false;
     }
@@ -141,8 +139,8 @@ static int reply_unchanged(const WebServer *ws, struct lws *wsi, const PageFile 
 int web_serve_file(WebServer *ws, struct lws *wsi, const char *path) {
     char encodings[ENCODINGS_SIZE], tags[TAGS_SIZE];
     PageFile file;
-    bool gzip = takes_gzip(web_copy_header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, encodings,
-                                           sizeof(encodings)));
+    bool gzip = web_takes_gzip(web_copy_header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING,
+                                               encodings, sizeof(encodings)));
     if (!find_file(ws, path, gzip, &file)) {
         return web_reply_text(ws, wsi, 404, NULL, "there is no such page");
     }

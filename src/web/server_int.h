@@ -75,6 +75,10 @@ int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const char *
                    const char *text);
 /* A file of the page, or 404. */
 int web_serve_file(WebServer *ws, struct lws *wsi, const char *path);
+/* Names of letters, digits, '-', '_', '.', none beginning with a dot, separated by single slashes. */
+bool web_path_is_plain(const char *path);
+/* Does a list such as "br;q=1.0, gzip;q=0.8" of Accept-Encoding (may be NULL) allow gzip? */
+bool web_takes_gzip(const char *list);
 
 /* libwebsockets' callbacks. */
 int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
