@@ -55,6 +55,7 @@ def web():
     for way, door in ((b"\0", "web"), (b"\1", "api")):
         for n, line in enumerate((b"GET /index.html", b"POST /login", b"GET /../x", b"GET /metrics", b"PUT /api/v1/images/x")):
             yield "web", f"{door}{n}", way + line + head + b"Content-Length: 2\r\nOrigin: http://localhost\r\n\r\nxx"
+    yield "web", "nolength", b"\0POST /login" + head + b"\r\nxx"
     yield "web", "frames", b"\2" + frame(0x81, ask) + frame(1, ask[:20]) + frame(0x89, b"p") + frame(0x80, ask[20:])
     yield "web", "close", b"\2" + frame(0x82, b"x") + frame(0x88, b"\x03\xe8")
     for n, line in enumerate((b"GET /api/v1/mem/read?addr=0x1000&len=4&format=frame", b"GET /api/v1/snapshots/a",

@@ -164,8 +164,10 @@ static int add_body(WebServer *ws, struct lws *wsi, WebRequest *req, const void 
         web_reply_text(ws, wsi, 413, NULL, "that is too long for a token");
         return -1;
     }
-    memcpy(req->body + req->body_len, in, len);
-    req->body_len += len;
+    if (len > 0) { /* else `in` may be NULL */
+        memcpy(req->body + req->body_len, in, len);
+        req->body_len += len;
+    }
     return 0;
 }
 
