@@ -16,7 +16,7 @@
 #include "web/api.h"
 #include "web/server.h"
 
-enum { WAYS = 4, HEAD_SIZE = 4096, PATIENCE_MS = 2000, QUIET_MS = 2 };
+enum { WAYS = 4, HEAD_SIZE = 4096, PATIENCE_MS = 8000, QUIET_MS = 2 };
 
 #define TOKENS "token=operator-operator-1,viewer-token=viewer-viewer-viewer"
 #define VIEWER "Host: localhost\r\nAuthorization: Bearer viewer-viewer-viewer\r\n"
@@ -87,13 +87,16 @@ static void give(int fd, const void *data, size_t len) {
     }
 }
 
-/* Takes what comes until nothing does for so long. True: something came. */
+/* Takes what comes until nothing does for so long. True: something came, be it the end. */
 static bool take(int fd, int ms) {
     char buf[HEAD_SIZE];
     struct pollfd p = {fd, POLLIN, 0};
     bool any = false;
-    while (poll(&p, 1, any ? QUIET_MS : ms) > 0 && recv(fd, buf, sizeof(buf), 0) > 0) {
+    while (poll(&p, 1, any ? QUIET_MS : ms) > 0) {
         any = true;
+        if (recv(fd, buf, sizeof(buf), 0) <= 0) {
+            break;
+        }
     }
     return any;
 }
@@ -117,7 +120,7 @@ static void send_frames(int fd, const uint8_t *data, size_t size) {
         "Sec-WebSocket-Protocol: vitrine\r\n\r\n";
     give(fd, hello, sizeof(hello) - 1);
     if (!take(fd, PATIENCE_MS)) {
-        abort(); /* a viewer is let in */
+        abort(); /* a viewer is let in, or after too many guesses not; the server sleeps */
     }
     give(fd, data, size);
 }
