@@ -270,7 +270,15 @@ await suite("translate", async (t) => {
     await page.locator("#tb-buffer").getByRole("button", { name: "Show as a table" }).click();
   });
 
-  await t.test("axe finds nothing serious", () => accessible(page));
+  await t.test("axe finds nothing serious, with a line lit in both themes", async () => {
+    for (const theme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.locator("#tb-col-opt .row").nth(1).focus();
+      ok("something is lit", (await lit(page, "guest")).length > 0);
+      await accessible(page);
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+  });
 
   await t.test("a viewer sees all of it and may not switch counting", async () => {
     const viewer = await t.open(machine, `ws=translate&block=${id}`, { role: "viewer" });

@@ -17,6 +17,7 @@ import { badges, changesAt } from "./tb-links.js";
 /** @typedef {{t: (key: string, vars?: Record<string, any>) => string, words?: any}} Words */
 
 const COLOURS = 8;
+const BYTES_MOST = 15; /* the longest instruction of an x86 */
 const LANE_PX = 6;
 const LANES_MOST = 12;
 
@@ -53,6 +54,9 @@ function row(m, line, column, kind, ...children) {
 /** "13fcf403" -> "13 fc f4 03" @param {string} bytes */
 export const spaced = (bytes) => (bytes.match(/../g) ?? []).join(" ");
 
+/** An interpreted op is long: its detail has all of it. @param {string} bytes */
+const short = (bytes) => (bytes.length > BYTES_MOST * 2 ? bytes.slice(0, BYTES_MOST * 2) + "…" : bytes);
+
 /** @param {Model} m @param {number} insn */
 export function guestRow(m, insn) {
   const g = m.e.guest[insn];
@@ -69,7 +73,7 @@ export function irRow(m, id) {
 export function hostRow(app, m, i) {
   const line = m.e.host[i];
   const kind = line.kind === "main" ? null : h("span", { class: "chip", title: own(app, `translate.kind.${line.kind}`, line.kind) }, own(app, `translate.kindname.${line.kind}`, line.kind));
-  return row(m, `h${i}`, "host", line.out_of_line ? "aside" : "", h("span", { class: "at dim" }, line.offset.toString(16)), h("span", { class: "text" }, line.text), kind, h("span", { class: "bytes dim" }, line.bytes));
+  return row(m, `h${i}`, "host", line.out_of_line ? "aside" : "", h("span", { class: "at dim" }, line.offset.toString(16)), h("span", { class: "text" }, line.text), kind, h("span", { class: "bytes dim" }, short(line.bytes)));
 }
 
 /* --- an op after some steps --------------------------------------------------------------------- */
@@ -155,7 +159,7 @@ export function opRows(app, m, view, ranges, notes) {
 export function entryRegisters(app, notes, ranges) {
   const more = ranges.filter((r) => r.lane >= LANES_MOST).length;
   const words = more > 0 && h("span", null, app.t("translate.live.more", { count: more }));
-  return notes.length || more ? h("p", { class: "entry dim" }, app.t("translate.regs.entry"), " ", notes.map((n) => h("span", { class: "reg holds" }, `${n.reg}=${n.temp}`)), words) : null;
+  return notes.length || more ? h("p", { class: "entry dim" }, notes.length > 0 && app.t("translate.regs.entry"), " ", notes.map((n) => h("span", { class: "reg holds" }, `${n.reg}=${n.temp}`)), words) : null;
 }
 
 /** @param {HTMLElement} box @param {HTMLElement[]} rows */
