@@ -167,12 +167,37 @@ async function looking(t, machine, page) {
     ok("which is narrow", BigInt(place[2]) - BigInt(place[1]) < 10_000n);
   });
 
+  await t.test("the wheel zooms about the pointer, a drag moves what is under the hand", async () => {
+    const GUTTER = 108;
+    const box = await page.locator(".time-canvas").boundingBox();
+    const shown = () => /time\.from=(0x[0-9a-f]+)&time\.to=(0x[0-9a-f]+)/.exec(page.url())?.slice(1).map(Number);
+    const under = (/** @type {number[]} */ [from, to], /** @type {number} */ x) => from + ((x - GUTTER) / (box.width - GUTTER)) * (to - from);
+    const x = Math.round(box.width / 3);
+    const before = shown();
+    await page.mouse.move(box.x + x, box.y + 100);
+    await page.mouse.wheel(0, 400);
+    const out = await until("it is wider", () => shown() && shown()[1] - shown()[0] > before[1] - before[0] && shown());
+    ok("the same instruction is under the pointer", Math.abs(under(out, x) - under(before, x)) <= 2 + (out[1] - out[0]) / 500);
+    await page.mouse.down();
+    await page.mouse.move(box.x + x + 200, box.y + 100, { steps: 8 });
+    await page.mouse.up();
+    const moved = await until("it moved", () => shown()[0] !== out[0] && shown());
+    ok("by as much as the hand", Math.abs(under(moved, x + 200) - under(out, x)) <= 2 + (out[1] - out[0]) / 100);
+    await page.locator(".time-canvas").focus();
+    await page.keyboard.press("0");
+    await until("the whole run", () => !shown());
+    for (let i = 0; i < 30; i++) {
+      await page.keyboard.press("+");
+    }
+    await until("close again", () => shown() && shown()[1] - shown()[0] < 10_000);
+  });
+
   await t.test("a link of the event leads to the block", async () => {
     const place = () => new URL(page.url()).hash.match(/time\.\w+=0x[0-9a-f]+/g)?.sort();
     const was = place();
     await page.locator(".time-detail .link").filter({ hasText: "pc" }).first().click();
     await until("it is Translate", () => /ws=translate/.test(page.url()) && /addr=0x/.test(page.url()));
-    await page.getByText("guest", { exact: false }).first().waitFor();
+    await page.locator(".workspace.translate .panel").first().waitFor();
     await page.getByRole("button", { name: "Time", exact: true }).click();
     await until("back in Time", () => /ws=time/.test(page.url()));
     equal("and the same place", place(), was);
