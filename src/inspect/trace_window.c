@@ -53,7 +53,8 @@ typedef struct Window {
     unsigned slice_count, short_slices, limit;
     TraceEvent events[MAX_EVENTS];
     uint64_t matches;
-    TraceEvent now; /* no event: count and time of the call */
+    TraceEvent now;   /* no event: count and time of the call */
+    TraceEvent whole; /* no event: from here on nothing is missing */
     bool any, failed;
     TraceEvent oldest, newest; /* on the axis, of the kinds that pass */
 } Window;
@@ -183,12 +184,18 @@ static void look(Window *w, const Trace *trace, uint64_t *lost) {
     TraceStats stats;
     trace_stats(trace, &stats);
     uint64_t cursor = stats.first, some;
+    bool reading = false;
+    w->whole = (TraceEvent){.icount = stats.since_count, .ns = stats.since_ns};
     *lost = 0;
     while (cursor < stats.next) {
         uint64_t left = stats.next - cursor;
         unsigned n = trace_read(trace, &cursor, batch,
                                 left < BATCH ? (unsigned)left : BATCH, &some);
         *lost += some;
+        if (n && !reading && stats.overwritten) {
+            w->whole = batch[0];
+        }
+        reading |= n > 0;
         for (unsigned i = 0; i < n; i++) {
             follow_hart(w, &batch[i]);
             if (passes(&w->filter, &batch[i])) {
@@ -263,6 +270,8 @@ static json_t *picture_json(const Window *w, const TraceStats *stats) {
         "slices", slices_json(w), "short_slices", (json_int_t)w->short_slices, "matches",
         inspect_hex(w->matches), "lost",
         inspect_hex(stats->overwritten + stats->collisions), "now", moment_json(&w->now));
+    json_object_set_new(out, "whole_from",
+                        stats->capacity ? moment_json(&w->whole) : json_null());
     json_object_set_new(out, "oldest", w->any ? moment_json(&w->oldest) : json_null());
     json_object_set_new(out, "newest", w->any ? moment_json(&w->newest) : json_null());
     return out;

@@ -40,6 +40,7 @@ struct Trace {
     uint64_t capacity;
     uint64_t kinds; /* chosen; on.mask is 0 while held */
     uint64_t held;
+    uint64_t since_ns;                /* of the start */
     uint64_t known_first, known_last; /* counts: what happened then is recorded already */
     uint64_t harts, first_addr, last_addr;
     uint64_t begin; /* the first event since start */
@@ -102,6 +103,12 @@ static uint64_t count_now(const Trace *t) {
     return t->icount ? t->icount(t->opaque) : 0;
 }
 
+static void note_start(Trace *t) {
+    store(&t->known_first, count_now(t));
+    store(&t->known_last, 0);
+    store(&t->since_ns, (uint64_t)clock_now_ns(t->clock));
+}
+
 static void set_mask(Trace *t) {
     __atomic_store_n(&t->on.mask, load(&t->held) ? 0 : load(&t->kinds), __ATOMIC_SEQ_CST);
 }
@@ -138,8 +145,7 @@ bool trace_start(Trace *t, const TraceFilter *filter, uint64_t capacity, Error *
     for (unsigned k = 0; k < TRACE_KIND_COUNT; k++) {
         store(&t->count[k], 0);
     }
-    store(&t->known_first, count_now(t));
-    store(&t->known_last, 0);
+    note_start(t);
     store(&t->kinds, filter->kinds & TRACE_ALL_KINDS);
     set_mask(t);
     return true;
@@ -161,8 +167,7 @@ void trace_hold(Trace *t, bool on) {
 
 void trace_forget(Trace *t) {
     store(&t->begin, load(&t->head));
-    store(&t->known_first, count_now(t));
-    store(&t->known_last, 0);
+    note_start(t);
 }
 
 /* The oldest event that can still be there when `head` is the next one. */
@@ -183,6 +188,8 @@ void trace_stats(const Trace *t, TraceStats *stats) {
         .next = head,
         .overwritten = oldest(t, head) - load(&t->begin),
         .collisions = load(&t->collisions),
+        .since_count = load(&t->known_first),
+        .since_ns = (int64_t)load(&t->since_ns),
     };
     for (unsigned k = 0; k < TRACE_KIND_COUNT; k++) {
         stats->count[k] = load(&t->count[k]);

@@ -73,6 +73,8 @@ typedef struct TraceStats {
     uint64_t first, next; /* events that can be read: [first, next) */
     uint64_t overwritten; /* since the start */
     uint64_t collisions;  /* given up by a writer, see Invariants */
+    uint64_t since_count; /* instructions executed before the start */
+    int64_t since_ns;     /* virtual time of the start */
     uint64_t count[TRACE_KIND_COUNT];
 } TraceStats;
 

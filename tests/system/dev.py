@@ -371,6 +371,10 @@ def a_full_ring_says_what_it_lost(g, rpc):
     g.run("ls -R /sys >/dev/null")
     stats = rpc.call("trace.stop")
     answer = rpc.call("trace.read", cursor="0x0", limit=2000)
+    window = rpc.call("trace.window", axis="ns")
+    equal("nothing is missing from the oldest one on", window["whole_from"]["ns"], answer["events"][0]["ns"])
+    equal("the window says what was lost", window["lost"],
+          hex(number(stats["overwritten"]) + number(stats["collisions"])))
     equal("read and lost", len(answer["events"]) + number(answer["lost"]),
           sum(map(number, stats["counts"].values())) + number(stats["collisions"]))
     equal("kept", len(answer["events"]), 64)

@@ -195,6 +195,7 @@ static void the_past_that_is_run_again_is_not_recorded_twice(void **state) {
     Rig r;
     rig_init(&r);
     r.icount = 100;
+    r.now = 7;
     start(&r, everything(), 64);
     emit(&r, TRACE_WFI, 0, 1, 0);
     r.icount = 200;
@@ -205,6 +206,8 @@ static void the_past_that_is_run_again_is_not_recorded_twice(void **state) {
     TraceStats stats;
     trace_stats(r.trace, &stats);
     assert_true(stats.running);
+    assert_int_equal(stats.since_count, 100);
+    assert_int_equal(stats.since_ns, 7);
     trace_hold(r.trace, false);
     emit(&r, TRACE_WFI, 0, 3, 0); /* before the trace began: news */
     r.icount = 199;

@@ -307,6 +307,9 @@ await suite("time", async (t) => {
     await machine.run("ls /sys >/dev/null; sleep 0.2");
     await until("rows of events", async () => big(/([\d,]+) events in view/.exec(await text(page, ".time-facts"))?.[1] ?? "0") > 100n);
     await page.getByRole("button", { name: "exceptions" }).waitFor();
+    const box = await page.locator(".time-canvas").boundingBox();
+    await page.mouse.move(box.x + 300, box.y + 100); /* the boot, before the recording */
+    await page.locator(".time-tip").getByText("not recorded").waitFor();
   });
   const before = await jiffies(t, machine, page, "0x" + found.get("jiffies_64").toString(16), writer);
   await scrubbing(t, page, before);

@@ -365,7 +365,9 @@ class Lanes {
       return `${this.label(at(event, this.view.axis()))}: ${event.text}`;
     }
     const n = this.picture?.events ? 0 : (row.bins.get(this.binAt(value)) ?? 0);
-    return n ? this.binWords(row, this.binAt(value), n) : "";
+    const from = this.picture?.whole_from;
+    const missing = !n && (!from || value < num(from[this.view.axis()]));
+    return n ? this.binWords(row, this.binAt(value), n) : missing ? this.app.t("time.missing") : "";
   }
 
   /** @param {import("../time/lanes.js").Row} row @param {number} bin @param {number} n */

@@ -25,6 +25,7 @@ export const MARKS = 16;
 export const HART_ROW = 44;
 export const GROUP_ROW = 24;
 const SLICE = 13;
+const HATCH = 12;
 const LABEL_ROOM = 112; /* pixels a label of the ruler needs */
 const FONT = "11.5px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
@@ -229,6 +230,28 @@ export class Drawing {
     this.rect(this.left, top + height - 1, this.width, 1, "--line");
   }
 
+  /** What was before the recording, or was lost: hatched, so that nobody takes it for silence. */
+  missing() {
+    const { c, s } = this;
+    const from = s.picture?.whole_from;
+    const to = from ? Math.min(this.x(num(from[s.axis])), this.left + this.width) : this.left + this.width;
+    if (!s.picture || to <= this.left) {
+      return;
+    }
+    c.save();
+    c.beginPath();
+    c.rect(this.left, RULER + MARKS, to - this.left, this.height);
+    c.clip();
+    c.strokeStyle = this.colour("--line");
+    c.beginPath();
+    for (let x = this.left - this.height; x < to; x += HATCH) {
+      c.moveTo(x, this.height);
+      c.lineTo(x + this.height, 0);
+    }
+    c.stroke();
+    c.restore();
+  }
+
   /** Where the machine stands; what it has already seen ahead of that is the future. */
   playhead() {
     const { c, s } = this;
@@ -265,6 +288,7 @@ export class Drawing {
   all() {
     this.ruler();
     this.marks();
+    this.missing();
     let top = RULER + MARKS;
     this.s.rows.forEach((row, i) => {
       this.row(row, i, top);

@@ -17,7 +17,7 @@ import { num } from "./scale.js";
  * @typedef {{hart: number, depth: number, seq: string, from: string, to: string, open: boolean, kind: string, title: string}} Slice
  * @typedef {{kind: string, group: string, hart: number | null, total: number, bins: number[]}} ServerLane
  * @typedef {{running: boolean, from: string, to: string, width: string, bins: number, lanes: ServerLane[], slices: Slice[],
- *            short_slices: number, matches: string, events?: TraceEvent[], oldest: any, newest: any, now: {count: string, ns: string}, lost: string}} Picture
+ *            short_slices: number, matches: string, events?: TraceEvent[], oldest: any, newest: any, whole_from: any, now: {count: string, ns: string}, lost: string}} Picture
  * @typedef {{id: string, hart?: number, kinds?: string[], title: string, colour: string, total: number, most: number,
  *            bins: Map<number, number>, events: TraceEvent[], slices: Slice[]}} Row
  */
