@@ -16,7 +16,7 @@
 #include "util/keyval.h"
 #include "util/trace.h"
 
-enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
+enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000 };
 
 /* What a run up to a count looks for. */
 typedef struct Search {
@@ -206,6 +206,25 @@ static bool note_hit(void *opaque, const DebugStop *stop) {
     return true;
 }
 
+/* Until it stops by itself; a guest that waits for something, as only one that was not there before can,
+ * is stopped. */
+static void wait_stopped(Travel *t) {
+    uint64_t last = ICOUNT_NEVER;
+    for (unsigned waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
+        if (machine_wait_stopped(t->m, LOOK_MS)) {
+            return;
+        }
+        machine_lock(t->m);
+        uint64_t count = now(t);
+        machine_unlock(t->m);
+        if (count == last) {
+            break;
+        }
+        last = count;
+    }
+    machine_stop(t->m, RUN_PAUSED);
+}
+
 /* The machine is stopped before `count`: runs up to it. */
 static bool run_to(Travel *t, uint64_t count, Error **errp) {
     Machine *m = t->m;
@@ -220,8 +239,8 @@ static bool run_to(Travel *t, uint64_t count, Error **errp) {
     cpu_group_icount_known(m->cpus, t->seen);
     machine_unlock(m);
     bool ok = machine_cont(m, errp);
-    if (ok && !machine_wait_stopped(m, WAIT_MS)) {
-        machine_stop(m, RUN_PAUSED);
+    if (ok) {
+        wait_stopped(t);
     }
     machine_lock(m);
     m->cpus->debug.swallow = NULL;
@@ -303,7 +322,11 @@ bool travel_go(Travel *t, uint64_t count, Error **errp) {
     if (!begin(t, errp)) {
         return false;
     }
-    bool ok = go_silently(t, count, errp);
+    bool news = count > t->seen, ok = !news || go_silently(t, t->seen, errp);
+    if (news) {
+        trace_hold(t->m->trace, false);
+    }
+    ok = ok && go_silently(t, count, errp);
     const DebugStop stop = count_stop(t);
     end(t, &stop);
     return ok;

@@ -16,7 +16,8 @@
  * Wants -icount, and disks that are not written in place. Not modelled: DMA does not hit watch points,
  * so a byte written by a device has no "last writer".
  *
- * The trace (util/trace.h) does not record a journey: what happened then is in it already.
+ * The trace (util/trace.h) does not record a journey through the past: what happened then is in it
+ * already.
  *
  * Threads: any that may stop and start the machine (runstate.h), one at a time; the machine is stopped
  * before and after. Only the last stop is told to listeners.

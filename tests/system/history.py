@@ -179,6 +179,12 @@ def the_trace_has_the_past_once():
         run_to(m, 100_000_000)
         equal("the trace", m.rpc.call("trace.window", limit=500), before)
         run_to(m, 120_000_000)
+        newest = number(m.rpc.call("trace.window")["newest"]["count"])
+        m.rpc.call("history.go", count=hex(50_000_000))
+        m.rpc.call("history.go", count=hex(150_000_000))  # past what is known
+        counts = [number(e["count"]) for e in events_of(m, hex(newest + 1))]
+        equal("what was news on the way is in it", (min(counts) < 121_000_000, max(counts) > 149_000_000), (True, True))
+        equal("and once", len(counts), number(m.rpc.call("trace.window", **{"from": hex(newest + 1)})["matches"]))
         equal("and goes on", number(m.rpc.call("trace.window")["matches"]) > number(before["matches"]), True)
 
 
@@ -193,6 +199,39 @@ def the_past_writes_nothing_again():
         m.rpc.call("history.back_to_point")
         m.rpc.call("history.go", count=hex(400_000_000))
         equal("bytes that were written", m.rpc.call("serial.tail", max=1)["end"], before)
+
+
+def events_of(m, first):
+    """All events of the trace from a count on."""
+    events, cursor = [], "0x0"
+    while True:
+        piece = m.rpc.call("trace.read", cursor=cursor, limit=2000)
+        if not piece["events"]:
+            return [e for e in events if number(e["count"]) >= number(first)]
+        events += piece["events"]
+        cursor = piece["cursor"]
+
+
+def a_guest_that_waits_is_not_waited_for():
+    """Ahead of the present is a guest that sleeps for long: that is said, and soon."""
+    with Machine("-M", "virt", "-m", "64", "-bios", "none", "-display", "none", "-serial", "null", "-S",
+                 "-icount", "shift=0", "-history", "on") as m:
+        m.rpc.call("mem.write", addr="0x80000000", data="730050106ff0dfff")  # wfi; j .-4
+        m.rpc.call("cpu.set", name="pc", value="0x80000000")
+        m.rpc.call("machine.cont")
+        end = time.monotonic() + 30
+        while not m.rpc.call("cpu.list")["cpus"][0]["halted"] and time.monotonic() < end:
+            time.sleep(0.05)
+        m.rpc.call("machine.stop")
+        here = m.rpc.call("history.status")["count"]
+        try:
+            m.rpc.call("history.go", count=hex(number(here) + 1000))
+        except RpcError as error:
+            contains("the error", error.what, "the guest waits")
+        else:
+            raise AssertionError("it went on")
+        equal("it stands", m.rpc.call("machine.status")["running"], False)
+        equal("others are answered", m.rpc.call("history.status")["count"], here)
 
 
 def what_was_forgotten_is_said():
@@ -270,6 +309,7 @@ def main():
     report.case("moments are listed", moments_are_listed)
     report.case("the trace has the past once", the_trace_has_the_past_once)
     report.case("the past writes nothing again", the_past_writes_nothing_again)
+    report.case("a guest that waits is not waited for", a_guest_that_waits_is_not_waited_for)
     report.case("what was forgotten is said", what_was_forgotten_is_said)
     report.case("what cannot be is said", what_cannot_be_is_said)
     report.case("the monitor goes back", monitor_goes_back)

@@ -160,11 +160,13 @@ async function looking(t, machine, page) {
     for (let i = 0; i < 30; i++) {
       await page.keyboard.press("+");
     }
-    const place = await until("the URL has the window", () => /time\.from=(0x[0-9a-f]+)&time\.to=(0x[0-9a-f]+)/.exec(page.url()));
+    const place = await until("the window is narrow", () => {
+      const m = /time\.from=(0x[0-9a-f]+)&time\.to=(0x[0-9a-f]+)/.exec(page.url());
+      return m && BigInt(m[2]) - BigInt(m[1]) < 10_000n && m;
+    });
     const sel = /time\.sel=(0x[0-9a-f]+)/.exec(page.url())?.[1] ?? "";
     const event = (await call(page, "trace.read", { cursor: sel, limit: 1 })).events[0];
     ok("it is in the window", BigInt(place[1]) <= BigInt(event.count) && BigInt(event.count) < BigInt(place[2]));
-    ok("which is narrow", BigInt(place[2]) - BigInt(place[1]) < 10_000n);
   });
 
   await t.test("the wheel zooms about the pointer, a drag moves what is under the hand", async () => {
@@ -311,6 +313,20 @@ await suite("time", async (t) => {
     await page.mouse.move(box.x + 300, box.y + 100); /* the boot, before the recording */
     await page.locator(".time-tip").getByText("not recorded").waitFor();
   });
+  await t.test("while the machine runs the newest stretch is followed", async () => {
+    const inView = async () => Number(big(/([\d,]+) events in view/.exec(await text(page, ".time-facts"))?.[1] ?? "0"));
+    await page.locator(".time-canvas").focus();
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press("+");
+    }
+    const span = await until("the URL says how long", () => /time\.span=(0x[0-9a-f]+)/.exec(page.url())?.[1]);
+    ok("it is not the whole run", Number(span) * 100 < Number((await where(page)).count));
+    await machine.run("ls -R /sys >/dev/null");
+    await until("what happened just now is in view", async () => (await inView()) > 10);
+    await page.keyboard.press("0");
+    await until("the whole run", () => !page.url().includes("time.span"));
+  });
+
   const before = await jiffies(t, machine, page, "0x" + found.get("jiffies_64").toString(16), writer);
   await scrubbing(t, page, before);
   await looking(t, machine, page);

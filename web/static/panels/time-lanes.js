@@ -13,7 +13,7 @@ import { detail } from "../time/detail.js";
 import { filterBar } from "../time/filter.js";
 import { input } from "../time/input.js";
 import { at, groupOf, nearest, neighbour, neighbourBin, rowsOf, sliceAt } from "../time/lanes.js";
-import { clamp, hexOf, num, pan, toValue, zoom } from "../time/scale.js";
+import { clamp, hexOf, MIN_SPAN, num, pan, toValue, zoom } from "../time/scale.js";
 import { travel } from "../time/travel.js";
 import { TimeView } from "../time/view.js";
 import { cssVar, fitCanvas } from "../ui/canvas.js";
@@ -32,6 +32,7 @@ const BAR_PIXELS = 4;
 const REACH_PIXELS = 7; /* of a pointer */
 const EVENTS_MOST = 300;
 const ZOOM_KEY = 0.6;
+const NEAR_END = 0.05; /* of the window */
 
 /** The recording that one begins with: what the hardware does, not the translator. */
 export const HARDWARE = ["trap", "wait", "mmio", "irq", "timer", "dma", "machine"];
@@ -60,6 +61,7 @@ class Lanes {
     this.wasRunning = app.machine?.running ?? false;
     this.asked = "";
     this.recalled = "";
+    this.follow = false;
     /** @type {TraceEvent | null} the chosen one, as last seen */
     this.event = null;
     this.timer = 0;
@@ -115,12 +117,26 @@ class Lanes {
     return { from: mode === "span" ? Math.max(0, to - num(this.view.get("span"))) : 0, to };
   }
 
-  /** @param {Window} w */
-  setWindow(w) {
+  /** @param {Window} w @param {boolean} [follow] the newest goes on being its right end */
+  setWindow(w, follow = false) {
+    this.follow = follow;
     this.moving = clamp(w, 0, this.most());
     this.canvas.redraw();
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.settle(), ASK_AFTER_MS);
+  }
+
+  /** Zooms about a value. At the right end of a run that goes on that end stays. @param {number} about @param {number} factor */
+  zoomBy(about, factor) {
+    const w = this.window();
+    const follows = this.moving ? this.follow : this.view.mode() !== "window";
+    const near = about >= w.to - NEAR_END * (w.to - w.from);
+    if (this.app.machine?.running && follows && near) {
+      const most = this.most();
+      this.setWindow({ from: most - Math.max(MIN_SPAN, (w.to - w.from) * factor), to: most }, true);
+    } else {
+      this.setWindow(zoom(w, about, factor));
+    }
   }
 
   /** The hand has come to rest: into the URL, which has the server asked. */
@@ -130,7 +146,7 @@ class Lanes {
     if (!w) {
       return;
     }
-    const atEnd = w.to >= this.most() - 1;
+    const atEnd = this.follow || w.to >= this.most() - 1;
     if (w.from <= 0 && atEnd) {
       this.view.setAll();
     } else if (atEnd && this.app.machine?.running) {
@@ -381,7 +397,8 @@ class Lanes {
     const w = this.window();
     const values = [this.event && at(this.event, this.view.axis()), this.bin !== null && this.binWindow(this.bin, 0).from, this.now()];
     const inside = values.find((v) => typeof v === "number" && v >= w.from && v <= w.to);
-    return typeof inside === "number" ? inside : (w.from + w.to) / 2;
+    const follows = this.app.machine?.running && (this.moving ? this.follow : this.view.mode() !== "window");
+    return typeof inside === "number" ? inside : follows ? w.to : (w.from + w.to) / 2;
   }
 
   /* --- keys ------------------------------------------------------------------------------------ */
@@ -392,9 +409,9 @@ class Lanes {
     const about = this.anchor();
     /** @type {Record<string, () => void>} */
     const keys = {
-      "+": () => this.setWindow(zoom(w, about, ZOOM_KEY)),
-      "=": () => this.setWindow(zoom(w, about, ZOOM_KEY)),
-      "-": () => this.setWindow(zoom(w, about, 1 / ZOOM_KEY)),
+      "+": () => this.zoomBy(about, ZOOM_KEY),
+      "=": () => this.zoomBy(about, ZOOM_KEY),
+      "-": () => this.zoomBy(about, 1 / ZOOM_KEY),
       0: () => this.setWindow({ from: 0, to: this.most() }),
       Home: () => this.setWindow({ from: 0, to: w.to - w.from }),
       End: () => this.setWindow({ from: this.most() - (w.to - w.from), to: this.most() }),
@@ -514,8 +531,8 @@ class Lanes {
     this.axisSelect = /** @type {HTMLSelectElement} */ (axis);
     return [
       axis,
-      button("−", "time.zoom_out", () => this.setWindow(zoom(this.window(), this.anchor(), 1 / ZOOM_KEY))),
-      button("+", "time.zoom_in", () => this.setWindow(zoom(this.window(), this.anchor(), ZOOM_KEY))),
+      button("−", "time.zoom_out", () => this.zoomBy(this.anchor(), 1 / ZOOM_KEY)),
+      button("+", "time.zoom_in", () => this.zoomBy(this.anchor(), ZOOM_KEY)),
       button("⤢", "time.zoom_all", () => this.setWindow({ from: 0, to: this.most() })),
       button("◎", "time.zoom_now", () => this.showNow()),
     ];
@@ -568,7 +585,7 @@ class Lanes {
     p.setTwin(() => this.twin());
     const offs = [
       input(this.canvas.root, {
-        zoom: (x, factor) => this.setWindow(zoom(this.window(), this.value(x), factor)),
+        zoom: (x, factor) => this.zoomBy(this.value(x), factor),
         pan: (pixels) => this.setWindow(pan(this.window(), pixels / this.width())),
         scrub: (x, done) => this.dragPlayhead(x, done),
         choose: (x, y) => this.chooseAt(x, y),

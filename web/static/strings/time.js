@@ -6,7 +6,7 @@
 export const strings = {
   en: {
     "time.lanes": "What happened",
-    "time.lanes.help": "Each row is a kind of hardware event, or a hart with its trap handlers and sleeps; time goes from left to right, counted in executed instructions. Far away, bars count events; close by, each event stands alone with its text. Wheel or + and − zoom, dragging pans, arrows go from event to event, Enter goes into a bar. Drag the red playhead along the ruler to take the machine back. Thin lines below the ruler are moments kept in memory, diamonds are snapshots.",
+    "time.lanes.help": "Each row is a kind of hardware event, or a hart with its trap handlers and sleeps; time goes from left to right, counted in executed instructions. Far away, bars count events; close by, each event stands alone with its text. Wheel or + and − zoom, dragging pans, arrows go from event to event, Enter goes into a bar. Drag the red playhead along the ruler to take the machine back. Thin lines below the ruler are moments kept in memory, diamonds are snapshots. While all harts sleep no instruction is executed: along instructions such a stretch has no width; set the axis to virtual time to see it.",
     "time.lanes.canvas": "Lanes of hardware events. Arrows: events and rows. Plus and minus: zoom. Shift and arrows: pan. 0: the whole run. Enter: into a bar.",
     "time.lanes.role": "time lanes",
     "time.axis": "What is counted along the axis",
@@ -225,7 +225,7 @@ export const strings = {
   },
   zh: {
     "time.lanes": "发生了什么",
-    "time.lanes.help": "每一行是一类硬件事件，或一个硬件线程及其陷入处理程序与休眠；从左到右是时间，以已执行的指令数计。远看时，柱条表示事件数；近看时，每个事件单独显示并附文字。滚轮或 + − 缩放，拖动平移，方向键在事件间移动，回车进入柱条。沿标尺拖动红色游标可让机器回到过去。标尺下的细线是内存中保存的时刻，菱形是快照。",
+    "time.lanes.help": "每一行是一类硬件事件，或一个硬件线程及其陷入处理程序与休眠；从左到右是时间，以已执行的指令数计。远看时，柱条表示事件数；近看时，每个事件单独显示并附文字。滚轮或 + − 缩放，拖动平移，方向键在事件间移动，回车进入柱条。沿标尺拖动红色游标可让机器回到过去。标尺下的细线是内存中保存的时刻，菱形是快照。所有硬件线程休眠时不执行指令：以指令为轴时这段没有宽度；把横轴设为虚拟时间即可看到。",
     "time.lanes.canvas": "硬件事件时间线。方向键：事件与行。加减号：缩放。Shift 加方向键：平移。0：整个运行。回车：进入柱条。",
     "time.lanes.role": "时间线",
     "time.axis": "横轴的单位",
