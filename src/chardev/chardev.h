@@ -85,7 +85,9 @@ void chardev_detach(Chardev *chr, const void *fe_opaque);
 /* Writes all of buf (buffers what the host does not take now, up to a limit, then
  * drops and counts). */
 void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len);
-/* Shows all that is written, too, to one who looks on; it must not wait. NULL: no more. */
+/* The same of what is not the guest's: a monitor's text. */
+void chardev_write_aside(Chardev *chr, const uint8_t *buf, unsigned len);
+/* Shows all that the guest writes, too, to one who looks on; it must not wait. NULL: no more. */
 void chardev_set_tap(Chardev *chr,
                      void (*tap)(void *opaque, const uint8_t *buf, unsigned len),
                      void *opaque);

@@ -185,6 +185,10 @@ void chardev_write(Chardev *chr, const uint8_t *buf, unsigned len) {
     if (chr->tap != NULL) {
         chr->tap(chr->tap_opaque, buf, len);
     }
+    chardev_write_aside(chr, buf, len);
+}
+
+void chardev_write_aside(Chardev *chr, const uint8_t *buf, unsigned len) {
     if (chr->out_fd < 0 && chr->ops->look_for_peer != NULL) {
         chr->ops->look_for_peer(chr);
     }

@@ -127,9 +127,9 @@ static void mux_escape(Chardev *chr, uint8_t byte) {
     case '?':
         for (const char *p = mux_help; *p != '\0'; p++) {
             if (*p == '\n') {
-                chardev_write(chr, (const uint8_t *)"\r", 1);
+                chardev_write_aside(chr, (const uint8_t *)"\r", 1);
             }
-            chardev_write(chr, (const uint8_t *)p, 1);
+            chardev_write_aside(chr, (const uint8_t *)p, 1);
         }
         break;
     }

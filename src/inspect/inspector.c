@@ -2,9 +2,10 @@
 /*
  * Inspector: the thread that executes everything that is asked.
  *
- *   wait --> jobs --> one message of the next client that has one --> calls that are due --> wait
+ *   wait --> a job --> one message of the next client that has one --> a call that is due --> wait
  *
- * Clients take turns, a message each, so that one that floods delays another by one request.
+ * Clients take turns, a message each, so that one that floods delays another by one request. A client whose
+ * budget is in debt has no turn.
  *
  * Threads: the inspector's, but for what inspect.h offers to all.
  */
@@ -211,11 +212,14 @@ static void *thread_main(void *opaque) {
     while (!ins->quit || ins->job_first) {
         int64_t now_ns = inspect_now_ns();
         refill_locked(ins, now_ns);
-        if (run_job_locked(ins, now_ns) || free_gone_locked(ins) || ins->quit) {
+        /* Each has its turn: jobs may come without end, when much is logged. */
+        bool worked = run_job_locked(ins, now_ns) || free_gone_locked(ins);
+        if (ins->quit) {
             continue;
         }
-        bool asked = run_message_locked(ins);
-        if (run_periodic_locked(ins, now_ns) || asked) {
+        worked = run_message_locked(ins) || worked;
+        worked = run_periodic_locked(ins, now_ns) || worked;
+        if (worked) {
             continue;
         }
         int64_t next_ns = next_deadline_locked(ins, now_ns);

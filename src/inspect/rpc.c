@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,6 +35,8 @@ enum {
     LINE_START = 4096,
     PIPE_CHUNK = 4096, /* a pipe that polls writable takes this much at once */
     FLUSH_MS = 500,    /* patience at the end */
+    ACCEPT_MS = 10,    /* between two connections, on the average ... */
+    ACCEPT_BURST = 32, /* ... of so many */
     SOCKET_MODE = 0600,
 };
 
@@ -59,6 +62,7 @@ struct Rpc {
     char *path; /* of the socket file, or NULL */
     bool stdio;
     int listen_fd, wake_fd;
+    int64_t accept_ms; /* the last connection would have come then at an even pace */
     pthread_t thread;
     bool thread_started;
     bool quit; /* atomic */
@@ -168,11 +172,26 @@ static bool open_peer(Rpc *rpc, int in_fd, int out_fd) {
     return false;
 }
 
+static int64_t now_ms(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* Milliseconds until a connection is taken again; 0: now. Who hangs up and connects without end keeps nobody
+ * busy. */
+static int accept_wait_ms(const Rpc *rpc) {
+    int64_t ms = rpc->accept_ms - ACCEPT_BURST * ACCEPT_MS - now_ms();
+    return ms > 0 ? (int)ms : 0;
+}
+
 static void accept_peer(Rpc *rpc) {
     static const char full[] =
         "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32004,\"message\":"
         "\"Limit\",\"data\":{\"class\":\"limit\",\"what\":\"too many "
         "clients\",\"try\":\"close one\"}},\"id\":null}\n";
+    int64_t now = now_ms();
+    rpc->accept_ms = (rpc->accept_ms > now ? rpc->accept_ms : now) + ACCEPT_MS;
     int fd = accept4(rpc->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && !open_peer(rpc, fd, fd)) {
         ssize_t n = send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL);
@@ -313,7 +332,8 @@ enum { POLL_COUNT = POLL_PEERS + RPC_MAX_CLIENTS * POLL_PER_PEER };
 
 static void prepare(Rpc *rpc, struct pollfd *fds, bool reading) {
     fds[POLL_WAKE] = (struct pollfd){rpc->wake_fd, POLLIN, 0};
-    fds[POLL_LISTEN] = (struct pollfd){reading ? rpc->listen_fd : -1, POLLIN, 0};
+    bool accepting = reading && accept_wait_ms(rpc) == 0;
+    fds[POLL_LISTEN] = (struct pollfd){accepting ? rpc->listen_fd : -1, POLLIN, 0};
     for (unsigned i = 0; i < RPC_MAX_CLIENTS; i++) {
         RpcPeer *peer = &rpc->peer[i];
         struct pollfd *in = &fds[POLL_PEERS + i * POLL_PER_PEER], *out = in + 1;
@@ -388,8 +408,9 @@ static void *thread_main(void *opaque) {
     Rpc *rpc = opaque;
     struct pollfd fds[POLL_COUNT];
     while (!__atomic_load_n(&rpc->quit, __ATOMIC_ACQUIRE)) {
+        int wait_ms = accept_wait_ms(rpc); /* before it is decided who is polled */
         prepare(rpc, fds, true);
-        if (poll(fds, POLL_COUNT, -1) >= 0) {
+        if (poll(fds, POLL_COUNT, wait_ms ? wait_ms : -1) >= 0) {
             serve(rpc, fds);
         }
     }

@@ -16,7 +16,7 @@
 #include "inspect/device_names.h"
 #include "inspect/trace_json.h"
 
-enum { PUMP_INTERVAL_NS = 50000000, PUMP_EVENTS = 200, READ_MAX = 2000 };
+enum { PUMP_INTERVAL_NS = 50000000, PUMP_EVENTS = 200, READ_SLICE = 128 };
 
 /* --- events as JSON -------------------------------------------------------------- */
 
@@ -226,20 +226,26 @@ json_t *inspect_trace_stop(InspectCall *call) {
 /* --- trace.read ------------------------------------------------------------------ */
 
 json_t *inspect_trace_read(InspectCall *call) {
-    uint64_t none = 0, lost;
+    uint64_t none = 0, lost = 0;
     uint64_t *own = inspect_client_state(call, &cursor_key, sizeof(*own), NULL);
     uint64_t *cursor = own ? own : &none;
     if (inspect_has(call, "cursor")) {
         *cursor = inspect_u64(call, "cursor");
     }
     unsigned limit = (unsigned)inspect_int(call, "limit");
-    TraceEvent *events = calloc(READ_MAX, sizeof(*events));
-    if (!events) {
-        return inspect_fail(call, INSPECT_HOST, "no memory", "try again later");
-    }
-    unsigned n = trace_read(call->m->trace, cursor, events, limit, &lost);
-    json_t *list = trace_events_json(call->m, events, n);
-    free(events);
+    TraceEvent events[READ_SLICE];
+    json_t *list = json_array();
+    unsigned n;
+    do {
+        uint64_t more = 0;
+        n = trace_read(call->m->trace, cursor, events,
+                       limit < READ_SLICE ? limit : READ_SLICE, &more);
+        json_t *slice = trace_events_json(call->m, events, n);
+        json_array_extend(list, slice);
+        json_decref(slice);
+        limit -= n;
+        lost += more;
+    } while (n && limit && !inspect_is_long(call));
     return json_pack("{s:o, s:o, s:o}", "events", list, "cursor", inspect_hex(*cursor),
                      "lost", inspect_hex(lost));
 }

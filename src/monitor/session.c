@@ -267,7 +267,7 @@ static bool session_write_some(Session *s, const uint8_t *data, unsigned len,
     pthread_mutex_unlock(&s->lock);
     *wrote = ok && chardev_writable(s->chr);
     if (*wrote) {
-        chardev_write(s->chr, data, len);
+        chardev_write_aside(s->chr, data, len);
     }
     return ok;
 }

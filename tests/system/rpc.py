@@ -71,6 +71,23 @@ def talks_to_the_shell():
         equal("exit status", m.wait(), 0)
 
 
+def a_monitors_text_is_not_the_guests():
+    """Both are on one socket."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/line"
+        with Machine("-M", "virt", "-m", 16, "-bios", "none", "-display", "none", "-S", "-chardev",
+                     f"socket,id=line,path={path},server=on,wait=off,mux=on", "-serial", "chardev:line",
+                     "-mon", "chardev=line") as m, socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(30)
+            peer.connect(path)
+            peer.sendall(b"\x01c\ninfo name\ninfo version\n")
+            text = b""
+            while b"info version" not in text or not text.endswith(b"(vitrine) "):
+                text += peer.recv(4096)
+            equal("what the guest wrote", m.rpc.call("serial.tail")["end"], "0x0")
+            refused("not-found", m.rpc, "serial.tail", line="lines")
+
+
 def registers_are_those_of_linux():
     with linux(smp=2) as m:
         Shell(m)
@@ -331,7 +348,7 @@ def clients_that_vanish_stall_or_flood_do_no_harm():
 
 def a_flood_waits_and_others_do_not():
     """What is said to have been spent is held against the budget (src/inspect/budget.h), whatever the host does."""
-    count = 600
+    count = 400
     with linux() as m:
         Shell(m)
         flood, other = m.connect(), m.connect()
@@ -347,7 +364,8 @@ def a_flood_waits_and_others_do_not():
         pauses = flood.call("machine.pauses")
         elapsed = number(flood.call("machine.status")["uptime_ns"]) - begin
         waited = number(pauses["budget"]["waited_ns"])
-        held, most = number(pauses["total_ns"]), 0.02 * elapsed + 40e6 + 2 * number(pauses["longest"]["ns"])
+        longest, by_the_host = number(pauses["longest"]["ns"]), number(pauses["over_limit"])
+        held, most = number(pauses["total_ns"]), 0.02 * elapsed + 40e6 + (2 + by_the_host) * longest
         print(f"# a flood of {count}: waited {waited / 1e6:.0f} ms, the guest was held {held / 1e6:.0f} ms of {elapsed / 1e6:.0f}")
         if waited == 0 or held > most:
             raise Failure(f"waited {waited} ns; the guest was held {held} ns, allowed are {most:.0f}")
@@ -420,6 +438,7 @@ def what_is_made_from_the_table_is_current():
 def main():
     report = Report("rpc")
     report.case("the shell answers over serial.write and serial.output", talks_to_the_shell)
+    report.case("a monitor's text is not the guest's", a_monitors_text_is_not_the_guests)
     report.case("registers and CSR fields are those of Linux", registers_are_those_of_linux)
     report.case("steps, break and watch points stop where they should", steps_and_points_stop_where_they_should)
     report.case("each stop for looking is counted", looking_is_short)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Queues: what happens to a client that is slow, floods, or goes. */
+#include <sched.h>
+
 #include "inspect/inspect_int.h"
 #include "inspect_rig.h"
 
@@ -198,6 +200,35 @@ static void stalled_clients_are_dropped(void **state) {
     assert_false(inspect_client_message(rig->client, "{}", 2));
 }
 
+typedef struct Chain {
+    Inspector *ins;
+    bool over;  /* atomic */
+    bool ended; /* atomic */
+} Chain;
+
+static void queue_again(void *opaque) {
+    Chain *c = opaque;
+    if (__atomic_load_n(&c->over, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(&c->ended, true, __ATOMIC_RELEASE);
+    } else {
+        inspector_run(c->ins, queue_again, c);
+    }
+}
+
+static void jobs_without_end_do_not_keep_requests_waiting(void **state) {
+    InspectRig *rig = *state;
+    Chain chain = {.ins = rig->ins};
+    inspector_run(rig->ins, queue_again, &chain);
+    char *answer =
+        rig_ask(rig, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.version\"}");
+    assert_non_null(strstr(answer, "protocol"));
+    free(answer);
+    __atomic_store_n(&chain.over, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&chain.ended, __ATOMIC_ACQUIRE)) {
+        sched_yield();
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 static json_t *ask(InspectRig *rig, InspectClient *client, const char *request) {
@@ -294,6 +325,7 @@ int main(void) {
         TEST(answers_wait_until_they_are_taken),
         TEST(stalled_clients_are_dropped),
         TEST(a_job_of_later_keeps_nobody_waiting),
+        TEST(jobs_without_end_do_not_keep_requests_waiting),
         TEST(an_answer_says_how_long_a_running_guest_was_held_for_it),
         TEST(a_result_counts_in_what_calls_cost_whose_results_were_not_sent),
     };
