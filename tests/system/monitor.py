@@ -7,8 +7,11 @@ same commands.
 """
 import json
 import os
+import pathlib
 import re
+import shutil
 import socket
+import subprocess
 import tempfile
 import time
 
@@ -156,7 +159,7 @@ def a_block_is_explained():
         g.send(b"\x01c")
         g.expect(PROMPT)
         equal("stop", hmp(g, "stop"), "")
-        pc = re.search(r"0xffffffff8[0-9a-f]{7}", hmp(g, "info tbs")).group()
+        pc = re.search(r"\n +0x[0-9a-f]+ +(0x[0-9a-f]+) ", hmp(g, "info tbs")).group(1)
         told = hmp(g, f"explain {pc}")
         for part in ("guest instructions", "IR after", "host code, the bytes that run:"):
             contains("explain", told, part)
@@ -388,6 +391,34 @@ def mon_takes_a_chardev():
             g.send("")
 
 
+def go_qemu_manages(program):
+    """What the library's calls print; it checks shapes itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "q")
+        with Guest(bare("-name", "a guest", "-qmp", f"unix:{path},server=on,wait=off")) as g:
+            Peer(path).close()   # it listens
+            done = subprocess.run([program, path], capture_output=True, text=True, timeout=60, check=False)
+            equal("what the client saw", done.stdout.splitlines(), [
+                "status running", "name a guest", f"memory {64 << 20}", "schema true", 'said "VM status: running\\r\\n"',
+                "version 7.2.0", "refused The command nonsense has not been found", "event STOP true",
+                "event RESUME true", "event POWERDOWN true", "event RESET true", "event SHUTDOWN true"])
+            equal("its status", done.returncode, 0)
+            equal("exit status", g.wait(), 0)
+
+
+def real_client(report):
+    """A client that was not made for this program."""
+    name = "QMP: go-qemu manages a machine"
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "client")
+        env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "GOCACHE": folder}
+        if not shutil.which("go") or not os.path.isdir("/usr/share/gocode/src/github.com/digitalocean/go-qemu"):
+            report.skip(name, "no golang-go, golang-github-digitalocean-go-qemu-dev")
+            return
+        subprocess.run(["go", "build", "-o", program, pathlib.Path(__file__).parent / "qmp_client.go"], env=env, check=True)
+        report.case(name, go_qemu_manages, program)
+
+
 def main():
     report = Report("monitor")
     report.case("Ctrl-A c shares the terminal with the guest; info shows a booted Linux", terminal_is_shared)
@@ -399,6 +430,7 @@ def main():
                        ("mistakes and pieces", mistakes_are_qemus), ("events", events_come),
                        ("gdbserver comes and goes", gdbserver_comes_and_goes)):
         report.case(f"QMP: {name}", with_socket, "-qmp", test)
+    real_client(report)
     report.case("QMP: the guest's own reset and power-off are told", guests_events_come)
     report.case("-mon puts a monitor on a chardev", mon_takes_a_chardev)
     report.end()
