@@ -103,6 +103,7 @@ void client_free_locked(InspectClient *client) {
     client->ins->client_count--;
     budget_return(&client->ins->pool, &client->budget);
     drop_input_locked(client);
+    jsonrpc_batch_free(&client->batch);
     while (client->subs) {
         client_remove_sub_locked(client, client->subs);
     }
@@ -200,7 +201,7 @@ bool inspect_client_has_room(const InspectClient *client) {
 }
 
 bool client_is_runnable_locked(const InspectClient *client) {
-    return client->in_first && !client->gone && !client->dropped &&
+    return (client->in_first || client->in_batch) && !client->gone && !client->dropped &&
            client->out_bytes <= INSPECT_MAX_BACKLOG && !budget_in_debt(&client->budget);
 }
 
@@ -285,7 +286,8 @@ InspectOut *inspect_client_take(InspectClient *client) {
 
 bool inspect_client_is_idle(const InspectClient *client) {
     pthread_mutex_lock(&client->ins->lock);
-    bool idle = !client->in_first && !client->out_first && !client->users;
+    bool idle =
+        !client->in_first && !client->in_batch && !client->out_first && !client->users;
     pthread_mutex_unlock(&client->ins->lock);
     return idle;
 }

@@ -32,6 +32,12 @@ typedef struct InspectMessage {
     char text[];
 } InspectMessage;
 
+/* A batch under way: a request of it a turn. */
+typedef struct JsonBatch {
+    json_t *requests, *answers; /* NULL: none is */
+    size_t next;
+} JsonBatch;
+
 typedef struct InspectJob {
     struct InspectJob *next;
     int64_t due_ns; /* not before */
@@ -82,6 +88,7 @@ struct InspectClient {
     InspectMessage *in_first, **in_last;
     unsigned in_count;
     size_t in_bytes;
+    bool in_batch; /* `batch` is not empty */
     OutItem *out_first, **out_last;
     size_t out_bytes;
     unsigned out_events;
@@ -93,6 +100,7 @@ struct InspectClient {
     int64_t waits_since_ns; /* a request of its, for lack of budget; 0: none does */
     int64_t waited_ns;      /* all of them */
     /* inspector thread */
+    JsonBatch batch;
     uint32_t frame_sequence;
     InspectState *states;
 };
@@ -176,8 +184,10 @@ void client_remove_sub_locked(InspectClient *client, InspectSub *sub);
 InspectOut *inspect_out_new(const void *data, size_t len, bool frame);
 
 /* --- jsonrpc.c: inspector thread --- */
-/* Executes a message; returns what is to be answered (malloc), or NULL. */
+/* Executes a message, or the first request of the batch in it; msg NULL: the next of the client's batch.
+ * Returns what is to be answered (malloc), or NULL: nothing, or nothing yet (client->batch). */
 char *jsonrpc_handle(InspectClient *client, const InspectMessage *msg);
+void jsonrpc_batch_free(JsonBatch *batch);
 
 /* --- call.c --- */
 /* Calls a method: result, or NULL and *error. Checks role and parameters. */

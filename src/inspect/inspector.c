@@ -122,7 +122,8 @@ static void refill_locked(Inspector *ins, int64_t now_ns) {
         if (c->waits_since_ns && !budget_in_debt(&c->budget)) {
             c->waited_ns += now_ns - c->waits_since_ns;
             c->waits_since_ns = 0;
-        } else if (!c->waits_since_ns && c->in_first && budget_in_debt(&c->budget)) {
+        } else if (!c->waits_since_ns && (c->in_first || c->in_batch) &&
+                   budget_in_debt(&c->budget)) {
             c->waits_since_ns = now_ns;
         }
     }
@@ -154,11 +155,12 @@ static bool run_message_locked(Inspector *ins) {
     if (!client) {
         return false;
     }
-    InspectMessage *msg = client_next_message_locked(client);
+    InspectMessage *msg = client->in_batch ? NULL : client_next_message_locked(client);
     InspectSpent before = begin_work_locked(client);
     char *answer = jsonrpc_handle(client, msg);
     free(msg);
     end_work_locked(client, &before);
+    client->in_batch = client->batch.requests != NULL;
     if (answer && !client->gone) {
         client_push_locked(client, inspect_out_new(answer, strlen(answer), false));
     } else if (!client->gone && client->sink.ready) {
@@ -196,8 +198,8 @@ static int64_t next_deadline_locked(Inspector *ins, int64_t now_ns) {
         int64_t ns = client_housekeeping_locked(c, now_ns);
         int64_t rich_ns = now_ns + budget_wait_ns(&c->budget, &ins->sharers);
         next_ns = ns < next_ns ? ns : next_ns;
-        next_ns =
-            c->in_first && rich_ns > now_ns && rich_ns < next_ns ? rich_ns : next_ns;
+        bool asks = c->in_first || c->in_batch;
+        next_ns = asks && rich_ns > now_ns && rich_ns < next_ns ? rich_ns : next_ns;
         for (InspectSub *sub = c->subs; sub; sub = sub->next) {
             ns = sub->due_ns > rich_ns ? sub->due_ns : rich_ns;
             next_ns = sub->method && ns < next_ns ? ns : next_ns;

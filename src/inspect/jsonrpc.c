@@ -4,6 +4,8 @@
  *
  *   text --size, depth, parse--> request | batch of requests --> inspect_dispatch() --> answer(s)
  *
+ * A batch takes a turn for each of its requests, so that others are answered in between.
+ *
  * Spec: JSON-RPC 2.0 (2013-01-04). A request without id is a notification: it is executed and never
  * answered, not even with an error.
  * Deviates: an answer has a member "held_ns" if the guest was held up for it.
@@ -83,8 +85,30 @@ static json_t *handle_request(InspectClient *client, const json_t *request) {
     return call_method(client, method, params, id);
 }
 
-static json_t *handle_batch(InspectClient *client, const json_t *batch) {
-    size_t n = json_array_size(batch);
+void jsonrpc_batch_free(JsonBatch *batch) {
+    json_decref(batch->requests);
+    json_decref(batch->answers);
+    *batch = (JsonBatch){0};
+}
+
+/* Executes the next request; the answers after the last. */
+static json_t *go_on_with_batch(InspectClient *client) {
+    JsonBatch *batch = &client->batch;
+    json_t *one = handle_request(client, json_array_get(batch->requests, batch->next++));
+    if (one) {
+        json_array_append_new(batch->answers, one);
+    }
+    if (batch->next < json_array_size(batch->requests)) {
+        return NULL;
+    }
+    json_t *answers =
+        json_array_size(batch->answers) ? json_incref(batch->answers) : NULL;
+    jsonrpc_batch_free(batch);
+    return answers;
+}
+
+static json_t *begin_batch(InspectClient *client, json_t *requests) {
+    size_t n = json_array_size(requests);
     if (n == 0) {
         return invalid(NULL, "an empty batch", "send one request at least");
     }
@@ -96,18 +120,8 @@ static json_t *handle_batch(InspectClient *client, const json_t *batch) {
                       inspect_error_object(RPC_LIMIT, "Limit", "limit", what,
                                            "send them one by one"));
     }
-    json_t *answers = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_t *one = handle_request(client, json_array_get(batch, i));
-        if (one) {
-            json_array_append_new(answers, one);
-        }
-    }
-    if (json_array_size(answers) == 0) {
-        json_decref(answers);
-        return NULL;
-    }
-    return answers;
+    client->batch = (JsonBatch){json_incref(requests), json_array(), 0};
+    return go_on_with_batch(client);
 }
 
 /* How deep brackets nest outside strings: the parser recurses as deep. */
@@ -161,13 +175,13 @@ static json_t *handle_text(InspectClient *client, const InspectMessage *msg) {
         return unreadable(what);
     }
     json_t *result =
-        json_is_array(root) ? handle_batch(client, root) : handle_request(client, root);
+        json_is_array(root) ? begin_batch(client, root) : handle_request(client, root);
     json_decref(root);
     return result;
 }
 
 char *jsonrpc_handle(InspectClient *client, const InspectMessage *msg) {
-    json_t *result = handle_text(client, msg);
+    json_t *result = msg ? handle_text(client, msg) : go_on_with_batch(client);
     if (!result) {
         return NULL;
     }

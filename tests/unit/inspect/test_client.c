@@ -229,6 +229,40 @@ static void jobs_without_end_do_not_keep_requests_waiting(void **state) {
     }
 }
 
+static void wait_for_mutex(void *opaque) {
+    pthread_mutex_lock(opaque);
+    pthread_mutex_unlock(opaque);
+}
+
+static void a_batch_lets_others_have_their_turn(void **state) {
+    enum { BATCH = 20 };
+    InspectRig *rig = *state;
+    InspectClient *other =
+        rig_client(rig, INSPECT_VIEWER); /* the newest has the first turn */
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    json_t *batch = json_array();
+    for (int i = 0; i < BATCH; i++) {
+        json_array_append_new(batch, json_pack("{s:s, s:i, s:s}", "jsonrpc", "2.0", "id",
+                                               i, "method", "cpu.regs"));
+    }
+    char *text = json_dumps(batch, JSON_COMPACT);
+    pthread_mutex_lock(&gate);
+    inspector_run(rig->ins, wait_for_mutex, &gate);
+    rig_send(other, text);
+    rig_send(rig->client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"machine.pauses\"}");
+    pthread_mutex_unlock(&gate);
+    json_t *pauses = rig_receive(rig, rig->client);
+    const json_t *count = json_object_get(json_object_get(pauses, "result"), "count");
+    assert_string_equal(json_string_value(count), "0x1"); /* of the batch, one was */
+    json_t *answers = rig_receive(rig, other);
+    assert_int_equal(json_array_size(answers), BATCH);
+    json_decref(answers);
+    json_decref(pauses);
+    json_decref(batch);
+    free(text);
+    inspect_client_free(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 static json_t *ask(InspectRig *rig, InspectClient *client, const char *request) {
@@ -325,6 +359,7 @@ int main(void) {
         TEST(answers_wait_until_they_are_taken),
         TEST(stalled_clients_are_dropped),
         TEST(a_job_of_later_keeps_nobody_waiting),
+        TEST(a_batch_lets_others_have_their_turn),
         TEST(jobs_without_end_do_not_keep_requests_waiting),
         TEST(an_answer_says_how_long_a_running_guest_was_held_for_it),
         TEST(a_result_counts_in_what_calls_cost_whose_results_were_not_sent),
