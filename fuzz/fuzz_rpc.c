@@ -24,6 +24,9 @@ static void execute(InspectClient *client, const char *text, size_t len) {
     memcpy(msg->text, text, len);
     msg->text[len] = '\0';
     char *answer = jsonrpc_handle(client, msg);
+    while (client->batch.requests) {
+        answer = jsonrpc_handle(client, NULL); /* it was NULL: not answered yet */
+    }
     json_t *parsed = answer ? json_loads(answer, 0, NULL) : NULL;
     if (answer && !parsed) {
         abort(); /* whatever is asked, the answer is JSON */
