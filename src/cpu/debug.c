@@ -152,6 +152,9 @@ void debug_go(CpuGroup *g, const DebugPlan *plan) {
         CpuDebug *d = &cpu->debug;
         vaddr pc = cpu->cls->get_pc(cpu);
         d->run = plan ? plan->run[i] : DEBUG_GO;
+        if (d->run == DEBUG_HOLD && cpu_group_icount_enabled(g)) {
+            d->run = DEBUG_GO; /* whose turn it is belongs to the run */
+        }
         d->told = d->told && d->over_pc == pc && debug_find_break(&g->debug, pc);
         d->over = d->told;
         d->trapped = false;
@@ -207,6 +210,10 @@ bool debug_claim(CPUState *cpu, const DebugStop *stop) {
         g->debug.notify(g->debug.notify_opaque);
     }
     return mine;
+}
+
+void debug_forget_stop(CPUState *cpu) {
+    cpu->debug.told = false;
 }
 
 bool debug_is_claimed(const CpuGroup *g) {

@@ -18,6 +18,9 @@
  * interrupts off, if not asked otherwise, as gdb users expect; an exception ends a step at
  * the handler's first instruction, before it runs. A step over wfi does not wait.
  *
+ * With -icount a run that is stepped is the same as one that is not: interrupts come when they come, no
+ * hart is held while another steps (the step lasts until its turn), and wfi waits.
+ *
  * Locks: points and plans change only while all vCPUs are parked and the machine lock is
  * held; so vCPUs read them freely. work_lock: claimed, stop.
  * Not modelled: a watch point sees what instructions load and store; not page-table walks
@@ -165,6 +168,8 @@ void debug_go(struct CpuGroup *g, const DebugPlan *plan);
 bool debug_take_stop(struct CpuGroup *g, DebugStop *stop);
 /* Stops all vCPUs if nobody did before. True: it was this one. Own thread. */
 bool debug_claim(struct CPUState *cpu, const DebugStop *stop);
+/* It is somewhere else now: a point there counts as one it has not been told of. */
+void debug_forget_stop(struct CPUState *cpu);
 /* A vCPU has claimed and the machine has not heard yet. Threads: any. */
 bool debug_is_claimed(const struct CpuGroup *g);
 

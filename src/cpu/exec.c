@@ -244,7 +244,9 @@ static inline TbExit run_block(CPUState *cpu, TranslationBlock *tb, LastExit *la
         last->generation = cpu->tcg.jump_tag.generation;
     }
     cpu_code_leave(cpu);
-    if (why == TB_EXIT_HALT) {
+    /* A debugger's step over wfi does not wait; but with -icount it is a step of the run. */
+    if (why == TB_EXIT_HALT &&
+        (counted || !(cpu->debug.one_insn || cpu->debug.one_block))) {
         halt(cpu);
     }
     return why;

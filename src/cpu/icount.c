@@ -2,8 +2,8 @@
 /*
  * Icount: the thread that runs all harts, slice by slice. See icount.h for the picture.
  *
- *   parked? -> lock -> [work, timers, input, hooks, limit] -> whose turn? -> slice -> unlock -> ...
- *                                                              '-- nobody's: sleep or jump
+ *   parked? -> lock -> [work, timers, limit?, input] -> whose turn? -> slice, timers, hooks, limit? -> unlock -> ...
+ *                                                          '-- nobody's: sleep or jump
  */
 #include "cpu/icount.h"
 
@@ -94,7 +94,8 @@ void cpu_group_set_icount(CpuGroup *g, const CpuIcountConfig *cfg, Clock *clock,
     g->icount = (CpuIcount){.cfg = *cfg,
                             .clock = clock,
                             .gate = gate,
-                            .limit = ICOUNT_NEVER,
+                            .limit = {.count = ICOUNT_NEVER},
+                            .end = {.count = ICOUNT_NEVER},
                             .next_epoch = ICOUNT_EPOCH,
                             .turn_left = ICOUNT_TURN};
     clock->offset_ns = 0;
@@ -111,19 +112,21 @@ void cpu_group_set_icount(CpuGroup *g, const CpuIcountConfig *cfg, Clock *clock,
     gate_set_hooks(gate, &hooks);
 }
 
-void cpu_group_icount_limit(CpuGroup *g, uint64_t count) {
-    g->icount.limit = count;
+void cpu_group_icount_limit(CpuGroup *g, CpuMoment moment) {
+    g->icount.limit = moment;
     cpu_kick(g->cpu[0]);
 }
 
-void cpu_group_icount_known(CpuGroup *g, uint64_t count) {
-    g->icount.known = count;
+void cpu_group_icount_end(CpuGroup *g, CpuMoment moment) {
+    g->icount.end = moment;
+    cpu_kick(g->cpu[0]);
 }
 
 void cpu_group_icount_hold(CpuGroup *g) {
     if (g->icount.cfg.on) {
         __atomic_store_n(&g->icount.held, true, __ATOMIC_SEQ_CST);
         if (on_own_thread(g)) {
+            gate_stand(g->icount.gate, true);
             cpu_icount_leave(g);
         } else {
             cpu_kick(g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)]);
@@ -196,10 +199,8 @@ static void run_timers(CpuGroup *g) {
     }
 }
 
-static void run_due(CpuGroup *g) {
+static void run_hooks(CpuGroup *g) {
     CpuIcount *ic = &g->icount;
-    run_timers(g);
-    gate_service(ic->gate);
     if (ic->count >= ic->next_epoch) {
         ic->next_epoch = (ic->count / ICOUNT_EPOCH + 1) * ICOUNT_EPOCH;
         cpu_group_icount_flush(g);
@@ -213,11 +214,48 @@ static void run_due(CpuGroup *g) {
     }
 }
 
+static bool is_held(const CpuGroup *g) {
+    return __atomic_load_n(&g->icount.held, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE);
+}
+
+static bool is_reached(const CpuIcount *ic, CpuMoment m) {
+    return ic->count > m.count ||
+           (ic->count == m.count && gate_position(ic->gate) >= m.inputs);
+}
+
+/* True: nothing may be executed now. */
+static bool stop_if_asked(CpuGroup *g) {
+    CpuIcount *ic = &g->icount;
+    if (is_held(g)) {
+        return true;
+    }
+    if (!is_reached(ic, ic->limit) && !is_reached(ic, ic->end)) {
+        return false;
+    }
+    gate_stand(ic->gate, true); /* until the machine has heard of it */
+    debug_claim(g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)],
+                &(DebugStop){.reason = DEBUG_COUNT});
+    return true;
+}
+
+/* What comes in at this moment: of the past not more than a limit at this count wants. */
+static void take_past_input(CpuGroup *g) {
+    CpuIcount *ic = &g->icount;
+    uint64_t end = UINT64_MAX;
+    if (ic->count == ic->limit.count) {
+        end = ic->limit.inputs;
+    } else if (ic->count == ic->end.count) {
+        end = ic->end.inputs;
+    }
+    gate_replay(ic->gate, end);
+}
+
 static bool can_run(CPUState *cpu) {
     if (cpu->halted && cpu->cls->has_work(cpu)) {
         cpu->halted = false;
     }
-    return !cpu->halted && cpu->debug.run != DEBUG_HOLD;
+    return !cpu->halted;
 }
 
 /* The hart to go on with. NULL: all wait; then whose turn it is does not change, for how often this
@@ -247,9 +285,16 @@ static uint64_t insns_until(const CpuIcount *ic, int64_t deadline) {
     return left <= 0 ? 1 : ((uint64_t)left + round) >> ic->cfg.shift;
 }
 
+/* The count at which to stop for a moment. One at this very count waits for input, which no instruction brings. */
+static uint64_t next_count(const CpuIcount *ic, CpuMoment m) {
+    return m.count > ic->count ? m.count : ICOUNT_NEVER;
+}
+
 static uint64_t slice_length(const CpuGroup *g) {
     const CpuIcount *ic = &g->icount;
-    uint64_t until = min_u64(ic->limit, ic->next_epoch), event;
+    uint64_t until = min_u64(next_count(ic, ic->limit), next_count(ic, ic->end));
+    uint64_t event;
+    until = min_u64(until, ic->next_epoch);
     int64_t event_time, deadline = clock_deadline_ns(ic->clock);
     for (const CpuIcountHook *h = ic->hooks; h; h = h->link) {
         until = min_u64(until, h->next);
@@ -277,6 +322,7 @@ static void run_slice(CpuGroup *g, CPUState *cpu) {
     }
     cpu->tcg.icount_left = 0;
     run_timers(g);
+    run_hooks(g);
 }
 
 /* Every hart waits: true if time could jump; else *wait_ns is how long to sleep, -1: for ever. */
@@ -288,7 +334,7 @@ static bool skip_time(CpuGroup *g, int64_t *wait_ns) {
     if (replay && event == ic->count && (target < 0 || when < target)) {
         target = when;
     }
-    if (target >= 0 && (replay || !ic->cfg.sleep || ic->count < ic->known)) {
+    if (target >= 0 && (replay || !ic->cfg.sleep)) {
         ic->warp_ns += target > now ? target - now : 0;
         return true;
     }
@@ -301,28 +347,23 @@ static bool skip_time(CpuGroup *g, int64_t *wait_ns) {
 
 /* One step. False: sleep for *wait_ns. Machine lock. */
 static bool step_locked(CpuGroup *g, int64_t *wait_ns) {
-    CpuIcount *ic = &g->icount;
     *wait_ns = -1;
     do_work(g);
-    if (__atomic_load_n(&ic->held, __ATOMIC_SEQ_CST) ||
-        __atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE)) {
+    if (stop_if_asked(g)) {
         return false;
     }
-    run_due(g);
-    if (ic->count >= ic->limit) {
-        debug_claim(g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)],
-                    &(DebugStop){.reason = DEBUG_COUNT});
+    run_timers(g);
+    take_past_input(g);
+    if (stop_if_asked(g)) {
         return false;
     }
-    if (__atomic_load_n(&ic->held, __ATOMIC_SEQ_CST)) {
-        return false;
-    }
+    gate_call_ports(g->icount.gate);
     CPUState *cpu = choose(g);
     if (!cpu) {
         return skip_time(g, wait_ns);
     }
     run_slice(g, cpu);
-    return true;
+    return !stop_if_asked(g);
 }
 
 /* --- the thread --------------------------------------------------------------------------------- */
@@ -378,6 +419,20 @@ static bool sleep_until_kicked(CpuGroup *g, int64_t ns) {
     return all;
 }
 
+/* Since the sleep began nothing came that ends it, or makes it another one: then what goes on is time.
+ * Otherwise time stands until this thread has looked, however late it comes to that; in a replay it
+ * looks at once. */
+static bool still_waits(CpuGroup *g) {
+    for (unsigned i = 0; i < g->count; i++) {
+        CPUState *cpu = g->cpu[i];
+        if (!cpu->halted || cpu->cls->has_work(cpu)) {
+            return false;
+        }
+    }
+    int64_t deadline = clock_deadline_ns(g->icount.clock);
+    return (deadline < 0 ? INT64_MAX : deadline) == g->icount.idle_target;
+}
+
 /* Virtual time of a wait that goes on: what passed on the host, not beyond the target. */
 static void warp_locked(CpuGroup *g, int64_t elapsed) {
     CpuIcount *ic = &g->icount;
@@ -387,18 +442,6 @@ static void warp_locked(CpuGroup *g, int64_t elapsed) {
     if (step > 0) {
         __atomic_add_fetch(&ic->warp_ns, step, __ATOMIC_RELAXED);
     }
-}
-
-/* Between the end of the sleep and the lock input may have come: then its wait ended before the
- * deadline did, as it will in a replay. */
-static bool still_waits(CpuGroup *g) {
-    for (unsigned i = 0; i < g->count; i++) {
-        CPUState *cpu = g->cpu[i];
-        if (cpu->debug.run != DEBUG_HOLD && (!cpu->halted || cpu->cls->has_work(cpu))) {
-            return false;
-        }
-    }
-    return clock_deadline_ns(g->icount.clock) == g->icount.idle_target;
 }
 
 static void end_wait(CpuGroup *g, bool all) {
@@ -427,7 +470,7 @@ void cpu_icount_lock_got(CpuGroup *g) {
 
 void cpu_icount_note_time(CpuGroup *g) {
     CpuIcount *ic = &g->icount;
-    if (ic->idle) {
+    if (ic->idle && still_waits(g)) {
         int64_t now = host_now_ns();
         warp_locked(g, now - ic->idle_since);
         ic->idle_since = now;

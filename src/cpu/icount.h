@@ -14,7 +14,11 @@
  * short, and get it at a moment with a number. What the guest itself causes (an interrupt line it
  * raises, a timer it sets) takes effect right behind the instruction, wherever blocks begin and end.
  *
- * An instruction that faults counts as one, too: so counts always grow.
+ * An instruction that faults counts as one, too: so counts always grow. But while every hart waits time
+ * goes on, and input may come, at one count. Of what happens at a count the order is always: timers, the
+ * hooks, the stop at a limit, input. So "before instruction n" is one moment: before input.
+ *
+ * A debugger holds no hart still while another steps: whose turn it is belongs to the run.
  *
  * Invariants: nothing that depends on the host decides which instruction is next. What does depend on
  * it passes the input gate (util/gate.h), and can be recorded there with its count.
@@ -53,6 +57,12 @@ typedef struct CpuIcountState {
     uint32_t turn, turn_left;
 } CpuIcountState;
 
+/* A moment of the run: right before instruction number `count`, and there after `inputs` events of the
+ * log (util/gate.h). */
+typedef struct CpuMoment {
+    uint64_t count, inputs;
+} CpuMoment;
+
 /* Something to be done every `interval` instructions, between two of them. */
 typedef struct CpuIcountHook {
     uint64_t interval, next; /* next: count */
@@ -75,8 +85,7 @@ typedef struct CpuIcount {
     bool idle;
     int64_t idle_since;  /* host time */
     int64_t idle_target; /* virtual time up to which warp may grow; INT64_MAX: no limit */
-    uint64_t limit;
-    uint64_t known; /* before this count waits are skipped: the run has been there */
+    CpuMoment limit, end; /* ICOUNT_NEVER: none */
     uint64_t next_epoch;
     CpuIcountHook *hooks;
     bool held;             /* atomic: no instruction until cpu_group_resume() */
@@ -90,14 +99,13 @@ bool cpu_group_icount_enabled(const CpuGroup *g); /* Threads: any */
 /* Instructions executed by all harts since the machine was made; exact wherever a device or helper can
  * ask. 0 without -icount. */
 uint64_t cpu_group_icount(const CpuGroup *g);
-/* Stops (DEBUG_COUNT) right before instruction number `count`, or at once if that is past; ICOUNT_NEVER:
- * no limit. */
-void cpu_group_icount_limit(CpuGroup *g, uint64_t count);
-/* Waits of all harts before instruction number `count` take no real time: they were waited for when the
- * run first came by; 0: each does, as `sleep` says. */
-void cpu_group_icount_known(CpuGroup *g, uint64_t count);
-/* No instruction is executed from now on until the vCPUs were stopped and resumed: a reset, a
- * shutdown, that the guest asked for. Threads: any. */
+/* Stops (DEBUG_COUNT) at a moment, or at once if that is past; count ICOUNT_NEVER: no limit. */
+void cpu_group_icount_limit(CpuGroup *g, CpuMoment moment);
+/* The same for good: nothing is executed behind it. */
+void cpu_group_icount_end(CpuGroup *g, CpuMoment moment);
+/* No instruction is executed, and no input taken, from now on until the vCPUs were stopped and resumed: a reset, a
+ * shutdown, that was asked for. On another thread than the vCPUs' input goes on: see gate_stand().
+ * Threads: any. */
 void cpu_group_icount_hold(CpuGroup *g);
 /* Adds something to be done at each multiple of interval; owned by the caller. */
 void cpu_group_icount_add_hook(CpuGroup *g, CpuIcountHook *hook);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hw/machine/runstate.h"
+#include "hw/machine/touch.h"
 #include "inspect/inspect_int.h"
 
 enum {
@@ -190,6 +191,18 @@ json_t *inspect_fail_error(InspectCall *call, InspectClass cls, const char *advi
     return NULL;
 }
 
+bool inspect_may_touch(InspectCall *call) {
+    Error *err = NULL;
+    if (touch_allowed(call->m, &err)) {
+        return true;
+    }
+    inspect_fail_error(call, INSPECT_BAD_STATE,
+                       "look without changing anything, go to the present "
+                       "(history.status), or make this moment it: history.cut",
+                       err);
+    return false;
+}
+
 /* --- the machine, held still ----------------------------------------------------------------- */
 
 /* A hold begins; what was done before does not count. */
@@ -349,8 +362,7 @@ int64_t inspect_send_frame(InspectCall *call, FrameKind kind, uint32_t stream,
                           .kind = (uint8_t)kind,
                           .stream = stream,
                           .sequence = client->frame_sequence,
-                          .epoch =
-                              __atomic_load_n(&call->inspector->epoch, __ATOMIC_RELAXED),
+                          .epoch = __atomic_load_n(&call->m->epoch, __ATOMIC_RELAXED),
                           .icount = frame_count(call),
                           .length = (uint32_t)len,
                           .flags = flags};

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hw/machine/touch.h"
 #include "inspect/inspect_int.h"
 #include "util/nearest.h"
 
@@ -270,8 +271,14 @@ json_t *inspect_cpu_set(InspectCall *call) {
                              "register '%s' is read-only", reg->name);
     }
     inspect_pause(call);
-    ops->write(view->cpu, reg, inspect_u64(call, "value"));
+    bool may = inspect_may_touch(call);
+    if (may) {
+        touch_register(call->m, view->cpu, reg, inspect_u64(call, "value"));
+    }
     uint64_t value = ops->read(view->cpu, reg);
     inspect_unpause(call);
+    if (!may) {
+        return NULL;
+    }
     return json_pack("{s:s, s:o}", "name", reg->name, "value", inspect_hex(value));
 }

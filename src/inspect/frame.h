@@ -7,7 +7,7 @@
  *
  * A stream is what one client gets out of one source; its sequence grows by one with each frame, so
  * a gap shows. The count of instructions (0 without -icount) and the epoch (of the run: it grows with each
- * reset and loaded snapshot) say which moment the data are of.
+ * reset, snapshot loaded, and journey back) say which moment the data are of.
  */
 #ifndef VITRINE_INSPECT_FRAME_H
 #define VITRINE_INSPECT_FRAME_H

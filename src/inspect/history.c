@@ -119,6 +119,17 @@ json_t *inspect_history_back_to_point(InspectCall *call) {
     return arrived(call, t, ok, &stop, err);
 }
 
+json_t *inspect_history_cut(InspectCall *call) {
+    Travel *t = find_travel(call);
+    Error *err = NULL;
+    if (!t) {
+        return NULL;
+    }
+    machine_stop(call->m, RUN_PAUSED);
+    bool ok = travel_cut(t, &err);
+    return arrived(call, t, ok, NULL, err);
+}
+
 json_t *inspect_history_last_write(InspectCall *call) {
     Travel *t = find_travel(call);
     Error *err = NULL;

@@ -102,6 +102,9 @@ enum { INSPECT_PAUSE_LIMIT_NS = 2000000 };
 bool inspect_is_long(const InspectCall *call);
 enum { INSPECT_SLICE_NS = 8000000 };
 
+/* May the machine be touched now (hw/machine/touch.h)? False: the call has failed. Held still. */
+bool inspect_may_touch(InspectCall *call);
+
 /* --- results --- */
 json_t *inspect_hex(uint64_t value); /* "0x1f" */
 /* Text that somebody else wrote: what is no UTF-8 is replaced. */

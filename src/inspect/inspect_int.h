@@ -155,7 +155,6 @@ struct Inspector {
     InspectSpent spent;
     PauseLog pauses;
     InspectState *states;
-    uint32_t epoch; /* atomic: grows when the run jumps: reset, snapshot loaded */
 };
 
 int64_t inspect_now_ns(void); /* host, monotonic */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/machine/runstate.h"
+#include "hw/machine/touch.h"
 #include "inspect/inspect_int.h"
 #include "util/version.h"
 
@@ -121,27 +122,17 @@ json_t *inspect_machine_stop(InspectCall *call) {
     return inspect_machine_status(call);
 }
 
-/* False: there are no counts. */
-static bool set_limit(InspectCall *call) {
-    Machine *m = call->m;
-    bool counted = cpu_group_icount_enabled(m->cpus);
-    if (counted) {
-        machine_lock(m);
-        cpu_group_icount_limit(m->cpus, inspect_has(call, "until")
-                                            ? inspect_u64(call, "until")
-                                            : ICOUNT_NEVER);
-        machine_unlock(m);
-    }
-    return counted || !inspect_has(call, "until");
-}
-
 json_t *inspect_machine_cont(InspectCall *call) {
     Error *err = NULL;
-    if (!set_limit(call)) {
+    CpuMoment until = {.count = ICOUNT_NEVER};
+    if (inspect_has(call, "until")) {
+        until.count = inspect_u64(call, "until");
+    }
+    if (until.count != ICOUNT_NEVER && !cpu_group_icount_enabled(call->m->cpus)) {
         return inspect_fail(call, INSPECT_BAD_STATE, "instructions are not counted",
                             "start the emulator with -icount shift=2");
     }
-    if (!machine_cont(call->m, &err)) {
+    if (!machine_cont_until(call->m, until, &err)) {
         return inspect_fail_error(call, INSPECT_BAD_STATE, "machine.reset starts it anew",
                                   err);
     }
@@ -154,7 +145,13 @@ json_t *inspect_machine_powerdown(InspectCall *call) {
 }
 
 json_t *inspect_machine_reset(InspectCall *call) {
-    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
+    Error *err = NULL;
+    if (!touch_reset(call->m, &err)) {
+        return inspect_fail_error(call, INSPECT_BAD_STATE,
+                                  "go to the present (history.status), or make this "
+                                  "moment it: history.cut",
+                                  err);
+    }
     return json_object();
 }
 
@@ -237,7 +234,6 @@ void inspect_machine_event(void *opaque, const MachineEvent *ev) {
         inspect_emit(ins, "machine.resumed", json_object());
         return;
     case MEV_RESET:
-        __atomic_add_fetch(&ins->epoch, 1, __ATOMIC_RELAXED);
         inspect_emit(ins, "machine.reset",
                      json_pack("{s:s}", "cause", shutdown_cause_name(ev->cause)));
         return;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "inspect/inspect_call.h"
 
 enum {
@@ -168,11 +169,11 @@ static bool read_part(InspectCall *call, const FlatRange *fr, hwaddr addr, uint8
         return true;
     }
     *left = len > *left ? 0 : *left;
-    if (!device_allowed(call, fr, addr, left)) {
+    if (!device_allowed(call, fr, addr, left) || !inspect_may_touch(call)) {
         return false;
     }
     *left -= len;
-    if (address_space_read(&call->m->as, addr, buf, len) != MEMTX_OK) {
+    if (touch_read_device(call->m, addr, buf, len) != MEMTX_OK) {
         inspect_failf(call, INSPECT_GUEST, "dev.regs tells its registers' sizes",
                       "the device %s refused the access at 0x%llx", fr->mr->name,
                       (unsigned long long)addr);
@@ -270,7 +271,7 @@ static bool check_part(InspectCall *call, const FlatRange *fr, hwaddr addr, uint
 static bool write_part(InspectCall *call, const FlatRange *fr, hwaddr addr, uint8_t *buf,
                        uint64_t len, uint64_t *left) {
     (void)left;
-    if (address_space_write(&call->m->as, addr, buf, len) == MEMTX_OK) {
+    if (touch_write(call->m, addr, buf, len) == MEMTX_OK) {
         return true;
     }
     inspect_failf(call, INSPECT_GUEST, "dev.regs tells its registers' sizes",
@@ -295,7 +296,7 @@ json_t *inspect_mem_write(InspectCall *call) {
         p = pieces_begin(call, (uint64_t)len);
     }
     if (p) {
-        bool ok = for_each_part(call, p, buf, check_part) &&
+        bool ok = inspect_may_touch(call) && for_each_part(call, p, buf, check_part) &&
                   for_each_part(call, p, buf, write_part);
         pieces_end(call, p);
         result = ok ? json_pack("{s:o}", "written", inspect_hex((uint64_t)len)) : NULL;

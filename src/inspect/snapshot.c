@@ -90,9 +90,6 @@ json_t *inspect_snapshot_load(InspectCall *call) {
         trace_forget(m->trace);
     }
     ok = ok && (!travel || travel_restart(travel, &err));
-    if (ok) {
-        __atomic_add_fetch(&call->inspector->epoch, 1, __ATOMIC_RELAXED);
-    }
     bool hashed = ok && machine_hash(m, hex, &err);
     bool prelaunch = was == RUN_PRELAUNCH;
     machine_stop(m, ok || was == RUN_RUNNING || prelaunch ? RUN_PAUSED : was);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "monitor/gdb_int.h"
 
 /* --- parts ----------------------------------------------------------------------- */
@@ -89,7 +90,7 @@ static void write_registers(GdbSession *s, const char *args) {
     for (unsigned n = 0; ok && n < GDB_REGS_OF_G; n++) {
         uint64_t value = 0;
         ok = gdb_take_bytes(&args, &value, size) &&
-             gdb_target_write_reg(gdb_cpu(s), n, value);
+             gdb_target_write_reg(s->m, gdb_cpu(s), n, value);
     }
     gdb_end(s);
     if (ok) {
@@ -126,7 +127,7 @@ static void write_register(GdbSession *s, const char *args) {
     ok = ok && size && gdb_take_bytes(&args, &value, size);
     if (ok) {
         gdb_begin(s);
-        ok = gdb_target_write_reg(gdb_cpu(s), (unsigned)n, value);
+        ok = gdb_target_write_reg(s->m, gdb_cpu(s), (unsigned)n, value);
         gdb_end(s);
     }
     if (ok) {
@@ -191,7 +192,7 @@ static void kill_politely(GdbSession *s, const char *args) {
 
 static void restart(GdbSession *s, const char *args) {
     (void)args;
-    machine_request_reset(s->m, SHUTDOWN_HOST_RESET);
+    touch_reset(s->m, NULL); /* R has no answer */
 }
 
 static void no_such(GdbSession *s, const char *args) {

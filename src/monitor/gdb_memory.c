@@ -3,23 +3,20 @@
  * Gdb: memory, break and watch points.
  *
  * Addresses are virtual, as the chosen hart's privilege and page tables have them now; or
- * physical, after Qqemu.PhyMemMode:1. A look at a device's registers is a real one.
+ * physical, after Qqemu.PhyMemMode:1. A look at a device's registers is a real one. In the past of
+ * a run (-history, -replay) nothing can be written, nor devices be read: hw/machine/touch.h.
  */
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "monitor/gdb_int.h"
 
 /* --- memory ---------------------------------------------------------------------- */
 
-typedef MemTxResult AccessFn(AddressSpace *as, hwaddr addr, void *buf, uint64_t len);
+typedef MemTxResult AccessFn(Machine *m, hwaddr addr, void *buf, uint64_t len);
 
-static MemTxResult read_physical(AddressSpace *as, hwaddr addr, void *buf, uint64_t len) {
-    return address_space_read(as, addr, buf, len);
-}
-
-static MemTxResult write_physical(AddressSpace *as, hwaddr addr, void *buf,
-                                  uint64_t len) {
-    return address_space_write(as, addr, buf, len);
+static MemTxResult write_physical(Machine *m, hwaddr addr, void *buf, uint64_t len) {
+    return touch_allowed(m, NULL) ? touch_write(m, addr, buf, len) : MEMTX_ERROR;
 }
 
 /* As many bytes as there are behind each other; returns how many. */
@@ -34,7 +31,7 @@ static size_t access_memory(GdbSession *s, vaddr addr, uint8_t *buf, size_t len,
         size_t n = left < len - done ? left : len - done;
         hwaddr phys = at;
         if ((!s->physical && !cpu->cls->debug_translate(cpu, at, &phys)) ||
-            fn(cpu->as, phys, buf + done, n) != MEMTX_OK) {
+            fn(s->m, phys, buf + done, n) != MEMTX_OK) {
             break;
         }
         done += n;
@@ -58,7 +55,7 @@ void gdb_cmd_read_memory(GdbSession *s, const char *args) {
         return;
     }
     len = len < sizeof(buf) ? len : sizeof(buf);
-    size_t done = access_memory(s, addr, buf, len, read_physical);
+    size_t done = access_memory(s, addr, buf, len, touch_read);
     if (done || !len) {
         gdb_put_hex(&s->reply, buf, done);
     } else {

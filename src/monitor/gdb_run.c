@@ -104,9 +104,9 @@ static bool move_pc(GdbSession *s, const char *args) {
         return false;
     }
     gdb_begin(s);
-    gdb_target_write_reg(gdb_cpu(s), GDB_REG_PC, pc);
+    bool ok = gdb_target_write_reg(s->m, gdb_cpu(s), GDB_REG_PC, pc);
     gdb_end(s);
-    return true;
+    return ok;
 }
 
 static void resume_old_style(GdbSession *s, const char *args, DebugRun how) {

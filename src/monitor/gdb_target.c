@@ -2,9 +2,12 @@
 /* GdbTarget: registers and their description. See gdb_target.h. */
 #include "monitor/gdb_target.h"
 
+#include <string.h>
+
 #include "cpu/riscv/cpu.h"
 #include "cpu/riscv/csr.h"
 #include "cpu/riscv/decode.h"
+#include "hw/machine/touch.h"
 
 enum { CSR_FFLAGS = 1, CSR_FCSR = 3, BITS = 8 };
 
@@ -120,49 +123,34 @@ bool gdb_target_read_reg(CPUState *cs, unsigned n, uint64_t *value) {
     return true;
 }
 
-static bool write_priv(RiscvCPU *cpu, uint64_t value) {
-    bool exists = value == PRV_M || (value == PRV_S && cpu->cfg.s) ||
-                  (value == PRV_U && cpu->cfg.u);
-    if (exists) {
-        cpu->env.priv = value;
-        cpu_tlb_switch(&cpu->parent);
-        riscv_update_flags(cpu);
+/* The register as others know it. False: there is none. */
+static bool find_register(CPUState *cpu, unsigned n, CpuRegister *reg) {
+    const CpuRegisters *all = cpu->cls->registers;
+    if (n < GDB_REG_CSR0) {
+        return all->get(cpu, n, reg); /* x, pc and f have the same numbers there */
     }
-    return exists;
+    for (unsigned i = GDB_REG_CSR0; all->get(cpu, i, reg); i++) {
+        bool priv = n == GDB_REG_PRIV && !strcmp(reg->name, "priv");
+        if (priv || reg->number == n - GDB_REG_CSR0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void write_fpr(RiscvCPU *cpu, unsigned r, uint64_t value) {
-    const uint64_t box = UINT64_C(0xffffffff00000000);
-    cpu->env.fpr[r] = cpu->cfg.d ? value : value | box;
-}
-
-bool gdb_target_write_reg(CPUState *cs, unsigned n, uint64_t value) {
-    RiscvCPU *cpu = riscv_cpu(cs);
-    char name[32];
-    bool rv32 = riscv_is_rv32(cpu);
-    uint64_t extended = rv32 ? (uint64_t)(int64_t)(int32_t)value : value;
-    if (n < 32) {
-        cpu->env.gpr[n] = n ? extended : 0;
-        return true;
-    }
-    if (n == GDB_REG_PC) {
-        cpu->env.pc = gdb_target_address(cs, value) & riscv_pc_mask(&cpu->cfg);
-        cs->halted = false; /* it goes on from there, it does not wait on */
-        return true;
-    }
-    if (n < GDB_REG_CSR0 && cpu->cfg.f) {
-        write_fpr(cpu, n - GDB_REG_FPR0, value);
-        return true;
-    }
-    if (n == GDB_REG_PRIV) {
-        return write_priv(cpu, value);
-    }
-    const CsrDef *def = find_csr(cs, n, name, sizeof(name));
-    if (!def || riscv_csr_is_readonly(n - GDB_REG_CSR0)) {
+bool gdb_target_write_reg(Machine *m, CPUState *cs, unsigned n, uint64_t value) {
+    CpuRegister reg;
+    if (!touch_allowed(m, NULL) || !find_register(cs, n, &reg) || !reg.bits) {
         return false;
     }
-    riscv_csr_store(cpu, def, n - GDB_REG_CSR0, extended);
-    return true;
+    if (n == 0) {
+        return true; /* gdb writes all of them back */
+    }
+    if (!reg.writable) {
+        return false;
+    }
+    touch_register(m, cs, &reg, value);
+    return n != GDB_REG_PRIV || cs->cls->registers->read(cs, &reg) == value;
 }
 
 void gdb_target_describe_state(const CPUState *cpu, GdbBuffer *out) {

@@ -13,7 +13,7 @@
 #ifndef VITRINE_MONITOR_GDB_TARGET_H
 #define VITRINE_MONITOR_GDB_TARGET_H
 
-#include "cpu/cpu.h"
+#include "hw/machine/machine.h"
 #include "monitor/gdb_packet.h"
 
 enum {
@@ -30,9 +30,9 @@ enum {
 void gdb_target_describe(const CPUState *cpu, GdbBuffer *out);
 /* Bytes of a register; 0: there is none of this number. */
 unsigned gdb_target_reg_size(const CPUState *cpu, unsigned n);
-/* Little endian. False: no such register; it cannot be written. */
+/* Little endian. False: no such register; it cannot be written, or not now (hw/machine/touch.h). */
 bool gdb_target_read_reg(CPUState *cpu, unsigned n, uint64_t *value);
-bool gdb_target_write_reg(CPUState *cpu, unsigned n, uint64_t value);
+bool gdb_target_write_reg(Machine *m, CPUState *cpu, unsigned n, uint64_t value);
 /* "M-mode, waits for an interrupt" */
 void gdb_target_describe_state(const CPUState *cpu, GdbBuffer *out);
 /* Addresses as the hart has them: RV32 has no upper half. */

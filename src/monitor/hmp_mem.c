@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cpu/riscv/cpu.h"
+#include "hw/machine/touch.h"
 #include "monitor/hmp_call.h"
 
 enum {
@@ -23,13 +24,15 @@ enum {
 /* --- reading ------------------------------------------------------------------------------ */
 
 /* Under hmp_hold(): reads what is readable of one page's part. */
-static bool read_part(CPUState *cpu, uint64_t addr, bool physical, uint8_t *buf,
-                      unsigned len) {
+static bool read_part(Machine *m, CPUState *cpu, uint64_t addr, bool physical,
+                      uint8_t *buf, unsigned len) {
     hwaddr phys = addr;
     if (!physical && !cpu->cls->debug_translate(cpu, addr, &phys)) {
         return false;
     }
-    return address_space_read(cpu->as, phys, buf, len) == MEMTX_OK || physical;
+    MemTxResult result = touch_read(m, phys, buf, len);
+    /* Where nothing is, QEMU's xp shows zeros. In the past devices are left alone. */
+    return result == MEMTX_OK || (physical && touch_allowed(m, NULL));
 }
 
 /* Reads up to `len` bytes; returns how many could be read. */
@@ -41,7 +44,7 @@ static unsigned read_bytes(HmpCall *call, uint64_t addr, bool physical, uint8_t 
     while (done < len) {
         unsigned n = PAGE_SIZE - (unsigned)((addr + done) & PAGE_OFFSET_MASK);
         n = n < len - done ? n : len - done;
-        if (!read_part(cpu, addr + done, physical, buf + done, n)) {
+        if (!read_part(call->m, cpu, addr + done, physical, buf + done, n)) {
             break;
         }
         done += n;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "monitor/gdb_port.h"
 #include "monitor/hmp_call.h"
 
@@ -23,7 +24,10 @@ void hmp_cont(HmpCall *call) {
 }
 
 void hmp_system_reset(HmpCall *call) {
-    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
+    Error *err = NULL;
+    if (!touch_reset(call->m, &err)) {
+        hmp_error(call, err);
+    }
 }
 
 /* Deviates: nothing; as in QEMU, board virt has no power button that the guest could see:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "monitor/describe.h"
 #include "monitor/qmp_call.h"
 
@@ -40,7 +41,12 @@ json_t *qmp_cont(QmpCall *call) {
 }
 
 json_t *qmp_system_reset(QmpCall *call) {
-    machine_request_reset(call->m, SHUTDOWN_HOST_RESET);
+    Error *err = NULL;
+    if (!touch_reset(call->m, &err)) {
+        qmp_fail(call, generic, "%s", error_message(err));
+        error_free(err);
+        return NULL;
+    }
     return json_object();
 }
 

@@ -233,11 +233,15 @@ static void load_icount(Machine *m, ByteReader *r) {
                                                  .warp_ns = (int64_t)word[1],
                                                  .turn = (uint32_t)word[2],
                                                  .turn_left = (uint32_t)word[3]});
-    Error *none = NULL;
-    gate_seek(m->gate, word[4], &none); /* without a log there is nothing to go back to */
-    error_free(none);
     m->entropy_state = word[5];
     __atomic_store_n(&m->clock.offset_ns, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t fields_input(const uint8_t *clock, size_t len) {
+    enum { INPUT_WORD = 2 + 4 }; /* as fields_save_clock() put it */
+    ByteReader r = {clock, clock + len, false};
+    reader_take(&r, INPUT_WORD * sizeof(uint64_t));
+    return r.failed ? 0 : reader_number(&r, sizeof(uint64_t));
 }
 
 void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8_t *data,
@@ -259,7 +263,9 @@ void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8
     }
     for (unsigned i = 0; i < m->cpus->count; i++) {
         m->cpus->cpu[i]->cls->state->post_load(m->cpus->cpu[i]);
+        debug_forget_stop(m->cpus->cpu[i]);
     }
+    __atomic_add_fetch(&m->epoch, 1, __ATOMIC_RELAXED);
     for (Device *d = m->first_device; d; d = d->next) {
         if (d->cls->post_load) {
             d->cls->post_load(d);

@@ -20,9 +20,12 @@
 
 /* Appends all objects, in an order that is the same in every machine of the same command line. */
 void fields_save(Machine *m, ByteBuffer *out);
-/* Appends the virtual clock, with -icount the count, whose turn it is and what of the input log was
- * delivered: what fields_load() of such bytes sets too. */
+/* Appends the virtual clock, with -icount the count, whose turn it is and how many inputs were delivered;
+ * all but the last fields_load() sets again. */
 void fields_save_clock(Machine *m, ByteBuffer *out);
+
+/* How many inputs had been delivered: a position of the gate's log. */
+uint64_t fields_input(const uint8_t *clock, size_t len);
 
 /* True if the bytes are whole and fit this machine; then fields_load() cannot fail. */
 bool fields_check(Machine *m, const uint8_t *data, size_t len, Error **errp);

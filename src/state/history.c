@@ -297,6 +297,11 @@ void history_restore(History *h, unsigned i) {
     }
     restore_ram(h, i);
     fields_load(m, e->clock.data, e->clock.len, e->fields.data, e->fields.len);
+    if (cpu_group_icount_enabled(m->cpus)) {
+        bool kept = gate_seek(m->gate, e->info.input, NULL);
+        assert(kept); /* nobody forgets what an entry needs */
+        (void)kept;
+    }
     machine_unlock(m);
 }
 
@@ -360,7 +365,7 @@ History *history_new(Machine *m, uint64_t budget, Error **errp) {
     return h;
 }
 
-static void forget_all(History *h) {
+static void forget_all_locked(History *h) {
     for (unsigned i = 0; i < h->m->drive_count; i++) {
         if (blk_has_overlay(h->m->drives[i].blk)) {
             blk_forget(h->m->drives[i].blk, UINT64_MAX);
@@ -374,25 +379,25 @@ static void forget_all(History *h) {
     h->used = 0;
 }
 
+bool history_restart(History *h, Error **errp) {
+    machine_lock(h->m);
+    forget_all_locked(h);
+    bool ok = take_locked(h, errp);
+    machine_unlock(h->m);
+    return ok;
+}
+
 void history_free(History *h) {
     if (!h) {
         return;
     }
     machine_lock(h->m);
     set_tracking(h->m, false);
-    forget_all(h);
+    forget_all_locked(h);
     machine_unlock(h->m);
     free(h->latest);
     free(h->dirty);
     free(h);
-}
-
-bool history_restart(History *h, Error **errp) {
-    machine_lock(h->m);
-    forget_all(h);
-    bool ok = take_locked(h, errp);
-    machine_unlock(h->m);
-    return ok;
 }
 
 unsigned history_count(const History *h) {

@@ -193,7 +193,9 @@ Replay *replay_record(Machine *m, const char *path, Error **errp) {
 static void end_play(Replay *r, bool good) {
     Machine *m = r->m;
     if (m->config.no_shutdown) {
-        cpu_group_icount_limit(m->cpus, cpu_group_icount(m->cpus));
+        cpu_group_icount_end(m->cpus,
+                             (CpuMoment){.count = cpu_group_icount(m->cpus),
+                                         .inputs = good ? gate_end(m->gate) : 0});
     } else {
         machine_request_shutdown(m, good ? SHUTDOWN_USER : SHUTDOWN_HOST_ERROR,
                                  good ? r->rec->end.status : EXIT_FAILURE);
@@ -277,7 +279,7 @@ static bool take_events(Replay *r, Error **errp) {
         }
         ev->data = NULL; /* the gate's now */
     }
-    gate_seal(r->m->gate);
+    gate_seal(r->m->gate, r->rec->end.count);
     return true;
 }
 

@@ -357,6 +357,18 @@ static void clear_the_rest(Loader *l) {
     }
 }
 
+/* While a recording is replayed its log goes on from where the snapshot was. Else the run begins anew
+ * here, and what is in the log belongs to another one. */
+static void go_on_with_input(Machine *m, uint64_t input) {
+    Error *none = NULL;
+    if (!m->gate->sealed) {
+        gate_restart(m->gate, input);
+    } else if (!gate_seek(m->gate, input, &none)) {
+        gate_seek(m->gate, gate_end(m->gate), NULL); /* behind its end: no input comes */
+        error_free(none);
+    }
+}
+
 /* Cannot fail. */
 static void load_all(Loader *l) {
     ByteReader r = l->sections;
@@ -375,6 +387,9 @@ static void load_all(Loader *l) {
     clear_the_rest(l);
     fields_load(l->m, l->clock.p, reader_left(&l->clock), l->fields.p,
                 reader_left(&l->fields));
+    if (cpu_group_icount_enabled(l->m->cpus)) {
+        go_on_with_input(l->m, fields_input(l->clock.p, reader_left(&l->clock)));
+    }
 }
 
 /* --- the loader ----------------------------------------------------------------------- */
@@ -421,6 +436,17 @@ static bool load_locked(Loader *l, const uint8_t *data, size_t size, Error **err
     return true;
 }
 
+/* A file of what came in since the start says nothing of a run that jumps. */
+static bool check_recording(const Machine *m, Error **errp) {
+    if (gate_has_sink(m->gate)) {
+        error_set(errp,
+                  "this run is being recorded (-record), and has to go on; load it in "
+                  "another emulator, with -replay too if it is of this recording");
+        return false;
+    }
+    return true;
+}
+
 bool snapshot_load_bytes(Machine *m, const char *path, const uint8_t *data, size_t size,
                          Error **errp) {
     Loader *l = calloc(1, sizeof(*l));
@@ -430,7 +456,7 @@ bool snapshot_load_bytes(Machine *m, const char *path, const uint8_t *data, size
     } else {
         l->m = m;
         machine_lock(m);
-        ok = load_locked(l, data, size, errp);
+        ok = check_recording(m, errp) && load_locked(l, data, size, errp);
         machine_unlock(m);
         loader_destroy(l);
     }

@@ -1,32 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Travel: restore, run up to a count, and remember what was hit on the way. See travel.h.
+ * Travel: restore, run up to a moment, and remember what was hit on the way. See travel.h.
  *
- * Invariants: entry i of the history has count `entry.count`; of the input log everything from the
- * oldest entry on is kept.
+ *   begin: mark the present in the log --> restore an entry --> run, points swallowed --> end: tell
+ *
+ * Invariants: of the input log everything from the oldest entry on is kept. During a journey the present
+ * is an event of the log: all that is run again is the past, where nothing of the host's comes in, and
+ * waiting takes no time.
  */
 #include "state/travel.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/machine/touch.h"
 #include "state/history.h"
 #include "util/keyval.h"
 #include "util/trace.h"
 
-enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000 };
+enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
 
-/* What a run up to a count looks for. */
+/* A hit of a break or watch point. */
+typedef struct Hit {
+    bool found;
+    uint64_t count;
+    DebugStop stop;
+} Hit;
+
+/* What a run up to a moment looks for. */
 typedef struct Search {
     bool any; /* every point; else only stores to these bytes, whoever watches them */
     vaddr addr;
     uint64_t len;
-    bool at_end; /* what happens right at the end of the run counts, too */
-    bool found;
-    uint64_t count;
-    DebugStop stop;
+    uint64_t before; /* hits at smaller counts */
+    bool at_end;     /* and right there */
+    Hit last;
+    const Hit *stop_at; /* or NULL: no hit stops */
 } Search;
 
 struct Travel {
@@ -35,10 +47,11 @@ struct Travel {
     uint64_t budget; /* bytes */
     CpuIcountHook hook;
     bool was_kept; /* the log was kept before, for a recording */
+    uint32_t run;  /* of the gate: another one is another run, without a past */
+    bool told;     /* that an entry could not be taken */
+    pthread_mutex_t journey;
+    /* journey */
     Search search;
-    uint64_t target; /* of the run under way */
-    uint64_t seen;   /* the run has been up to here */
-    char *trouble;   /* an entry could not be taken */
 };
 
 bool travel_config_parse(TravelConfig *config, const char *text, Error **errp) {
@@ -75,18 +88,35 @@ bool travel_config_parse(TravelConfig *config, const char *text, Error **errp) {
 
 /* --- entries -------------------------------------------------------------------------- */
 
+static void tell_trouble(Travel *t, Error *err) {
+    const MachineConfig *config = &t->m->config;
+    if (err && !t->told && config->report) {
+        config->report(config->report_opaque, error_message(err));
+    }
+    t->told = true;
+    error_free(err);
+}
+
+/* A snapshot was loaded: what was before it is not this run's past. Machine lock. */
+static bool follow_run(Travel *t, Error **errp) {
+    uint32_t run = t->m->gate->run;
+    bool ok = run == t->run || history_restart(t->history, errp);
+    t->run = ok ? run : t->run;
+    return ok;
+}
+
 /* Between two instructions, the machine lock held, TLBs empty: that is what an epoch begins with. */
 static void take_entry(void *opaque, uint64_t count) {
     Travel *t = opaque;
     Error *err = NULL;
+    bool ok = follow_run(t, &err);
     unsigned n = history_count(t->history);
-    if (n && history_entry(t->history, n - 1).count >= count) {
+    if (ok && n && history_entry(t->history, n - 1).count >= count) {
         return;
     }
-    if (!history_take(t->history, &err) && !t->trouble) {
-        t->trouble = strdup(error_message(err));
+    if (!ok || !history_take(t->history, &err)) {
+        tell_trouble(t, err);
     }
-    error_free(err);
     if (!t->was_kept && history_count(t->history)) {
         gate_forget(t->m->gate, history_entry(t->history, 0).input);
     }
@@ -100,7 +130,9 @@ Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp) {
     Travel *t = calloc(1, sizeof(*t));
     assert(t);
     t->m = m;
+    pthread_mutex_init(&t->journey, NULL);
     machine_lock(m);
+    t->run = m->gate->run;
     t->was_kept = gate_is_kept(m->gate);
     if (!t->was_kept) {
         gate_keep(m->gate, true, NULL, NULL);
@@ -133,7 +165,7 @@ void travel_free(Travel *t) {
     }
     machine_unlock(t->m);
     history_free(t->history);
-    free(t->trouble);
+    pthread_mutex_destroy(&t->journey);
     free(t);
 }
 
@@ -141,30 +173,34 @@ static uint64_t now(const Travel *t) {
     return cpu_group_icount(t->m->cpus);
 }
 
-/* Where the history begins. */
-static uint64_t first(const Travel *t) {
-    return history_count(t->history) ? history_entry(t->history, 0).count : now(t);
+static CpuMoment here(const Travel *t) {
+    return (CpuMoment){now(t), gate_position(t->m->gate)};
 }
 
-bool travel_restart(Travel *t, Error **errp) {
-    machine_lock(t->m);
-    if (!t->was_kept) {
-        gate_cut(t->m->gate);
+/* The first that can be gone to; the present if there is no entry. */
+static CpuMoment first_moment(const Travel *t) {
+    if (history_count(t->history) == 0) {
+        return here(t);
     }
-    cpu_group_icount_flush(t->m->cpus);
-    machine_unlock(t->m);
-    if (!history_restart(t->history, errp)) {
-        return false;
+    const HistoryEntry e = history_entry(t->history, 0);
+    return (CpuMoment){e.count, e.input};
+}
+
+/* The last count that is known to be reached: that of the recording's end, of the last event of the
+ * past, or of now. */
+static uint64_t present(const Travel *t) {
+    const InputGate *g = t->m->gate;
+    if (g->sealed) {
+        return g->sealed_at;
     }
-    t->seen = now(t);
-    return true;
+    return gate_is_live(g) ? now(t) : gate_event(g, gate_end(g) - 1)->count;
 }
 
 TravelRange travel_range(Travel *t) {
     machine_lock(t->m);
-    TravelRange r = {.first = first(t),
+    TravelRange r = {.first = first_moment(t).count,
                      .now = now(t),
-                     .seen = now(t) > t->seen ? now(t) : t->seen,
+                     .seen = present(t),
                      .entries = history_count(t->history),
                      .bytes = history_bytes(t->history),
                      .budget = t->budget};
@@ -183,7 +219,14 @@ unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max) {
     return n;
 }
 
-/* --- running up to a count ------------------------------------------------------------ */
+bool travel_restart(Travel *t, Error **errp) {
+    machine_lock(t->m);
+    bool ok = follow_run(t, errp);
+    machine_unlock(t->m);
+    return ok;
+}
+
+/* --- running up to a moment ------------------------------------------------------------ */
 
 static bool is_store_to(const DebugStop *stop, vaddr addr, uint64_t len) {
     return stop->reason == DEBUG_WATCH && (stop->access & DEBUG_WRITE) &&
@@ -193,75 +236,57 @@ static bool is_store_to(const DebugStop *stop, vaddr addr, uint64_t len) {
 /* Every hit of a point on the way. True: it is no reason to stop. */
 static bool note_hit(void *opaque, const DebugStop *stop) {
     Travel *t = opaque;
+    Search *s = &t->search;
     if (stop->reason != DEBUG_BREAK && stop->reason != DEBUG_WATCH) {
         return false;
     }
-    bool wanted = t->search.any || is_store_to(stop, t->search.addr, t->search.len);
-    bool before = now(t) < t->target || (t->search.at_end && now(t) == t->target);
-    if (wanted && before) {
-        t->search.found = true;
-        t->search.count = now(t);
-        t->search.stop = *stop;
+    if (s->stop_at) {
+        const Hit *want = s->stop_at;
+        return now(t) != want->count || stop->point != want->stop.point ||
+               stop->cpu != want->stop.cpu;
+    }
+    bool wanted = s->any || is_store_to(stop, s->addr, s->len);
+    if (wanted && (now(t) < s->before || (s->at_end && now(t) == s->before))) {
+        s->last = (Hit){.found = true, .count = now(t), .stop = *stop};
     }
     return true;
 }
 
-/* Until it stops by itself; a guest that waits for something, as only one that was not there before can,
- * is stopped. */
-static void wait_stopped(Travel *t) {
-    uint64_t last = ICOUNT_NEVER;
-    for (unsigned waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
-        if (machine_wait_stopped(t->m, LOOK_MS)) {
-            return;
-        }
-        machine_lock(t->m);
-        uint64_t count = now(t);
-        machine_unlock(t->m);
-        if (count == last) {
-            break;
-        }
-        last = count;
+static bool check_arrival(const Travel *t, uint64_t count, Error **errp) {
+    const char *divergence = gate_divergence(t->m->gate);
+    if (divergence) {
+        error_set(errp, "the past did not come out the same: %s", divergence);
+    } else if (now(t) != count) {
+        error_set(errp,
+                  "the run ended at count %" PRIu64 ", not at %" PRIu64
+                  "; somebody stopped it, or the guest waits for what does not come",
+                  now(t), count);
     }
-    machine_stop(t->m, RUN_PAUSED);
+    return !divergence && now(t) == count;
 }
 
-/* The machine is stopped before `count`: runs up to it. */
-static bool run_to(Travel *t, uint64_t count, Error **errp) {
+/* The machine is stopped before the moment: runs up to it. */
+static bool run_to(Travel *t, CpuMoment to, Error **errp) {
     Machine *m = t->m;
-    if (now(t) == count) {
-        return true;
-    }
     machine_lock(m);
-    t->target = count;
+    t->search.before = to.count;
     m->cpus->debug.swallow = note_hit;
     m->cpus->debug.swallow_opaque = t;
-    cpu_group_icount_limit(m->cpus, count);
-    cpu_group_icount_known(m->cpus, t->seen);
     machine_unlock(m);
-    bool ok = machine_cont(m, errp);
-    if (ok) {
-        wait_stopped(t);
+    bool ok = machine_cont_until(m, to, errp);
+    if (ok && !machine_wait_stopped(m, WAIT_MS)) {
+        machine_stop(m, RUN_PAUSED);
     }
     machine_lock(m);
     m->cpus->debug.swallow = NULL;
-    cpu_group_icount_limit(m->cpus, ICOUNT_NEVER);
-    cpu_group_icount_known(m->cpus, 0);
-    machine_unlock(m);
-    if (ok && gate_divergence(m->gate)) {
-        error_set(errp, "the past did not come out the same: %s",
-                  gate_divergence(m->gate));
-        ok = false;
-    } else if (ok && now(t) != count) {
-        error_set(errp,
-                  "the run ended at count %" PRIu64 ", before %" PRIu64
-                  "; the guest waits, or was stopped",
-                  now(t), count);
-        ok = false;
+    if (ok && now(t) == to.count && gate_position(m->gate) < to.inputs) {
+        touch_pass_mark(m); /* the guest switched itself off right here: it takes none */
     }
+    machine_unlock(m);
     return ok;
 }
 
-/* The last entry with a count not above `count`; -1: there is none. */
+/* The last entry not behind a count; -1: there is none. */
 static int entry_at(const Travel *t, uint64_t count) {
     int i = (int)history_count(t->history) - 1;
     while (i >= 0 && history_entry(t->history, (unsigned)i).count > count) {
@@ -270,36 +295,66 @@ static int entry_at(const Travel *t, uint64_t count) {
     return i;
 }
 
-static void restore(Travel *t, unsigned i) {
-    history_restore(t->history, i);
-    machine_stop(t->m, RUN_PAUSED); /* also a guest that had switched itself off */
+static void restore(Travel *t, int entry) {
+    machine_stop(t->m,
+                 RUN_PAUSED); /* somebody let it go on; or it has switched itself off */
+    history_restore(t->history, (unsigned)entry);
 }
 
-static bool go_silently(Travel *t, uint64_t count, Error **errp) {
-    if (count < now(t)) {
-        int i = entry_at(t, count);
-        if (i < 0) {
+static bool go_silently(Travel *t, CpuMoment to, Error **errp) {
+    const CpuMoment at = here(t);
+    if (at.count == to.count && at.inputs == to.inputs) {
+        return true;
+    }
+    if (to.count <= at.count) {
+        int entry = entry_at(t, to.count);
+        if (entry < 0) {
             error_set(errp,
                       "count %" PRIu64 " is before the history, which begins at %" PRIu64
                       "; go there, or give more memory: -history mem=MIB",
-                      count, first(t));
+                      to.count, first_moment(t).count);
             return false;
         }
-        restore(t, (unsigned)i);
+        restore(t, entry);
     }
-    return run_to(t, count, errp);
+    return run_to(t, to, errp) && check_arrival(t, to.count, errp);
+}
+
+/* To where the point was hit, as if the run had just been stopped by it. */
+static bool go_to_hit(Travel *t, const Hit *hit, Error **errp) {
+    restore(t, entry_at(t, hit->count));
+    t->search.stop_at = hit;
+    bool ok = run_to(t, (CpuMoment){.count = hit->count + 1}, errp);
+    t->search.stop_at = NULL;
+    return ok && check_arrival(t, hit->count, errp);
 }
 
 /* --- one journey ---------------------------------------------------------------------- */
 
-static bool begin(Travel *t, Error **errp) {
+static bool may_begin(Travel *t, Error **errp) {
     if (machine_run_state(t->m) == RUN_RUNNING) {
         error_set(errp, "the machine runs; stop it first");
         return false;
     }
+    machine_lock(t->m);
+    bool ok = follow_run(t, errp);
+    if (ok) {
+        touch_mark(t->m);
+    }
+    machine_unlock(t->m);
+    return ok;
+}
+
+static bool begin(Travel *t, Error **errp) {
+    if (pthread_mutex_trylock(&t->journey)) {
+        error_set(errp, "somebody else is on a journey; try again when it is over");
+        return false;
+    }
+    if (!may_begin(t, errp)) {
+        pthread_mutex_unlock(&t->journey);
+        return false;
+    }
     t->search = (Search){0};
-    uint64_t here = now(t);
-    t->seen = here > t->seen ? here : t->seen;
     trace_hold(t->m->trace, true);
     machine_set_quiet(t->m, true);
     return true;
@@ -310,6 +365,7 @@ static void end(Travel *t, const DebugStop *stop) {
     machine_set_quiet(t->m, false);
     trace_hold(t->m->trace, false);
     machine_tell_stop(t->m, stop);
+    pthread_mutex_unlock(&t->journey);
 }
 
 static DebugStop count_stop(const Travel *t) {
@@ -318,61 +374,75 @@ static DebugStop count_stop(const Travel *t) {
         .reason = DEBUG_COUNT, .cpu = cpu->index, .pc = cpu->cls->get_pc(cpu)};
 }
 
-bool travel_go(Travel *t, uint64_t count, Error **errp) {
-    if (!begin(t, errp)) {
-        return false;
+static bool travel_to(Travel *t, uint64_t count, Error **errp) {
+    uint64_t last = present(t);
+    bool ok = count <= last;
+    if (!ok) {
+        error_set(errp,
+                  "count %" PRIu64 " has not been yet: the run has come to %" PRIu64
+                  "; machine.cont until=0x%" PRIx64 " goes on to it",
+                  count, last, count);
     }
-    bool news = count > t->seen, ok = !news || go_silently(t, t->seen, errp);
-    if (news) {
-        trace_hold(t->m->trace, false);
-    }
-    ok = ok && go_silently(t, count, errp);
+    ok = ok && go_silently(t, (CpuMoment){.count = count}, errp);
     const DebugStop stop = count_stop(t);
     end(t, &stop);
     return ok;
 }
 
+bool travel_go(Travel *t, uint64_t count, Error **errp) {
+    return begin(t, errp) && travel_to(t, count, errp);
+}
+
 bool travel_back(Travel *t, uint64_t n, Error **errp) {
-    uint64_t here = now(t);
-    return travel_go(t, n < here ? here - n : 0, errp);
+    if (!begin(t, errp)) {
+        return false;
+    }
+    uint64_t at = now(t);
+    return travel_to(t, n < at ? at - n : 0, errp);
 }
 
 /* Looks for the last hit before `limit` (at_end: or right at it), entry by entry, not further back than
- * the entry at `floor`. The machine ends up anywhere; *from: the search went back to there. */
-static bool search_back(Travel *t, uint64_t limit, bool at_end, uint64_t floor,
-                        uint64_t *from, Error **errp) {
-    *from = limit;
+ * the entry at `floor`. The machine ends up anywhere; *looked: the search went back to there. */
+static bool search_back(Travel *t, CpuMoment limit, bool at_end, uint64_t floor,
+                        uint64_t *looked, Error **errp) {
+    *looked = limit.count;
     t->search.at_end = at_end;
-    for (int i = entry_at(t, limit ? limit - 1 : 0); i >= 0 && *from > floor; i--) {
-        *from = history_entry(t->history, (unsigned)i).count;
-        t->search.found = false;
-        restore(t, (unsigned)i);
-        if (!run_to(t, limit, errp)) {
+    for (int i = limit.count ? entry_at(t, limit.count - 1) : -1;
+         i >= 0 && *looked > floor; i--) {
+        const HistoryEntry from = history_entry(t->history, (unsigned)i);
+        *looked = from.count;
+        restore(t, i);
+        if (!run_to(t, limit, errp) || !check_arrival(t, limit.count, errp)) {
             return false;
         }
-        if (t->search.found) {
+        if (t->search.last.found) {
             return true;
         }
-        limit = *from;
-        t->search.at_end = true; /* what is right there was not in the later run */
+        limit = (CpuMoment){from.count, from.input};
+        t->search.at_end = true; /* a store right before it was not in the later run */
     }
     return true;
 }
 
 bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp) {
+    *stop = (DebugStop){.reason = DEBUG_NONE};
     if (!begin(t, errp)) {
         return false;
     }
-    uint64_t here = now(t), begin_count = first(t);
+    const CpuMoment start = here(t), first = first_moment(t);
     t->search.any = true;
-    bool ok = search_back(t, here, false, 0, &(uint64_t){0}, errp);
-    bool found = t->search.found;
-    uint64_t target = !ok ? here : found ? t->search.count : begin_count;
-    DebugStop hit = t->search.stop;
-    ok = go_silently(t, target, ok ? errp : NULL) && ok;
+    bool ok = search_back(t, start, false, 0, &(uint64_t){0}, errp);
+    const Hit hit = t->search.last;
+    if (!ok) {
+        go_silently(t, start, NULL);
+    } else if (hit.found) {
+        ok = go_to_hit(t, &hit, errp);
+    } else {
+        ok = go_silently(t, first, errp);
+    }
     *stop = count_stop(t);
-    if (ok && found) {
-        *stop = hit;
+    if (ok && hit.found) {
+        *stop = hit.stop;
     } else if (ok) {
         stop->reason = DEBUG_NONE;
     }
@@ -386,8 +456,10 @@ bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
     if (!begin(t, errp)) {
         return false;
     }
-    uint64_t here = now(t), before = q->before && q->before <= here ? q->before : here;
-    uint64_t floor = q->within && q->within < before ? before - q->within : 0;
+    const CpuMoment start = here(t);
+    bool past = q->before && q->before <= start.count;
+    const CpuMoment before = past ? (CpuMoment){.count = q->before} : start;
+    uint64_t floor = q->within && q->within < before.count ? before.count - q->within : 0;
     t->search.addr = q->addr;
     t->search.len = q->len;
     machine_lock(t->m);
@@ -395,16 +467,37 @@ bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
                                   DEBUG_WRITE, errp);
     machine_unlock(t->m);
     bool ok = id && search_back(t, before, !q->before, floor, &write->from, errp);
-    if (ok && t->search.found) {
+    const Hit hit = t->search.last;
+    if (ok && hit.found) {
         write->found = true;
-        write->count = t->search.count;
-        write->stop = t->search.stop;
+        write->count = hit.count;
+        write->stop = hit.stop;
     }
+    machine_stop(t->m, RUN_PAUSED);
     machine_lock(t->m);
     debug_remove_all(t->m->cpus, DEBUG_OWNER_HISTORY);
     machine_unlock(t->m);
-    ok = go_silently(t, here, ok ? errp : NULL) && ok;
+    ok = go_silently(t, start, ok ? errp : NULL) && ok;
     const DebugStop stop = count_stop(t);
     end(t, &stop);
     return ok;
+}
+
+bool travel_cut(Travel *t, Error **errp) {
+    const InputGate *g = t->m->gate;
+    if (g->sealed || gate_has_sink(g)) {
+        error_set(errp, g->sealed
+                            ? "a recording is replayed; it cannot have another future"
+                            : "the future is in the file of -record already");
+        return false;
+    }
+    if (!begin(t, errp)) {
+        return false;
+    }
+    machine_lock(t->m);
+    gate_cut(t->m->gate);
+    machine_unlock(t->m);
+    const DebugStop stop = count_stop(t);
+    end(t, &stop);
+    return true;
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Travel: to another moment of the run, named by its count of instructions.
+ * Travel: to another moment of the run, named by its count of instructions: right before that one, and
+ * before any input there (while every hart waits, input and timers go on at one count).
  *
  *   entries   |------------|------------|-------x now      every ICOUNT_EPOCH, in memory (history.h)
  *                          ^            .
  *   back      restore -----'---- run -->|                   the input log (util/gate.h) is run again,
  *                                       target              as it came
  *
- * What was is run again exactly; at the end of the log the guest lives on, with the host's input. So
- * whoever goes back can look at the same past as often as wanted, and change nothing by it.
+ * What was is run again exactly, up to the present, where the first journey began; there the guest
+ * lives on, with the host's input. So whoever goes back can look at the same past as often as wanted,
+ * and change nothing by it: in the past nothing can be typed, written or reset (hw/machine/touch.h).
+ * Who wants another future than the one that was says so: travel_cut().
+ *
+ * A snapshot that is loaded begins another run, with a history of its own.
  *
  * Backwards to a break or watch point: from entry to entry the run is repeated up to where one was, and
  * the last hit before that counts.
@@ -19,8 +24,8 @@
  * The trace (util/trace.h) does not record a journey through the past: what happened then is in it
  * already.
  *
- * Threads: any that may stop and start the machine (runstate.h), one at a time; the machine is stopped
- * before and after. Only the last stop is told to listeners.
+ * Threads: any that may stop and start the machine (runstate.h); the machine is stopped before and after,
+ * and only the last stop is told to listeners. One journey at a time: a second is an error.
  * Book: chapter "Going back in time".
  */
 #ifndef VITRINE_STATE_TRAVEL_H
@@ -39,8 +44,8 @@ typedef struct TravelConfig {
 } TravelConfig;
 
 typedef struct TravelRange {
-    uint64_t first, now; /* counts that can be gone to: from first on */
-    uint64_t seen;       /* the run has been up to here; ahead of it is news */
+    uint64_t first, now,
+        seen; /* counts that can be gone to: from first to seen, the present */
     unsigned entries;
     uint64_t bytes, budget;
 } TravelRange;
@@ -69,15 +74,14 @@ bool travel_config_parse(TravelConfig *config, const char *text, Error **errp);
  * written in place; no memory. */
 Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp);
 void travel_free(Travel *t);
-/* Another state was loaded, which none of the moments leads to: forgets them and the input that came after
- * them, and begins with now. The machine is stopped. Errors: no memory. */
+/* If another state was loaded, which none of the moments leads to: forgets them, and begins with now. The
+ * machine is stopped. Errors: no memory. */
 bool travel_restart(Travel *t, Error **errp);
 TravelRange travel_range(Travel *t);
 /* The moments that are kept, from the oldest: up to `max` entries; returns how many. */
 unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max);
 
-/* Goes to right before instruction number `count`. Errors: before the first entry; the guest ended
- * before it. */
+/* Goes to right before instruction number `count`. Errors: before the first entry; behind the present. */
 bool travel_go(Travel *t, uint64_t count, Error **errp);
 /* Goes n instructions back. */
 bool travel_back(Travel *t, uint64_t n, Error **errp);
@@ -87,5 +91,8 @@ bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp);
 /* Finds the last store by a hart to some bytes, and comes back here. */
 bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
                        Error **errp);
+
+/* Makes now the present: what came in behind it is forgotten. Errors: a recording is made or replayed. */
+bool travel_cut(Travel *t, Error **errp);
 
 #endif

@@ -143,11 +143,12 @@ bool gate_append(InputGate *g, const GateEvent *ev, Error **errp) {
         return false;
     }
     log_append(g, ev);
-    g->was_past = true;
+    g->was_shut = true;
     return true;
 }
 
-void gate_seal(InputGate *g) {
+void gate_seal(InputGate *g, uint64_t count) {
+    g->sealed_at = count;
     g->sealed = true;
 }
 
@@ -160,14 +161,29 @@ bool gate_seek(InputGate *g, uint64_t number, Error **errp) {
         return false;
     }
     g->position = number;
-    g->was_past = in_the_past(g);
+    g->was_shut |= in_the_past(g);
     return true;
 }
 
+static void free_events(InputGate *g, size_t from) {
+    for (size_t i = from; i < g->event_count; i++) {
+        free(g->event[i].data);
+    }
+    g->event_count = from;
+}
+
+void gate_restart(InputGate *g, uint64_t number) {
+    assert(!g->sealed);
+    free_events(g, 0);
+    g->first = g->position = number;
+    g->run++;
+    g->was_shut = true;
+}
+
 void gate_cut(InputGate *g) {
-    g->position = gate_end(g);
-    gate_forget(g, g->position);
-    g->was_past = true; /* who has input is asked for it */
+    assert(!g->sealed);
+    free_events(g, (size_t)(g->position - g->first));
+    g->was_shut = true;
 }
 
 void gate_forget(InputGate *g, uint64_t number) {
@@ -209,8 +225,17 @@ static void diverge(InputGate *g, const char *what, uint64_t now) {
 
 /* --- input -------------------------------------------------------------------------- */
 
+bool gate_is_live(const InputGate *g) {
+    return !in_the_past(g) && !g->sealed;
+}
+
 bool gate_is_open(const GatePort *port) {
-    return port == NULL || (!in_the_past(port->gate) && !port->gate->sealed);
+    return port == NULL || (gate_is_live(port->gate) && !port->gate->standing);
+}
+
+void gate_stand(InputGate *g, bool on) {
+    g->standing = on && g->has_hooks;
+    g->was_shut |= on;
 }
 
 static bool in_guest(const InputGate *g) {
@@ -243,14 +268,19 @@ static void keep_event(GatePort *port, bool pulled, unsigned kind, const void *d
     }
 }
 
-bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len) {
-    if (!gate_is_open(port)) {
-        return false;
-    }
+void gate_note(GatePort *port, unsigned kind, const void *data, size_t len) {
+    assert(gate_is_live(port->gate));
     if (port->gate->kept && port->gate->has_hooks) {
         assert(!in_guest(port->gate));
         keep_event(port, false, kind, data, len);
     }
+}
+
+bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len) {
+    if (!gate_is_live(port->gate)) {
+        return false;
+    }
+    gate_note(port, kind, data, len);
     port->deliver(port->opaque, kind, data, len);
     return true;
 }
@@ -278,12 +308,12 @@ void gate_ask(GatePort *port) {
 void gate_pull(GatePort *port, void *data, size_t len,
                void (*fill)(void *opaque, void *data, size_t len), void *opaque) {
     InputGate *g = port ? port->gate : NULL;
-    if (g == NULL || !g->has_hooks || (!g->kept && gate_is_open(port))) {
+    if (g == NULL || !g->has_hooks || (!g->kept && gate_is_live(g))) {
         fill(opaque, data, len);
         return;
     }
     uint64_t now = now_count(g);
-    if (gate_is_open(port)) {
+    if (gate_is_live(g)) {
         fill(opaque, data, len);
         keep_event(port, true, 0, data, len);
         return;
@@ -316,23 +346,21 @@ bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns) {
     return true;
 }
 
-/* Calls the ports that asked, or all. */
-static void call_ports(InputGate *g, bool all) {
-    g->asked = false;
-    for (unsigned i = 0; i < g->port_count && !g->sealed; i++) {
-        GatePort *port = g->port[i];
-        if (port != NULL && (all || port->asked)) {
-            port->asked = false;
-            if (port->opened != NULL) {
-                port->opened(port->opened_opaque);
-            }
-        }
+bool gate_skip(GatePort *port, unsigned kind) {
+    InputGate *g = port->gate;
+    const GateEvent *ev = gate_event(g, g->position);
+    if (ev == NULL || ev->port != port->number || ev->kind != kind ||
+        ev->count != now_count(g)) {
+        return false;
     }
+    g->position++;
+    return true;
 }
 
-unsigned gate_service(InputGate *g) {
+unsigned gate_replay(InputGate *g, uint64_t end) {
     unsigned delivered = 0;
-    while (in_the_past(g) && g->divergence == NULL) {
+    /* One of them may have the guest stand. */
+    while (g->position < end && in_the_past(g) && !g->standing && g->divergence == NULL) {
         const GateEvent *ev = gate_event(g, g->position);
         uint64_t now = now_count(g);
         if (ev->count < now) {
@@ -346,10 +374,27 @@ unsigned gate_service(InputGate *g) {
         replay_one(g);
         delivered++;
     }
-    if (!in_the_past(g) && (g->was_past || g->asked)) {
-        bool all = g->was_past;
-        g->was_past = false;
+    return delivered;
+}
+
+/* Calls the ports that asked, or all. */
+static void call_ports(InputGate *g, bool all) {
+    g->asked = false;
+    for (unsigned i = 0; i < g->port_count; i++) {
+        GatePort *port = g->port[i];
+        if (port != NULL && (all || port->asked)) {
+            port->asked = false;
+            if (port->opened != NULL) {
+                port->opened(port->opened_opaque);
+            }
+        }
+    }
+}
+
+void gate_call_ports(InputGate *g) {
+    if (gate_is_live(g) && !g->standing && (g->was_shut || g->asked)) {
+        bool all = g->was_shut;
+        g->was_shut = false;
         call_ports(g, all);
     }
-    return delivered;
 }

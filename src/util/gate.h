@@ -16,6 +16,9 @@
  * asks by gate_ask() to be called back there. Only what the guest waits for, a value, comes inside an
  * instruction: gate_pull().
  *
+ * A guest that stands (stopped, or waiting for the reset it asked for) takes no input: it stays with the
+ * host until the guest goes on. So what a moment is does not depend on how long one looks at it.
+ *
  * Without -icount there are no counts to name a moment by: nothing is kept and everything passes.
  *
  * Invariants: counts of the log never decrease. A delivered event is never delivered again unless
@@ -80,14 +83,18 @@ const char *gate_port_name(const InputGate *g, unsigned number);
 
 /* --- for devices and their back ends ---------------------------------------------------------- */
 
-/* True if input from the host is wanted now. While the past is run again it is not: the back end
- * keeps what it has and asks again. A NULL port is always open. */
+/* True if input from the host is wanted now. While the past is run again, or the guest stands, it is
+ * not: the back end keeps what it has, and is called when that is over. A NULL port is always open. */
 bool gate_is_open(const GatePort *port);
-/* Input: keeps it if the log is kept, and delivers it. Not while the gate is closed: it is dropped,
- * and that is false. */
+/* True if it is not the past that is run: what comes in now changes the run. */
+bool gate_is_live(const InputGate *g);
+/* Input: keeps it if the log is kept, and delivers it. Not in the past: it is dropped, and that is
+ * false. */
 bool gate_input(GatePort *port, unsigned kind, const void *data, size_t len);
 /* True inside an instruction of a deterministic guest: no input may be delivered now, gate_ask(). */
 bool gate_is_busy(const GatePort *port);
+/* Keeps an event that its owner carries out itself; only a replay has it delivered. Live only. */
+void gate_note(GatePort *port, unsigned kind, const void *data, size_t len);
 /* Has the port's opened() called between instructions, soon. */
 void gate_ask(GatePort *port);
 /* A value the guest asks for: fill() makes it, or the log has it. */
@@ -103,8 +110,9 @@ bool gate_is_kept(const InputGate *g);
 /* Appends an event read from a file. Owns: takes ev->data. Errors: an unknown port, a count below
  * the last one's. */
 bool gate_append(InputGate *g, const GateEvent *ev, Error **errp);
-/* After the last event of a recording the host does not take over: gate_input() stays shut. */
-void gate_seal(InputGate *g);
+/* After the last event of a recording, which ends at `count`, the host does not take over: the gate stays
+ * shut. */
+void gate_seal(InputGate *g, uint64_t count);
 /* Events are numbered from the start of the run; those below gate_first() were forgotten. */
 uint64_t gate_first(const InputGate *g);
 uint64_t gate_end(const InputGate *g);
@@ -113,7 +121,9 @@ const GateEvent *gate_event(const InputGate *g,
                             uint64_t number); /* NULL: not in the log */
 /* Goes to event `number`: the next to be delivered. Errors: forgotten, or not yet there. */
 bool gate_seek(InputGate *g, uint64_t number, Error **errp);
-/* Forgets the log: what comes next comes from the host. */
+/* Another run begins: the log is empty, and its next event gets this number. */
+void gate_restart(InputGate *g, uint64_t number);
+/* The past ends here: forgets the events from the position on. */
 void gate_cut(InputGate *g);
 /* Forgets the events before `number`: no snapshot needs them any more. */
 void gate_forget(InputGate *g, uint64_t number);
@@ -123,9 +133,15 @@ void gate_forget(InputGate *g, uint64_t number);
 /* True if the past is run again: *count and *time_ns say when the next event is due. One that will be
  * pulled counts as due just behind its instruction, when it must be gone. */
 bool gate_next(const InputGate *g, uint64_t *count, int64_t *time_ns);
-/* Between instructions, each time around: delivers what is due now, and calls the ports that asked.
- * Returns the number of replayed events. */
-unsigned gate_service(InputGate *g);
+/* Between instructions, each time around: delivers what of the log is due now, up to event number `end`
+ * (UINT64_MAX: all). Returns how many. */
+unsigned gate_replay(InputGate *g, uint64_t end);
+/* Behind it: calls the ports that asked; all, if the gate has just opened. */
+void gate_call_ports(InputGate *g);
+/* No input is taken until this is called with false. Without hooks: no effect. */
+void gate_stand(InputGate *g, bool on);
+/* If the next event is this port's, of this kind, at this count: passes it by. */
+bool gate_skip(GatePort *port, unsigned kind);
 
 /* The first difference to the recording, or NULL. */
 const char *gate_divergence(const InputGate *g);
@@ -136,13 +152,16 @@ struct InputGate {
     GatePort *port[GATE_MAX_PORTS];
     unsigned port_count;
     bool kept, sealed;
-    bool was_past; /* the ports are to be told when it is over */
+    uint64_t sealed_at; /* count */
+    bool standing;
+    bool was_shut; /* the ports are to be told when it is open again */
     bool asked;    /* some port did */
     void (*sink)(void *opaque, const GateEvent *ev);
     void *sink_opaque;
     GateEvent *event; /* ring of nothing: event[0] is number `first` */
     uint64_t first, position;
     size_t event_count, event_cap;
+    uint32_t run; /* how often gate_restart() was called */
     char *divergence;
 };
 
@@ -156,6 +175,11 @@ struct GatePort {
     uint8_t number;
     bool asked;
 };
+
+/* Somebody keeps a file of all that comes in. */
+static inline bool gate_has_sink(const InputGate *g) {
+    return g->sink != NULL;
+}
 
 static inline bool gate_has_hooks(const InputGate *g) {
     return g->has_hooks;

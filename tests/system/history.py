@@ -4,13 +4,19 @@
 
 What a moment must be is what it was when the run first came by: machine.hash, pc and registers.
 """
+import contextlib
+import hashlib
 import pathlib
+import random
+import socket
 import tempfile
+import threading
 import time
 
 from gdb import Gdb
 from guest import GUEST, Report, contains, equal
 from rpc_client import Machine, RpcError, number
+from session import MILLION, Session, devices, in_directory
 
 FAR = 10_000_000  # instructions
 PATIENCE = 1.0  # seconds for an answer over that distance, less than ICOUNT_EPOCH
@@ -54,6 +60,75 @@ def moments_are_what_they_were(smp):
         equal("the moment 170000000", moment(m), ahead)
 
 
+class Server:
+    """Gives whoever connects bytes by HTTP, on the loopback interface: slowly, until told to hurry."""
+
+    def __init__(self, size):
+        self.hurry = False
+        self.data = random.Random(7).randbytes(size)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        client, _ = self.socket.accept()
+        with client, contextlib.suppress(OSError):  # a test that failed closes the connection
+            client.recv(4096)
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.data))
+            for at in range(0, len(self.data), 4096):
+                client.sendall(self.data[at:at + 4096])
+                time.sleep(0 if self.hurry else 0.02)
+
+
+def all_paths(list_of_devices):
+    for device in list_of_devices:
+        yield device["path"]
+        yield from all_paths(device["children"])
+
+
+def buffers_used(s):
+    """By the disk and by the network card."""
+    paths = list(all_paths(s.call("dev.list")["devices"]))
+    return [sum(number(q["indices"]["used"]) for path in paths if kind in path
+                for q in s.call("dev.queues", dev=path)["queues"])
+            for kind in ("virtio-blk-device", "virtio-net-device")]
+
+
+def disk_and_network_are_what_they_were(d, smp):
+    """A download and a writer to the disk: looked at while they run, gone back over, and gone on with. At
+    the end the download is whole: the host's side of the connection noticed nothing."""
+    server = Server(1 << 20)
+    with Session(d, "-icount", "shift=2,sleep=on", "-history", "on", *devices(d), smp=smp,
+                 append="console=ttyS0 quiet") as s:
+        g = s.guest
+        g.wait_shell()
+        g.run("udhcpc -i eth0 -q")
+        g.run("{ while :; do dd if=/dev/urandom of=/dev/vda bs=64k count=8 conv=fsync; done"
+              " >/dev/null 2>&1 & }")
+        g.send(f"wget -q -O - http://10.0.2.2:{server.port}/ | sha256sum; echo whole''=\n")
+        s.call("machine.stop")
+        used = [buffers_used(s)]
+        now = s.count()
+        counts = [now + i * 5 * MILLION + 17 * i for i in range(1, 25)]
+        was = s.hashes(counts)
+        used.append(buffers_used(s))
+        for name, before, after in zip(("disk", "network"), *used):
+            equal(f"the {name} was used ({before}, {after})", after > before, True)
+        for count in random.Random(smp).sample(counts, 8) + counts[-1:]:
+            answer = s.call("history.go", count=hex(count))
+            equal("the count", number(answer["count"]), count)
+            equal("the present", number(answer["seen"]), counts[-1])
+            equal(f"the moment {count}", s.call("machine.hash")["hash"], was[count])
+        s.call("history.go", count=hex(counts[3]))
+        again = {count: was[count] for count in counts[4::5]}
+        equal("moments that were run through", s.hashes(again), again)
+        server.hurry = True
+        s.call("machine.cont")
+        digest = g.expect(rb"([0-9a-f]{64}) ").group(1).decode()
+        equal("what was downloaded", digest, hashlib.sha256(server.data).hexdigest())
+        g.wait_shell()
+
+
 def answers_are_quick():
     with machine() as m:
         run_to(m, 150_000_000)
@@ -78,11 +153,97 @@ def break_points_are_found_backwards():
             answer = m.rpc.call("history.back_to_point")
             equal("the reason", answer["stop"]["reason"], "break")
             equal("the pc", answer["stop"]["pc"], pc)
+            equal("the vCPU's pc", m.rpc.call("cpu.regs", cpu=0)["general"]["pc"], pc)
             hits.append(number(answer["count"]))
             if len(hits) == 40:
                 return  # in a loop: the order is what counts
             equal("hits go back", sorted(hits, reverse=True), hits)
         equal("the place it was seen at", hits[-1], number(point["count"]))
+
+
+def a_handler_is_found_backwards():
+    """An interrupt is taken between two counts: the state is that of its handler, not of what it interrupts."""
+    with machine() as m:
+        run_to(m, 120_000_000)
+        handler = m.rpc.call("cpu.csr", cpu=0, name="stvec")["csrs"][0]["value"]
+        m.rpc.call("cpu.break_add", addr=handler)
+        for _ in range(5):
+            answer = m.rpc.call("history.back_to_point")
+            equal("the reason", answer["stop"]["reason"], "break")
+            equal("the vCPU's pc", m.rpc.call("cpu.regs", cpu=0)["general"]["pc"], handler)
+            here = moment(m)
+            m.rpc.call("history.go", count=hex(number(answer["count"]) - 3))
+            m.rpc.call("machine.cont")
+            while m.rpc.call("machine.status")["running"]:
+                time.sleep(0.02)
+            equal("ahead it is the same", moment(m), here)
+
+
+def refused(m, method, part, **params):
+    try:
+        m.rpc.call(method, **params)
+    except RpcError as error:
+        equal(f"{method}: the class", error.cls, "bad-state")
+        contains(f"{method}: the error", error.what, part)
+    else:
+        raise AssertionError(f"{method} was carried out")
+
+
+def the_past_is_not_changed():
+    there, present, ram = 30_000_000, 60_000_000, "0x80200000"
+    with machine() as m:
+        run_to(m, present)
+        was = moment(m)
+        m.rpc.call("history.go", count=hex(there))
+        past = moment(m)
+        refused(m, "mem.write", "past", addr=ram, data="00")
+        refused(m, "cpu.set", "past", cpu=0, name="a0", value="0x1")
+        refused(m, "mem.read", "past", addr="0x10000000", len=1, side_effects=True)
+        refused(m, "machine.reset", "past")
+        refused(m, "history.go", "has not been yet", count=hex(present + 1))
+        equal("the past", moment(m), past)
+        run_to(m, present)
+        equal("the present", moment(m), was)
+        m.rpc.call("history.go", count=hex(there))
+        equal("the present now", number(m.rpc.call("history.cut")["seen"]), there)
+        refused(m, "history.go", "has not been yet", count=hex(present))
+        m.rpc.call("cpu.set", cpu=0, name="mscratch", value="0x123")
+        run_to(m, there + 1000)
+        other = moment(m)
+        m.rpc.call("history.go", count=hex(there))
+        equal("before what was written", moment(m), past)
+        run_to(m, there + 1000)
+        equal("and behind it", moment(m), other)
+
+
+def frames_tell_of_the_jump():
+    with machine() as m:
+        def epoch():
+            m.rpc.call("mem.read", addr="0x80000000", len=16, format="frame")
+            return m.rpc.frames.popleft().epoch
+        run_to(m, 20_000_000)
+        epochs = [epoch()]
+        for method, params in (("history.back", {}), ("history.go", {"count": hex(10_000_000)}),
+                               ("history.back_to_point", {}), ("history.last_write", {"addr": "0x80000000"})):
+            if method == "history.last_write":
+                run_to(m, 20_000_000)
+            m.rpc.call(method, **params)
+            epochs.append(epoch())
+        equal("epochs grow with every journey", epochs, sorted(set(epochs)))
+
+
+def a_loaded_snapshot_begins_another_history(d):
+    with Session(d, "-icount", "shift=2,sleep=off", "-history", "on", "-S", "-snapdir", d / "snaps") as s:
+        s.hashes([40 * MILLION])
+        s.call("snapshot.save", name="one")
+        was = s.hashes([50 * MILLION, 90 * MILLION])
+        s.call("snapshot.load", name="one")
+        status = s.call("history.status")
+        equal("the present", number(status["seen"]), 40 * MILLION)
+        equal("it is the same run again", s.hashes(was), was)
+        s.call("history.go", count=hex(50 * MILLION))
+        equal("back", s.call("machine.hash")["hash"], was[50 * MILLION])
+        equal("its history begins there", number(s.call("history.status")["first"]), 40 * MILLION)
 
 
 def the_last_writer_is_found():
@@ -262,7 +423,6 @@ def monitor_goes_back():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder) / "monitor"
         with machine("-monitor", f"unix:{where},server=on,wait=off") as m:
-            import socket
             run_to(m, 60_000_000)
             line = socket.socket(socket.AF_UNIX)
             line.settimeout(20)
@@ -300,8 +460,16 @@ def main():
     report = Report("history")
     for smp in (1, 4):
         report.case(f"moments are what they were, {smp} harts", moments_are_what_they_were, smp)
+    for smp in (1, 4):
+        report.case(f"so are those of disk and network traffic, {smp} harts", in_directory,
+                    disk_and_network_are_what_they_were, smp)
     report.case("answers are quick", answers_are_quick)
     report.case("break points are found backwards", break_points_are_found_backwards)
+    report.case("a handler's break point is found backwards", a_handler_is_found_backwards)
+    report.case("the past is not changed", the_past_is_not_changed)
+    report.case("frames tell of a jump", frames_tell_of_the_jump)
+    report.case("a loaded snapshot begins another history", in_directory,
+                a_loaded_snapshot_begins_another_history)
     report.case("the last writer is found", the_last_writer_is_found)
     report.case("a store just made is the last one", a_store_just_made_is_the_last_one)
     report.case("writers are followed back", writers_are_followed_back)

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: MIT
 """-icount on a booting Linux: at a given count the machine is the same, to the bit of machine.hash, on
 both back ends, in each run, however it is disturbed; and the run comes to the shell."""
+import socket
 import time
 
+from gdb import Gdb
 from guest import GUEST, Guest, Report, contains, equal, linux
 from rpc_client import Machine, RpcError, number
+from session import in_directory
 
 COUNTS = (1, 1000003, 30000000, 90000000)
 
@@ -43,6 +46,54 @@ def runs_are_equal(smp):
     equal("a run in one go", states(smp, "x86_64", counts=COUNTS[-1:]), wanted[-1:])
 
 
+def stepped_run_is_the_run():
+    """Steps of all harts, here and there: at a count behind them the machine is what it is without."""
+    stops, steps = (5000000, 60000000, 100000000), 60
+    end = 130000000
+    with machine(smp=4) as m:
+        wanted = run_to(m, end)
+    with machine(smp=4) as m:
+        for stop in stops:
+            run_to(m, stop)
+            for i in range(steps):
+                unit = "block" if i % 10 == 9 else "insn"
+                answer = m.rpc.call("cpu.step", cpu=i // 7 % 4, unit=unit, wait_ms=1000)
+                if answer["state"] == "running":
+                    m.rpc.call("machine.stop")  # a hart that waits
+        equal("the machine after steps", run_to(m, end), wanted)
+
+
+def the_limit_is_of_one_cont(d):
+    """A stop at a count does not come again, whoever lets the guest go on."""
+    where, gdb_where = d / "monitor", d / "gdb"
+    with machine("-monitor", f"unix:{where},server=on,wait=off", "-gdb", f"unix:{gdb_where}") as m:
+        run_to(m, COUNTS[1])
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(where))
+            line.sendall(b"cont\n")
+            while number(m.rpc.call("machine.status")["count"]) < 2 * COUNTS[1]:
+                time.sleep(0.02)
+        m.rpc.call("machine.stop")
+        here = number(m.rpc.call("machine.status")["count"])
+        run_to(m, here + COUNTS[1])
+        g = Gdb(gdb_where)
+        for _ in range(3):
+            g.ask("stepi")
+        stepped = number(m.rpc.call("machine.status")["count"]) - here - COUNTS[1]
+        # gdb steps over a sequence of lr and sc as a whole.
+        equal(f"three steps were made ({stepped} instructions)", 3 <= stepped < 100, True)
+        g.ask("detach")
+        g.quit()
+        # One that was not reached ends with the stop before it.
+        m.rpc.call("machine.stop")
+        here = number(m.rpc.call("machine.status")["count"])
+        m.rpc.call("machine.cont", until=hex(here + 100 * COUNTS[1]))
+        m.rpc.call("machine.stop")
+        m.rpc.call("machine.cont")
+        while number(m.rpc.call("machine.status")["count"]) <= here + 100 * COUNTS[1]:
+            time.sleep(0.02)
+
+
 def comes_to_the_shell(smp, sleep):
     with Guest(linux("-icount", f"shift=2,sleep={sleep}", smp=smp)) as g:
         g.wait_shell()
@@ -68,6 +119,8 @@ def main():
         for sleep in ("off", "on"):
             report.case(f"Linux comes to the shell, {smp} harts, sleep={sleep}",
                         comes_to_the_shell, smp, sleep)
+    report.case("a run that is stepped is the same, 4 harts", stepped_run_is_the_run)
+    report.case("a limit is of one machine.cont", in_directory, the_limit_is_of_one_cont)
     report.case("a count needs -icount", a_count_needs_icount)
     report.end()
 

@@ -7,85 +7,16 @@
 
 Console bytes are compared whole: the kernel's time stamps are part of them.
 """
-import os
 import pathlib
 import subprocess
 import tempfile
-import time
 
 import guest
-from guest import Failure, Guest, Report, contains, equal, linux
-from rpc_client import Rpc, number
+from guest import Failure, Report, contains, equal, linux
+from rpc_client import RpcError, number
+from session import MEMORY, MILLION, Session, devices, in_directory
 
-MILLION = 1_000_000
-LOUD = "console=ttyS0"
-MEMORY = 256  # hashing takes as long as there is memory in use
 ASAN = guest.ROOT / "build/asan/vitrine-system-riscv64"
-
-
-class Session:
-    """A Linux guest with a terminal and a connection for calls."""
-
-    def __init__(self, directory, *options, smp=1, patience=60, append=LOUD, emulator=None):
-        self.where = str(directory / f"rpc-{time.monotonic_ns()}")
-        command = linux("-rpc", f"unix:{self.where}", *options, smp=smp, memory=MEMORY,
-                        append=append)
-        if emulator:
-            command[0] = str(emulator)
-        self.guest = Guest(command, patience=patience)
-        self.rpc = None
-
-    def __enter__(self):
-        end = time.monotonic() + 30
-        while not os.path.exists(self.where):
-            if not self.guest._read(0.05) or time.monotonic() > end:
-                self.guest.fail("it does not answer")
-        self.rpc = Rpc(self.where, self.guest.patience)
-        return self
-
-    def __exit__(self, *_):
-        if self.rpc:
-            self.rpc.close()
-        self.guest.__exit__()
-
-    def call(self, method, **params):
-        return self.rpc.call(method, **params)
-
-    def count(self):
-        return number(self.call("machine.status")["count"])
-
-    def hash_at(self, count):
-        """The hash right before instruction number `count`; the guest stands there then."""
-        self.rpc.events.clear()
-        self.call("machine.cont", until=hex(count))
-        stopped = self.rpc.event("machine.stopped")["data"]
-        equal("why it stopped", (stopped["state"], stopped["stop"]["reason"]), ("debug", "count"))
-        equal("where it stopped", self.count(), count)
-        return self.call("machine.hash")["hash"]
-
-    def hashes(self, counts):
-        try:
-            self.rpc.subscribe("machine.stopped")
-            return {count: self.hash_at(count) for count in counts}
-        except (EOFError, OSError) as error:
-            self.drain()
-            return self.guest.fail(f"{error} on the way to {counts}")
-
-    def drain(self):
-        """All that a guest that stands has written."""
-        length = -1
-        while length != len(self.guest.output):
-            length = len(self.guest.output)
-            end = time.monotonic() + 0.3
-            while time.monotonic() < end:
-                if not self.guest._read(0.1):
-                    break
-        return self.guest.output
-
-
-def in_directory(case, *args):
-    with tempfile.TemporaryDirectory(prefix="vitrine-replay-") as d:
-        case(pathlib.Path(d), *args)
 
 
 def same_bytes(what, got, wanted):
@@ -133,15 +64,6 @@ def another_build_is_one(d, emulator):
 # --- recordings ---------------------------------------------------------------------------------
 
 COUNTED = ("-icount", "shift=2,sleep=on")
-
-
-def devices(d):
-    image = d / "disk"
-    if not image.exists():
-        image.write_bytes(bytes(4 << 20))
-    return ["-drive", f"file={image},if=none,format=raw,id=d,snapshot=on",
-            "-device", "virtio-blk-device,drive=d", "-device", "virtio-rng-device",
-            "-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0"]
 
 
 def work(g):
@@ -221,6 +143,117 @@ def from_a_snapshot(d, smp):
     # It has not disturbed the run either: from the start it is the same.
     replay(d, d / "F", *snaps, smp=smp, hashes=hashes, console=console)
     equal("the count of the snapshot", count, max(hashes))
+
+
+# --- what the user does to the machine past the guest --------------------------------------------
+
+UART = 0x10000000
+
+
+def change_note(s):
+    """The text that the guest has in a file becomes another one, wherever it is in memory."""
+    found, cursor = 0, {}
+    while cursor is not None:
+        answer = s.call("mem.search", pattern=b"this note is OLD".hex(), limit=100, **cursor)
+        for hit in answer["hits"]:
+            s.call("mem.write", addr=hex(number(hit) + 13), data=b"NEW".hex())
+            found += 1
+        cursor = {"cursor": answer["cursor"]} if answer["cursor"] else None
+    equal("the note was found", found > 0, True)
+
+
+def touch(s):
+    s.call("machine.stop")
+    change_note(s)
+    s.call("cpu.set", cpu=0, name="ft11", value="0x123456789a")
+    s.call("cpu.set", cpu=0, name="mhpmcounter3", value="0x7")
+    s.call("mem.read", addr=hex(UART + 2), len=1, side_effects=True)
+    count = s.count()
+    s.call("machine.cont")
+    return count
+
+
+def touched_session_again(d, smp):
+    """Bytes and registers written, a device read, the machine reset: by the user, while it is recorded."""
+    with Session(d, *COUNTED, *devices(d), "-record", d / "F", smp=smp) as s:
+        g = s.guest
+        g.wait_shell()
+        g.run("echo this note is O''LD > /tmp/note")
+        touch(s)
+        contains("the note", g.run("cat /tmp/note"), "this note is NEW")
+        hashes = s.hashes(counts_ahead(s, 3))
+        s.call("machine.reset")
+        s.call("machine.cont")
+        g.wait_shell()
+        hashes.update(s.hashes(counts_ahead(s, 3)))
+        s.call("machine.cont")
+        g.run("date; ping -c 1 127.0.0.1")
+        s.call("machine.reset")  # of a guest that runs
+        g.wait_shell()
+        g.send("sleep 1; reboot -f\n")
+        s.call("machine.reset")  # while its harts wait
+        g.wait_shell()
+        equal("exit status", end_session(g), 0)
+        console = g.output
+    replay(d, d / "F", smp=smp, hashes=hashes, console=console)
+
+
+def switched_off_and_reset(d):
+    """With -no-shutdown a guest that is off can be reset; the replay does so of itself."""
+    with Session(d, *COUNTED, *devices(d), "-record", d / "F", "-no-shutdown") as s:
+        s.guest.wait_shell()
+        s.rpc.subscribe("machine.shutdown")
+        s.guest.send("poweroff -f\n")
+        s.rpc.event("machine.shutdown")
+        s.guest.send("echo typed to a guest that is off\n")
+        s.call("machine.reset")
+        s.call("machine.cont")
+        s.guest.wait_shell()
+        s.guest.run("date")
+        s.call("machine.quit", status=7)
+        equal("exit status", s.guest.wait(), 7)
+        console = s.guest.output
+    replay(d, d / "F", console=console, status=7)
+
+
+def refused(s, method, part, **params):
+    try:
+        s.call(method, **params)
+    except RpcError as error:
+        equal(f"{method}: the class", error.cls, "bad-state")
+        contains(f"{method}: the error", error.what, part)
+    else:
+        raise Failure(f"{method} was carried out")
+
+
+def replay_cannot_be_touched(d, recorded):
+    console = recorded.console()
+    with Session(d, *COUNTED, *devices(d), "-replay", recorded.file, "-S",
+                 append="console=ttyS0 quiet") as s:
+        for stop in (0, 100 * MILLION):
+            if stop:
+                s.hashes([stop])
+            before = s.call("machine.hash")["hash"]
+            refused(s, "mem.write", "recording", addr="0x80000000", data="00")
+            refused(s, "mem.read", "recording", addr=hex(UART), len=1, side_effects=True)
+            refused(s, "cpu.set", "recording", cpu=0, name="a0", value="0x1")
+            refused(s, "machine.reset", "recording")
+            equal("the hash", s.call("machine.hash")["hash"], before)
+        s.call("machine.cont")
+        equal("exit status", s.guest.wait(), 0)
+        same_bytes("the console", s.guest.output, console)
+
+
+def recorded_run_cannot_jump(d):
+    snaps = ("-snapdir", d / "snaps")
+    with Session(d, *COUNTED, *devices(d), "-record", d / "F", "-S", *snaps) as s:
+        s.call("snapshot.save", name="one")
+        try:
+            s.call("snapshot.load", name="one")
+        except RpcError as error:
+            contains("the error", error.what, "is being recorded")
+        else:
+            raise Failure("it was loaded")
 
 
 # --- what cannot be replayed --------------------------------------------------------------------
@@ -334,14 +367,20 @@ def main():
                     session_again, smp)
         report.case(f"again from a snapshot in the middle ({smp} harts)", in_directory,
                     from_a_snapshot, smp)
+        report.case(f"what the user does to the machine comes again ({smp} harts)", in_directory,
+                    touched_session_again, smp)
+    report.case("a guest that was off and reset", in_directory, switched_off_and_reset)
+    report.case("a recorded run cannot jump", in_directory, recorded_run_cannot_jump)
     report.case("what cannot be recorded", in_directory, record_errors)
     with tempfile.TemporaryDirectory(prefix="vitrine-replay-") as d:
         recorded = Recorded(pathlib.Path(d))
         report.case("another machine", other_machine, recorded.d, recorded)
         report.case("a damaged recording", damaged, recorded.d, recorded)
         report.case("a recording that was cut off", cut_off, recorded.d, recorded)
+        report.case("a replay cannot be touched", replay_cannot_be_touched, recorded.d, recorded)
         report.case("keys typed at a replay stay outside", keys_stay_outside, recorded.d, recorded)
     report.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

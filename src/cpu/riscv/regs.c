@@ -95,7 +95,6 @@ static bool get_register(const CPUState *cs, unsigned index, CpuRegister *reg) {
     } else if (index == REG_PRIV) {
         reg->group = CPU_REGS_PRIVILEGED;
         reg->bits = 2;
-        reg->writable = false;
         snprintf(reg->name, sizeof(reg->name), "priv");
     } else {
         unsigned csr;
@@ -133,6 +132,16 @@ static uint64_t read_register(CPUState *cs, const CpuRegister *reg) {
     return cpu->cfg.d ? value : (uint32_t)value;
 }
 
+/* To a mode that this hart has; another one is not taken. */
+static void write_priv(RiscvCPU *cpu, uint64_t value) {
+    if (value == PRV_M || (value == PRV_S && cpu->cfg.s) ||
+        (value == PRV_U && cpu->cfg.u)) {
+        cpu->env.priv = value;
+        cpu_tlb_switch(&cpu->parent);
+        riscv_update_flags(cpu);
+    }
+}
+
 static void write_register(CPUState *cs, const CpuRegister *reg, uint64_t value) {
     RiscvCPU *cpu = riscv_cpu(cs);
     const uint64_t nan_box = UINT64_C(0xffffffff00000000);
@@ -147,6 +156,9 @@ static void write_register(CPUState *cs, const CpuRegister *reg, uint64_t value)
         cpu->env.gpr[reg->index] = kept;
     } else if (reg->index == REG_PC) {
         cpu->env.pc = truncate(cpu, value) & riscv_pc_mask(&cpu->cfg);
+        cs->halted = false; /* it goes on from there, it does not wait on */
+    } else if (reg->index == REG_PRIV) {
+        write_priv(cpu, value);
     } else {
         cpu->env.fpr[reg->index - REG_F] = cpu->cfg.d ? value : value | nan_box;
     }

@@ -104,7 +104,7 @@ static bool same_page(vaddr a, vaddr b) {
 }
 
 void riscv_end_exit_pc_stored(DisasContext *ctx, TbExit reason) {
-    ir_exit_tb(ctx->ir, ctx->flags & TBF_TO_DEBUGGER ? TB_EXIT_DEBUG : reason);
+    ir_exit_tb(ctx->ir, reason);
     ctx->done = true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "hw/machine/backends.h"
 #include "hw/machine/run.h"
+#include "hw/machine/touch.h"
 #include "hw/machine/virt.h"
 
 static const MachineClass *const all_machines[] = {&virt_machine_class};
@@ -278,6 +279,7 @@ Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *e
     init_lock(m);
     m->gate = gate_new();
     m->entropy_input = gate_port_new(m->gate, "entropy", no_delivery, NULL);
+    m->touch_input = touch_port_new(m);
     clock_init(&m->clock);
     clock_stop(&m->clock); /* the guest's time begins with its first instruction */
     init_memory(m);

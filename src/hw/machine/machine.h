@@ -103,6 +103,10 @@ struct Machine {
     Trace *trace;
     InputGate *gate;         /* all input passes it */
     GatePort *entropy_input; /* of machine_random() */
+    GatePort *touch_input;   /* what its user does to it, see touch.h */
+    bool touch_reset_again;  /* lock: the user's reset that was asked for is the log's */
+    uint32_t
+        epoch; /* atomic: grows when the run jumps: a reset, a state that was loaded */
     uint64_t
         entropy_state; /* of the generator a deterministic machine has instead of the host's */
 
@@ -130,7 +134,7 @@ struct Machine {
     RunControl run; /* does the guest run? See runstate.h */
 
     /* Requests to the main loop. Atomic */
-    int reset_requested;    /* ShutdownCause */
+    int reset_requested;    /* a ShutdownCause */
     int stop_requested;     /* RunState + 1 */
     int shutdown_requested; /* cause | exit status << 8; the first request counts */
     /* main loop's thread */
@@ -152,8 +156,8 @@ void machine_free(Machine *m);
 int machine_run(Machine *m);
 void machine_lock(Machine *m);
 void machine_unlock(Machine *m);
-/* Asks for a reset; carried out by the main loop. cause: SHUTDOWN_GUEST_RESET or _HOST_RESET. Threads:
- * any. */
+/* Asks for a reset; carried out by the main loop. cause: SHUTDOWN_GUEST_RESET, or SHUTDOWN_HOST_RESET, which
+ * the guest's own goes before. A user asks by touch_reset(). Threads: any. */
 void machine_request_reset(Machine *m, ShutdownCause cause);
 /* Asks for the end of machine_run(); the first request counts. Threads: any; signal
  * handlers too. */

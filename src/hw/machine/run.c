@@ -18,6 +18,8 @@
 
 #include <assert.h>
 
+#include "hw/machine/touch.h"
+
 /* --- the machine lock ------------------------------------------------------------ */
 
 /* With -icount the vCPUs' thread has the lock while guest code runs: it is asked for it. */
@@ -83,7 +85,13 @@ static void hold_guest(Machine *m) {
 }
 
 void machine_request_reset(Machine *m, ShutdownCause cause) {
-    __atomic_store_n(&m->reset_requested, (int)cause, __ATOMIC_RELEASE);
+    int none = SHUTDOWN_NONE;
+    if (cause == SHUTDOWN_GUEST_RESET) {
+        __atomic_store_n(&m->reset_requested, (int)cause, __ATOMIC_RELEASE);
+    } else {
+        __atomic_compare_exchange_n(&m->reset_requested, &none, (int)cause, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    }
     hold_guest(m);
     loop_wake(m->loop);
 }
@@ -166,9 +174,17 @@ static void stop_if_asked(Machine *m) {
     }
 }
 
-/* True if the guest's power-off only stops it. */
+/* True if the guest's power-off only stops it; or not even that, since in the past that is run again
+ * its user reset it there. */
 static bool keep_after_shutdown(Machine *m) {
-    if (shutdown_cause(m) != SHUTDOWN_GUEST || !m->config.no_shutdown) {
+    if (shutdown_cause(m) != SHUTDOWN_GUEST) {
+        return false;
+    }
+    if (touch_reset_follows(m)) {
+        __atomic_store_n(&m->shutdown_requested, SHUTDOWN_NONE, __ATOMIC_RELEASE);
+        return true;
+    }
+    if (!m->config.no_shutdown) {
         return false;
     }
     machine_stop(m, RUN_SHUTDOWN);

@@ -13,6 +13,7 @@
 
 #include "hw/machine/machine.h"
 #include "hw/machine/run.h"
+#include "hw/machine/touch.h"
 
 enum { MS_PER_SEC = 1000, NS_PER_MS = 1000000, NS_PER_SEC = 1000000000 };
 
@@ -95,6 +96,7 @@ static void set_time_running(Machine *m, bool on) {
     } else {
         clock_stop(&m->clock);
     }
+    gate_stand(m->gate, !on);
     machine_unlock(m);
 }
 
@@ -175,7 +177,14 @@ static bool start_locked(Machine *m, Error **errp) {
     return ok;
 }
 
-static bool cont_locked(Machine *m, const DebugPlan *plan, Error **errp) {
+static void set_limit(Machine *m, CpuMoment until) {
+    machine_lock(m);
+    cpu_group_icount_limit(m->cpus, until);
+    machine_unlock(m);
+}
+
+static bool cont_locked(Machine *m, const DebugPlan *plan, CpuMoment until,
+                        Error **errp) {
     if (m->run.state == RUN_RUNNING) {
         if (plan) {
             error_set(errp, "the machine runs; stop it first");
@@ -185,6 +194,7 @@ static bool cont_locked(Machine *m, const DebugPlan *plan, Error **errp) {
     if (!may_go_on(m, errp) || !start_locked(m, errp)) {
         return false;
     }
+    set_limit(m, until);
     machine_lock(m);
     debug_go(m->cpus, plan);
     machine_unlock(m);
@@ -196,16 +206,28 @@ static bool cont_locked(Machine *m, const DebugPlan *plan, Error **errp) {
     return true;
 }
 
+static const CpuMoment no_limit = {.count = ICOUNT_NEVER};
+
 bool machine_cont(Machine *m, Error **errp) {
     run_lock(m);
-    bool ok = cont_locked(m, NULL, errp);
+    bool ok = cont_locked(m, NULL, no_limit, errp);
+    run_unlock(m);
+    return ok;
+}
+
+bool machine_cont_until(Machine *m, CpuMoment until, Error **errp) {
+    run_lock(m);
+    if (m->run.state == RUN_RUNNING) {
+        set_limit(m, until);
+    }
+    bool ok = cont_locked(m, NULL, until, errp);
     run_unlock(m);
     return ok;
 }
 
 bool machine_debug_cont(Machine *m, const DebugPlan *plan, Error **errp) {
     run_lock(m);
-    bool ok = cont_locked(m, plan, errp);
+    bool ok = cont_locked(m, plan, no_limit, errp);
     run_unlock(m);
     return ok;
 }
@@ -230,7 +252,10 @@ bool machine_is_quiet(const Machine *m) {
 void machine_tell_stop(Machine *m, const DebugStop *stop) {
     run_lock(m);
     m->run.debug_stop = *stop;
-    set_state_locked(m, RUN_DEBUG);
+    if (m->run.state !=
+        RUN_SHUTDOWN) { /* where the guest had switched itself off it is off */
+        set_state_locked(m, RUN_DEBUG);
+    }
     tell_locked(m, (MachineEvent){.kind = MEV_STOP, .stop = &m->run.debug_stop});
     run_unlock(m);
 }
@@ -296,14 +321,18 @@ bool runstate_reset(Machine *m, ShutdownCause cause, Error **errp) {
     machine_lock(m);
     debug_take_stop(m->cpus, &m->run.debug_stop);
     m->run.debug_stop = (DebugStop){.reason = DEBUG_NONE};
-    bool ok = run_reset_locked(m, errp);
+    bool may = touch_note_reset(m, cause);
+    bool ok = !may || run_reset_locked(m, errp);
+    __atomic_add_fetch(&m->epoch, may, __ATOMIC_RELAXED);
     machine_unlock(m);
     if (running) {
         set_time_running(m, true);
-    } else if (m->run.state != RUN_RESTORE) {
+    } else if (may && m->run.state != RUN_RESTORE) {
         set_state_locked(m, RUN_PRELAUNCH);
     }
-    tell_locked(m, (MachineEvent){.kind = MEV_RESET, .cause = cause});
+    if (may) {
+        tell_locked(m, (MachineEvent){.kind = MEV_RESET, .cause = cause});
+    }
     cpu_group_resume(m->cpus);
     run_unlock(m);
     return ok;

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 
 #include "cpu/debug.h"
+#include "cpu/icount.h"
 #include "hw/device.h"
 #include "util/error.h"
 
@@ -92,6 +93,9 @@ void machine_stop(Machine *m, RunState why);
 /* Lets the guest go on; true if it ran already. Errors: RUN_SHUTDOWN, RUN_RESTORE (whoever
  * restores ends that by machine_stop(RUN_PAUSED)), the machine has ended. */
 bool machine_cont(Machine *m, Error **errp);
+/* The same up to a moment (-icount). One that runs already gets this limit, too; any other way of going
+ * on has none. */
+bool machine_cont_until(Machine *m, CpuMoment until, Error **errp);
 /* The same with a plan for each vCPU; which may end in a stop. Errors: it runs already. */
 bool machine_debug_cont(Machine *m, const DebugPlan *plan, Error **errp);
 /* Why the machine stopped the last time; DEBUG_NONE: not for a debugger. */
@@ -132,7 +136,8 @@ void machine_remove_listener(Machine *m, MachineListener *l);
 /* --- for run.c and machine.c ----------------------------------------------------- */
 void runstate_init(Machine *m);
 void runstate_destroy(Machine *m);
-/* Resets with the vCPUs held; the state stays, but what was stopped is PRELAUNCH. */
+/* Resets with the vCPUs held; the state stays, but what was stopped is PRELAUNCH. SHUTDOWN_HOST_RESET: it is
+ * an input, see touch.h. */
 bool runstate_reset(Machine *m, ShutdownCause cause, Error **errp);
 /* Tells of a shutdown. */
 void runstate_tell_shutdown(Machine *m, ShutdownCause cause);

@@ -621,6 +621,8 @@ static uintptr_t run_block(Interp *s) {
         case IR_goto_ptr:
             return go_pc(s, IN(0));
         case IR_exit_tb:
+            s->cpu->icount_ahead = insns_ahead(s, op); /* it may be in the middle */
+            give_back(s);
             return op->aux;
         case IR_OPCODE_COUNT:
             break;

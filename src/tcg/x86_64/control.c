@@ -131,7 +131,12 @@ static void gen_goto_ptr(X86Gen *g, const IrOp *op) {
 }
 
 static void gen_exit_tb(X86Gen *g, const IrOp *op) {
+    unsigned ahead = gen_insns_ahead(g, op);
     ra_sync(g);
+    if (g->bs->icount &&
+        ahead) { /* in the middle of the block: those were not executed */
+        emit_alu_mem_imm(&g->e, 0, ALU_ADD, RBP, CPU_DISP(icount_left), (int32_t)ahead);
+    }
     emit_mov_imm(&g->e, RAX, op->aux);
     emit_jmp(&g->e, g->priv->thunk.epilogue);
 }

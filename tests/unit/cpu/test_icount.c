@@ -174,7 +174,7 @@ static void rig_free(Rig *r) {
 static void run_to(Rig *r, uint64_t count) {
     CpuGroup *g = r->h->group;
     r->reached = false;
-    cpu_group_icount_limit(g, count);
+    cpu_group_icount_limit(g, (CpuMoment){.count = count});
     if (r->started) {
         debug_go(g, NULL);
         cpu_group_resume(g);
@@ -356,6 +356,54 @@ static void what_a_load_causes_takes_effect_behind_it(void **state) {
     rig_free(r);
 }
 
+/* A comparison with a time that has come: STIP rises by a CSR instruction, and the interrupt is behind it,
+ * not at the end of its block. */
+static void an_interrupt_by_stimecmp_comes_right_behind_it(void **state) {
+    Rig *r = rig_new(*state);
+    RiscvEnv *env = &r->h->cpu->env;
+    enum { CSR_STIMECMP = 0x14d, NOPS = 20 };
+    *CODE_AT(r->h, 0) = csrw(CSR_STIMECMP, ZERO);
+    for (unsigned i = 1; i <= NOPS; i++) {
+        CODE_AT(r->h, 0)[i] = addi(A1, A1, 1);
+    }
+    *CODE_AT(r->h, VECTOR) = jal0(0);
+    env->menvcfg |= ENVCFG_STCE;
+    env->mie |= 1u << IRQ_STI;
+    run_to(r, 10);
+    assert_int_equal(env->mcause, UINT64_C(1) << 63 | IRQ_STI);
+    assert_int_equal(env->mepc, RAM_BASE + 4);
+    assert_int_equal(gpr(r, A1), 0);
+    rig_free(r);
+}
+
+/* Interrupts are let in by csrs while one is pending: the block ends there, and the rest of it is not
+ * counted. */
+static void a_block_that_is_left_in_the_middle_counts_what_it_executed(void **state) {
+    for (unsigned by_step = 0; by_step < 2; by_step++) {
+        Rig *r = rig_new(*state);
+        RiscvEnv *env = &r->h->cpu->env;
+        enum { CSR_MSTATUS = 0x300, NOPS = 20, LET_IN = 3 };
+        for (unsigned i = 0; i < NOPS; i++) {
+            CODE_AT(r->h, 0)[i] = addi(A1, A1, 1);
+        }
+        CODE_AT(r->h, 0)[LET_IN] = itype(0x2073, ZERO, A2, CSR_MSTATUS); /* csrs */
+        CODE_AT(r->h, 0)[NOPS] = jal0(0);
+        *CODE_AT(r->h, VECTOR) = csrr(A3, CSR_MINSTRET);
+        CODE_AT(r->h, VECTOR)[1] = jal0(0);
+        env->gpr[A2] = MSTATUS_MIE;
+        env->mstatus &= ~(uint64_t)MSTATUS_MIE;
+        riscv_cpu_set_irq(r->h->cpu, IRQ_MTI, true);
+        for (unsigned n = 1; by_step && n < 20; n++) {
+            run_to(r, n);
+        }
+        run_to(r, 20);
+        assert_int_equal(env->mepc, RAM_BASE + 4 * (LET_IN + 1));
+        assert_int_equal(gpr(r, A1), LET_IN);
+        assert_int_equal(gpr(r, A3), LET_IN + 1);
+        rig_free(r);
+    }
+}
+
 /* Every hart waits: time jumps to the deadline, the count stands. */
 static void waiting_jumps_to_the_deadline(void **state) {
     Rig *r = rig_new(*state);
@@ -378,6 +426,37 @@ static void waiting_jumps_to_the_deadline(void **state) {
         assert_int_equal(r->note[i].count, want[i].count);
         assert_int_equal(r->note[i].ns, want[i].ns);
     }
+    rig_free(r);
+}
+
+/* Time goes on while every hart waits; but not from input that wakes one up to when its thread comes to
+ * run it, which takes as long as the host likes. */
+static void time_stands_once_a_hart_has_work(void **state) {
+    Rig *r = rig_new(*state);
+    CpuGroup *g = r->h->group;
+    const struct timespec moment = {.tv_nsec = 2000000};
+    g->icount.cfg.sleep = true;
+    *CODE_AT(r->h, 0) = WFI;
+    assert_true(cpu_group_start(g, NULL));
+    bool idle = false;
+    while (!idle) {
+        nanosleep(&moment, NULL);
+        cpu_group_lock(g);
+        idle = g->icount.idle;
+        cpu_group_unlock(g);
+    }
+    cpu_group_lock(g);
+    cpu_icount_note_time(g);
+    int64_t first = clock_now_ns(&r->h->clock);
+    nanosleep(&moment, NULL);
+    cpu_icount_note_time(g);
+    int64_t input = clock_now_ns(&r->h->clock);
+    assert_true(input - first >= moment.tv_nsec);
+    riscv_cpu_set_irq(r->h->cpu, IRQ_MTI, true);
+    nanosleep(&moment, NULL);
+    cpu_icount_note_time(g);
+    assert_int_equal(clock_now_ns(&r->h->clock), input);
+    cpu_group_unlock(g);
     rig_free(r);
 }
 
@@ -537,7 +616,10 @@ int main(void) {
         T(store_into_the_running_block_is_counted_once),
         T(timer_fires_at_its_exact_instruction),
         T(what_a_load_causes_takes_effect_behind_it),
+        T(an_interrupt_by_stimecmp_comes_right_behind_it),
+        T(a_block_that_is_left_in_the_middle_counts_what_it_executed),
         T(waiting_jumps_to_the_deadline),
+        T(time_stands_once_a_hart_has_work),
         T(kicks_from_outside_change_nothing),
         cmocka_unit_test(any_cut_gives_the_same_run),
     };

@@ -63,6 +63,13 @@ static void net_deliver(void *opaque, unsigned kind, const uint8_t *data, size_t
     note(opaque, "n", kind, data, len);
 }
 
+/* As the run loop does between instructions. */
+static unsigned service(InputGate *gate) {
+    unsigned delivered = gate_replay(gate, UINT64_MAX);
+    gate_call_ports(gate);
+    return delivered;
+}
+
 static void rig_init(Rig *r) {
     memset(r, 0, sizeof(*r));
     r->gate = gate_new();
@@ -101,8 +108,8 @@ static uint8_t live(Rig *r) {
     assert_int_equal(r->leaves, 1);
     at(r, 8, false);
     assert_false(gate_is_busy(r->serial));
-    gate_service(r->gate);
-    gate_service(r->gate);
+    service(r->gate);
+    service(r->gate);
     assert_int_equal(r->opened, 1); /* asked once, called once */
     gate_port_on_open(r->serial, NULL, NULL);
     at(r, 9, true);
@@ -126,19 +133,19 @@ static uint8_t again(Rig *r) {
     assert_true(gate_next(r->gate, &count, &time_ns));
     assert_int_equal(count, 5);
     assert_int_equal(time_ns, 50);
-    assert_int_equal(gate_service(r->gate), 0);
+    assert_int_equal(service(r->gate), 0);
     at(r, 5, false);
-    assert_int_equal(gate_service(r->gate), 1);
+    assert_int_equal(service(r->gate), 1);
     assert_true(gate_next(r->gate, &count, &time_ns));
     assert_int_equal(count, 8);
     at(r, 8, false);
-    assert_int_equal(gate_service(r->gate), 1);
+    assert_int_equal(service(r->gate), 1);
     assert_true(gate_next(r->gate, &count, &time_ns));
     assert_int_equal(count, 10); /* at 9 the guest asks itself */
     at(r, 9, true);
     gate_pull(r->net, value, sizeof(value), random_fill, r);
     at(r, 10, false);
-    assert_int_equal(gate_service(r->gate), 2);
+    assert_int_equal(service(r->gate), 2);
     return value[0];
 }
 
@@ -172,9 +179,9 @@ static void events_due_later_in_idle_time_wait_for_it(void **state) {
     gate_seek(r.gate, 0, NULL);
     r.got[0] = '\0';
     r.time_ns = 40;
-    assert_int_equal(gate_service(r.gate), 0);
+    assert_int_equal(service(r.gate), 0);
     r.time_ns = 900;
-    assert_int_equal(gate_service(r.gate), 1);
+    assert_int_equal(service(r.gate), 1);
     assert_string_equal(r.got, "4:s0:x ");
     gate_free(r.gate);
 }
@@ -188,9 +195,9 @@ static void a_guest_that_does_otherwise_is_found_out(void **state) {
     live(&r);
     gate_seek(r.gate, 0, NULL);
     at(&r, 5, false);
-    gate_service(r.gate);
+    service(r.gate);
     at(&r, 9, false); /* it was not here at 8 */
-    gate_service(r.gate);
+    service(r.gate);
     assert_non_null(strstr(gate_divergence(r.gate), "serial0"));
     assert_int_equal(r.told, 1);
     at(&r, 9, true);
@@ -248,11 +255,112 @@ static void a_sealed_log_ends_in_silence(void **state) {
     ev = (GateEvent){.count = 4, .port = 9};
     assert_false(gate_append(r.gate, &ev, &err));
     error_free(err);
-    gate_seal(r.gate);
+    gate_seal(r.gate, 0);
     at(&r, 3, false);
-    assert_int_equal(gate_service(r.gate), 1);
+    assert_int_equal(service(r.gate), 1);
     assert_false(gate_input(r.serial, 0, "late", 4));
     assert_string_equal(r.got, "3:s0: ");
+    gate_free(r.gate);
+}
+
+static void a_guest_that_stands_takes_no_input(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    gate_port_on_open(r.serial, serial_opened, &r);
+    gate_stand(r.gate, true);
+    at(&r, 3, false);
+    assert_false(gate_is_open(r.serial));
+    assert_true(gate_is_live(r.gate));
+    service(r.gate);
+    assert_int_equal(r.opened, 0);
+    gate_stand(r.gate, false);
+    service(r.gate);
+    assert_int_equal(r.opened, 1); /* what was kept back comes now */
+    service(r.gate);
+    assert_int_equal(r.opened, 1);
+    assert_string_equal(r.got, "3:s0:c ");
+    gate_free(r.gate);
+}
+
+/* Its owner does it himself the first time; then the log has it done. */
+static void what_is_noted_is_delivered_by_a_replay_only(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    gate_keep(r.gate, true, NULL, NULL);
+    at(&r, 3, false);
+    gate_note(r.net, 2, "done", 4);
+    assert_string_equal(r.got, "");
+    gate_seek(r.gate, 0, NULL);
+    assert_int_equal(service(r.gate), 1);
+    assert_string_equal(r.got, "3:n2:done ");
+    gate_free(r.gate);
+}
+
+/* The event that has the guest stand is the last that is delivered there. */
+static void stand_deliver(void *opaque, unsigned kind, const uint8_t *data, size_t len) {
+    Rig *r = opaque;
+    note(r, "x", kind, data, len);
+    gate_stand(r->gate, true);
+}
+
+static void a_replay_waits_for_a_guest_that_stands(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    GatePort *reset = gate_port_new(r.gate, "reset", stand_deliver, &r);
+    gate_keep(r.gate, true, NULL, NULL);
+    at(&r, 3, false);
+    gate_note(reset, 1, NULL, 0);
+    gate_input(r.net, 0, "behind", 6);
+    gate_seek(r.gate, 0, NULL);
+    r.got[0] = '\0';
+    assert_int_equal(service(r.gate), 1);
+    assert_int_equal(service(r.gate), 0);
+    assert_string_equal(r.got, "3:x1: ");
+    gate_stand(r.gate, false);
+    assert_int_equal(service(r.gate), 1);
+    assert_string_equal(r.got, "3:x1: 3:n0:behind ");
+    gate_free(r.gate);
+}
+
+static void a_moment_in_the_middle_of_a_count_can_be_asked_for(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    gate_keep(r.gate, true, NULL, NULL);
+    at(&r, 3, false);
+    gate_input(r.net, 0, "a", 1);
+    gate_input(r.net, 0, "b", 1);
+    gate_seek(r.gate, 0, NULL);
+    assert_int_equal(gate_replay(r.gate, 1), 1);
+    assert_int_equal(gate_position(r.gate), 1);
+    assert_false(gate_skip(r.serial, 0)); /* that is not next */
+    assert_false(gate_skip(r.net, 1));
+    assert_true(gate_skip(r.net, 0));
+    assert_true(gate_is_live(r.gate));
+    gate_free(r.gate);
+}
+
+static void a_log_is_cut_or_begun_anew(void **state) {
+    (void)state;
+    Rig r;
+    rig_init(&r);
+    gate_keep(r.gate, true, NULL, NULL);
+    live(&r);
+    gate_seek(r.gate, 2, NULL);
+    assert_false(gate_is_live(r.gate));
+    gate_cut(r.gate);
+    assert_true(gate_is_live(r.gate));
+    assert_int_equal(gate_end(r.gate), 2);
+    assert_non_null(gate_event(r.gate, 1));
+    uint32_t run = r.gate->run;
+    gate_restart(r.gate, 17);
+    assert_int_equal(gate_first(r.gate), 17);
+    assert_int_equal(gate_position(r.gate), 17);
+    assert_null(gate_event(r.gate, 1));
+    assert_true(r.gate->run != run);
     gate_free(r.gate);
 }
 
@@ -277,6 +385,11 @@ int main(void) {
         cmocka_unit_test(without_hooks_everything_passes_and_nothing_is_kept),
         cmocka_unit_test(what_is_forgotten_cannot_be_gone_back_to),
         cmocka_unit_test(a_sealed_log_ends_in_silence),
+        cmocka_unit_test(a_guest_that_stands_takes_no_input),
+        cmocka_unit_test(what_is_noted_is_delivered_by_a_replay_only),
+        cmocka_unit_test(a_replay_waits_for_a_guest_that_stands),
+        cmocka_unit_test(a_moment_in_the_middle_of_a_count_can_be_asked_for),
+        cmocka_unit_test(a_log_is_cut_or_begun_anew),
         cmocka_unit_test(names_are_taken_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
