@@ -190,7 +190,8 @@ export class Tests {
   /**
    * A page of a visitor of their own, at `hash` ("ws=memory&addr=0x80000000"), connected.
    * @param {Machine} machine @param {string} hash
-   * @param {{role?: "operator" | "viewer" | "none", width?: number, height?: number, theme?: "light" | "dark", locale?: string, wait?: boolean, path?: string}} options
+   * @param {{role?: "operator" | "viewer" | "none", width?: number, height?: number, theme?: "light" | "dark", locale?: string, wait?: boolean, path?: string,
+   *   block?: RegExp}} options block: URLs that fail
    */
   async open(machine, hash = "", options = {}) {
     const { role = "operator", width = 1440, height = 900, theme = "light", locale = "en-US", wait = true } = options;
@@ -200,6 +201,7 @@ export class Tests {
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     this.contexts.push(context);
     await context.addInitScript(rememberSockets);
+    options.block && (await context.route(options.block, (route) => route.abort()));
     const page = await context.newPage();
     page.on("pageerror", (e) => this.complain(`uncaught: ${e.stack || e.message || e}`));
     page.on("console", (m) => m.type() === "error" && this.complain(`${m.text()} (${m.location().url})`));

@@ -212,6 +212,31 @@ async function frame(t, machine, page) {
   });
 }
 
+async function bare(t, machine) {
+  await t.test("without the libraries from npm the page says so, and shows the guest's text and numbers", async () => {
+    const page = await t.open(machine, "ws=run", { block: /\/lib\// });
+    await toast(page, /xterm is missing.*make page/);
+    await page.locator("#transcript .lines").getByText("Welcome to Linux").waitFor();
+    await page.locator("#counters").getByText(/uplot is missing/).waitFor();
+    await until("numbers", async () => /\d.*\/s/.test(await page.locator(".chart b").nth(2).textContent()));
+    await t.close(page);
+  });
+}
+
+async function reset(t, machine, page) {
+  await t.test("a reset boots before one's eyes, stage by stage, each with its time", async () => {
+    const reached = () => page.locator("#boot .stage.reached").count();
+    const from = machine.serial.length;
+    await bar(page, "reset").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Reset the machine" }).click();
+    await until("it begins anew", async () => (await reached()) < 4);
+    await machine.says(/Welcome to Linux[^]*vitrine:~# /, from);
+    await until("all stages again", async () => (await reached()) === 4);
+    const times = await page.locator("#boot .stage .at").allTextContents();
+    ok(`times ${times}`, times.filter((x) => /^[\d.]+ m?s$/.test(x)).length >= 3);
+  });
+}
+
 async function flood(t, machine, page) {
   await t.test("a guest that writes without end drowns nobody: the page answers, and stops it", async () => {
     await type(page, "yes 0123456789012345678901234567890123456789");
@@ -343,6 +368,8 @@ await suite("run", async (t) => {
   await drive(t, page);
   await counters(t, machine, page);
   await frame(t, machine, page);
+  await bare(t, machine);
+  await reset(t, machine, page);
   await flood(t, machine, page);
   await roles(t, machine, page);
   await lite(t, machine);

@@ -8,16 +8,17 @@
  *
  * All charts have one time axis, and one cursor.
  */
-import uPlot from "../lib/uplot.js";
 import { cssVar } from "../ui/canvas.js";
 import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
+import { library } from "../ui/library.js";
 import { panel } from "../ui/panel.js";
 import { Rates } from "../ui/rates.js";
 
 /** @typedef {import("../app.js").App} App */
 /** @typedef {import("../ui/rates.js").Metric} Metric */
+/** @typedef {typeof import("../lib/uplot.js").default} UPlot */
 
 const POLL_MS = 500;
 const CHART_HEIGHT = 62;
@@ -57,7 +58,8 @@ class Chart {
     this.plot = null;
   }
 
-  make() {
+  /** @param {UPlot} uPlot */
+  make(uPlot) {
     this.plot?.destroy();
     const colour = cssVar(`--c${this.i % 8}`);
     const dim = cssVar("--dim");
@@ -122,7 +124,20 @@ export function mount(root, bus, app) {
   const box = h("div", { class: "charts" }, charts.map((c) => c.root));
   p.body.append(box, notCounted);
   root.append(p.root);
-  charts.forEach((c) => c.make());
+  /** @type {UPlot | null} */
+  let uPlot = null;
+  let ended = false;
+  const repaint = () => {
+    const made = uPlot;
+    made && !ended && charts.forEach((c) => c.make(made));
+  };
+  library(app, "uplot", () => import("../lib/uplot.js")).then(
+    (module) => {
+      uPlot = module.default;
+      repaint();
+    },
+    (e) => (p.body.prepend(h("p", { class: "note bad" }, app.errorText(e)))), /* the numbers still come */
+  );
 
   p.bus.every(POLL_MS, "machine.counters", {}, (sample) => {
     history.add(sample);
@@ -136,7 +151,6 @@ export function mount(root, bus, app) {
   const watch = new ResizeObserver(() => charts.forEach((c) => c.resize()));
   watch.observe(box);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
-  const repaint = () => charts.forEach((c) => c.make());
   scheme.addEventListener("change", repaint);
 
   p.setJson(() => ({ seconds: history.time, rates: history.rates }));
@@ -145,6 +159,7 @@ export function mount(root, bus, app) {
     rows: history.time.map((t, i) => [t.toFixed(1), ...METRICS.map((m) => words(m, history.rates[m.name][i]))]).reverse(),
   }));
   return () => {
+    ended = true;
     watch.disconnect();
     scheme.removeEventListener("change", repaint);
     charts.forEach((c) => c.plot?.destroy());

@@ -11,6 +11,7 @@
  */
 import { cssVar } from "../ui/canvas.js";
 import { h } from "../ui/dom.js";
+import { library } from "../ui/library.js";
 import { panel } from "../ui/panel.js";
 
 /** @typedef {import("../app.js").App} App */
@@ -127,6 +128,7 @@ function answerOnlyIf(term, may) {
  * @param {import("../ui/dom.js").Child} [more] controls beside the title
  */
 export async function mount(root, bus, app, feed, more) {
+  const [xterm, fitting] = await library(app, "xterm", () => Promise.all([import("../lib/xterm.js"), import("../lib/addon-fit.js")]));
   const p = panel(app, bus, { id: "terminal", title: "run.terminal", help: "run.terminal.help", class: "fills" });
   const size = h("span", { class: "dim mono", title: app.t("run.size") });
   const box = h("div", { class: "screen" });
@@ -134,7 +136,6 @@ export async function mount(root, bus, app, feed, more) {
   const note = h("p", { class: "note dim" }, app.t(readOnly ? "run.readonly" : "run.keys"));
   root.append(p.root);
   p.root.append(note);
-  const [xterm, fitting] = await Promise.all([import("../lib/xterm.js"), import("../lib/addon-fit.js")]);
   const term = new xterm.Terminal({
     fontFamily: cssVar("--mono"),
     fontSize: 13,

@@ -16,7 +16,7 @@ import { SerialFeed } from "../serial.js";
 import { h } from "../ui/dom.js";
 
 export { strings } from "../strings/run.js";
-export const styles = ["lib/xterm.css", "lib/uplot.css", "css/run.css"];
+export const styles = ["css/run.css"];
 
 /** @typedef {import("../app.js").App} App */
 
@@ -62,7 +62,7 @@ export function mount(root, bus, app) {
       feed.start();
     },
     (e) => {
-      app.fail(new Error(app.t("run.no_terminal", { error: app.errorText(e) })));
+      app.fail(e);
       view.set("transcript"); /* plain text is better than nothing */
       feed.start();
     },
