@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * PNG: makes a screenshot small enough for the repository: 256 colours, the most used ones and the nearest for the rest.
+ * PNG: makes a screenshot small enough for the repository: 256 colours, for the others the nearest.
  *
  *   24-bit PNG --inflate, unfilter--> pixels --count--> palette --deflate--> 8-bit PNG
  *
@@ -71,10 +71,29 @@ function unfilter(raw, height, stride, pixel) {
   }
 }
 
+const distance = (a, b) => [16, 8, 0].reduce((sum, s) => sum + ((((a >> s) & 255) - ((b >> s) & 255)) ** 2), 0);
+
+/** Of colours, the most used first, those that differ enough: the shades of letters shall not crowd out the rest. */
+function choose(colours) {
+  for (let least = 0; ; least = 2 * least + 1) {
+    const chosen = [];
+    for (const c of colours) {
+      if (chosen.length > COLOURS) {
+        break;
+      }
+      if (chosen.every((other) => distance(c, other) > least)) {
+        chosen.push(c);
+      }
+    }
+    if (chosen.length <= COLOURS) {
+      return chosen;
+    }
+  }
+}
+
 /** The palette's colour that is nearest to one, found once each. */
 function nearest(palette) {
   const known = new Map(palette.map((c, i) => [c, i]));
-  const distance = (a, b) => [16, 8, 0].reduce((sum, s) => sum + ((((a >> s) & 255) - ((b >> s) & 255)) ** 2), 0);
   return (colour) => {
     if (!known.has(colour)) {
       let best = 0;
@@ -103,7 +122,7 @@ export function smallPng(png) {
       count.set(c, (count.get(c) ?? 0) + 1);
     }
   }
-  const palette = [...count].sort((a, b) => b[1] - a[1]).slice(0, COLOURS).map(([c]) => c);
+  const palette = choose([...count].sort((a, b) => b[1] - a[1]).map(([c]) => c));
   const index = nearest(palette);
   const rows = Buffer.alloc(height * (width + 1)); /* filter 0: best for palettes */
   for (let y = 0; y < height; y++) {

@@ -28,7 +28,8 @@ async function worthy(page) {
   });
   for (const b of hot) {
     const told = await call(page, "tb.explain", { id: b.id, host: false, registers: false }).catch(() => null);
-    if (told && told.steps?.length >= 3) {
+    const ops = told?.stages.at(-1).ops ?? [];
+    if (ops.some((o) => o.removed) && ops.filter((o) => o.rule).length >= 3) {
       return b.id;
     }
   }
