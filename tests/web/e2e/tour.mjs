@@ -22,9 +22,9 @@ const KERNEL = "0xffffffff80200000";
 async function worthy(page) {
   await call(page, "tb.profile", { on: true });
   const hot = await until("hot blocks", async () => {
-    const { blocks } = await call(page, "tb.list", { sort: "runs", limit: 40 });
+    const { blocks } = await call(page, "tb.list", { sort: "runs", limit: 300 });
     const good = blocks.filter((b) => b.insns >= 5 && b.insns <= 12 && Number(b.runs) > 1000);
-    return good.length > 3 && good;
+    return good.length > 40 && good;
   });
   for (const b of hot) {
     const told = await call(page, "tb.explain", { id: b.id, host: false, registers: false }).catch(() => null);
