@@ -20,6 +20,12 @@ async function twin(page, id) {
 
 const choose = (page, dev) => page.click(`.dev-item[data-dev="${dev}"]`);
 
+/** Brings the lanes into view: out of view they ask for nothing. */
+async function toLanes(page) {
+  await page.locator("#dev-irq").scrollIntoViewIfNeeded();
+  await page.waitForSelector('.irq-lane[data-input="10"]');
+}
+
 suite("devices", async (t) => {
   const dir = mkdtempSync(path.join(os.tmpdir(), "vitrine-devices-"));
   const disk = path.join(dir, "disk");
@@ -66,6 +72,7 @@ suite("devices", async (t) => {
   });
 
   await t.test("typing in the shell moves the serial port's registers, its counters and its lane", async () => {
+    await toLanes(page);
     const lane = page.locator('.irq-lane[data-input="10"]');
     const raised = async () => Number(/(\d+)↑/.exec(await lane.innerText())?.[1]);
     const before = await raised();
@@ -115,6 +122,7 @@ suite("devices", async (t) => {
   });
 
   await t.test("a lane tells step by step where the interrupt stands", async () => {
+    await toLanes(page);
     await page.click('.irq-lane[data-input="10"]');
     await page.waitForSelector(".irq-path:has-text('serial-mm@10000000')");
     const path_ = await call(page, "irq.path", { input: 10 });
@@ -155,6 +163,7 @@ suite("devices", async (t) => {
       const other = await t.open(machine, "ws=devices&dev=disk0", { theme, width, height: 900 });
       await other.waitForSelector(".vq-ring");
       await other.click('.reg[data-reg="capacity"] .reg-head');
+      await toLanes(other);
       await other.click('.irq-lane[data-input="10"]');
       await fitsWidth(other);
       await accessible(other);
