@@ -23,6 +23,7 @@ const ROWS = [32, 16, 8];
 const LEAST_BIT_PX = 30;
 const COLOURS = 8;
 const DECIMAL_BITS = 4;
+const NAME_FITS = 5; /* letters above one bit; else the number badge stands for it */
 
 /** @param {BitField} f */
 export function bitsOf(f) {
@@ -96,7 +97,7 @@ export function bitStrip({ label, titles }) {
       { class: field ? (r.changed?.has(field.name) ? "bits-field changed" : "bits-field") : "bits-gap", title: field ? `${field.name} ${bitsOf(field)}: ${field.meaning ?? ""}` : titles.unnamed },
       h("div", { class: "bits-no" }, h("span", null, piece.high), width > 1 ? h("span", null, piece.low) : null),
       h("div", { class: "bits-digits", style: { gridTemplateColumns: `repeat(${width}, 1fr)` } }, digits),
-      field ? h("div", { class: "bits-name" }, width > 1 ? badge(piece.field) : null, field.name) : h("div", { class: "bits-name" }),
+      field ? h("div", { class: "bits-name" }, width > 1 || field.name.length > NAME_FITS ? badge(piece.field) : null, width > 1 || field.name.length <= NAME_FITS ? field.name : null) : h("div", { class: "bits-name" }),
     );
     node.style.gridColumn = `${at - piece.high + 1} / span ${width}`;
     if (field) {
