@@ -307,6 +307,14 @@ await suite("memory", async (t) => {
     await call(page, "machine.cont");
   });
 
+  await t.test("hits of the TLB are shown while they are counted", async () => {
+    const hits = () => page.locator(".tlb-counts .chip", { hasText: /^hits/ }).count();
+    equal("before", await hits(), 0);
+    await call(page, "tb.profile", { on: true });
+    await until("hits", hits);
+    await call(page, "tb.profile", { on: false });
+  });
+
   await t.test("mappings are listed page by page; a run is walked when it is chosen", async () => {
     await page.locator("#mem-mappings").scrollIntoViewIfNeeded();
     await page.waitForSelector("#mem-mappings tbody tr");

@@ -135,13 +135,14 @@ class TlbPanel {
     const now = { at: performance.now(), counts: answer.counts };
     const before = this.before;
     const rate = (/** @type {string} */ k) => {
-      if (!before || now.at - before.at < 1) {
+      if (!before || now.at - before.at < 1 || !before.counts[k]) {
         return "";
       }
       const by = Number(BigInt(now.counts[k]) - BigInt(before.counts[k]));
       return by >= 0 ? fmt.rate((by * 1000) / (now.at - before.at)) : "";
     };
-    clear(this.counts, ["fills", "misses", "second_hits", "walks", "flushes"].map((k) =>
+    const counted = answer.counts.hits === null ? [] : ["hits"]; /* while the profile of blocks runs */
+    clear(this.counts, ["fills", "misses", "second_hits", "walks", "flushes", ...counted].map((k) =>
       h("span", { class: "chip" }, h("span", explain(app, `memory.tlb.count.${k}.help`), app.t(`memory.tlb.count.${k}`)), " ", h("b", { class: "mono" }, fmt.count(now.counts[k])), " ", h("span", { class: "dim mono" }, rate(k)))));
     this.before = now;
     this.fill.textContent = app.t(answer.level === 2 ? "memory.tlb.fill2" : "memory.tlb.fill1", {
