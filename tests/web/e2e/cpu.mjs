@@ -226,7 +226,7 @@ suite("cpu", async (t) => {
     await until("the trap is told", async () => /ecall from M/.test(await other.locator('.trap[data-to="M"]').innerText()));
     matches("where", await other.locator('.trap[data-to="M"]').innerText(), /80000000\s+ecall/);
     await other.click('.reg-cell[data-name="t6"] .reg-edit');
-    matches("writing tells what it means for a run that can be gone back in", await other.locator("dialog").innerText(), /not part of that/);
+    matches("writing tells what it means for a run that can be gone back in", await other.locator("dialog").innerText(), /becomes part of that/);
     await other.keyboard.press("Escape");
     await t.close(other);
   });
