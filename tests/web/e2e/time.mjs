@@ -79,6 +79,18 @@ async function jiffies(t, machine, page, addr, writer) {
     equal("the machine is where it was", (await where(page)).count, before.count);
   });
 
+  await t.test("“go there” stops right before the store, whose instruction is the next one", async () => {
+    const row = page.locator("#time-writer tbody tr").first();
+    await row.getByRole("button", { name: "Go there" }).click();
+    await until("it is there", async () => BigInt((await where(page)).count) === BigInt(before.count) - 1n);
+    equal("the value is the old one", await word(page, addr), before.old);
+    const cells = await row.locator("td").allInnerTexts();
+    const cpu = (await call(page, "cpu.list")).cpus[0];
+    equal("pc and text", [BigInt(cpu.pc), cpu.text.replace(/\s+/g, " ")], [BigInt("0x" + cells[2].split(/\s/)[0].replace("_", "")), cells[2].replace(/^\S+\s+/, "").replace(/\s+/g, " ")]);
+    await button(page, "newest").click();
+    await until("it is at the newest again", async () => (await where(page)).count === before.count);
+  });
+
   await t.test("back to the last hit, and the page says what it was", async () => {
     await button(page, "last hit").click();
     await until("it is earlier", async () => BigInt((await where(page)).count) < BigInt(before.count));
@@ -139,6 +151,8 @@ async function looking(t, machine, page) {
     ok("an event is chosen", sel);
     const event = (await call(page, "trace.read", { cursor: sel, limit: 1 })).events[0];
     equal("its words", await text(page, ".time-words .mono"), event.text);
+    await page.locator(".time-detail").getByRole("button", { name: "Go there" }).click();
+    await until("the machine is there", async () => (await where(page)).count === event.count);
   });
 
   await t.test("the table beside the lanes has the same events", async () => {
@@ -177,14 +191,13 @@ async function looking(t, machine, page) {
     const x = Math.round(box.width / 3);
     const before = shown();
     await page.mouse.move(box.x + x, box.y + 100);
-    await page.mouse.wheel(0, 400);
-    const out = await until("it is wider", () => shown() && shown()[1] - shown()[0] > before[1] - before[0] && shown());
-    ok("the same instruction is under the pointer", Math.abs(under(out, x) - under(before, x)) <= 2 + (out[1] - out[0]) / 500);
+    await page.mouse.wheel(0, -300);
+    const close = await until("it is narrower", () => shown() && shown()[1] - shown()[0] < before[1] - before[0] && shown());
+    ok("the same instruction is under the pointer", Math.abs(under(close, x) - under(before, x)) <= 2 + (close[1] - close[0]) / 500);
     await page.mouse.down();
     await page.mouse.move(box.x + x + 200, box.y + 100, { steps: 8 });
     await page.mouse.up();
-    const moved = await until("it moved", () => shown()[0] !== out[0] && shown());
-    ok("by as much as the hand", Math.abs(under(moved, x + 200) - under(out, x)) <= 2 + (out[1] - out[0]) / 100);
+    await until("it moved by as much as the hand", () => Math.abs(under(shown(), x + 200) - under(close, x)) <= 2 + (close[1] - close[0]) / 100);
     await page.locator(".time-canvas").focus();
     await page.keyboard.press("0");
     await until("the whole run", () => !shown());
@@ -272,6 +285,29 @@ async function viewers(t, machine) {
   });
 }
 
+/** Two fingers, as the browser's own touch input. */
+async function fingers(t, machine) {
+  await t.test("two fingers zoom", async () => {
+    const page = await t.open(machine, "ws=time", { width: 400, height: 800 });
+    await page.getByText("events in view").waitFor();
+    const touch = await page.context().newCDPSession(page);
+    const box = await page.locator(".time-canvas").boundingBox();
+    const points = (/** @type {number} */ apart) => [-1, 1].map((side, id) => ({ id, x: box.x + 240 + side * apart, y: box.y + 80 }));
+    await touch.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
+    await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: points(30) });
+    for (const apart of [40, 60, 80, 100]) {
+      await touch.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: points(apart) });
+    }
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    const run = Number((await call(page, "history.status")).seen);
+    await until("about three tenths of the run are shown, as the fingers went from 60 to 200 pixels", () => {
+      const m = /time\.from=(0x[0-9a-f]+)&time\.to=(0x[0-9a-f]+)/.exec(page.url());
+      return m && Math.abs((Number(m[2]) - Number(m[1])) / run - 0.3) < 0.02;
+    });
+    await t.close(page);
+  });
+}
+
 async function lookings(t, machine) {
   for (const theme of ["light", "dark"]) {
     for (const width of [1440, 400]) {
@@ -332,6 +368,7 @@ await suite("time", async (t) => {
   await looking(t, machine, page);
   await files(t, page);
   await viewers(t, machine);
+  await fingers(t, machine);
   await lookings(t, machine);
 
   await t.test("a small ring says what it lost", async () => {

@@ -126,12 +126,15 @@ class Lanes {
     this.timer = window.setTimeout(() => this.settle(), ASK_AFTER_MS);
   }
 
+  /** The right end is now, and moves on. */
+  follows() {
+    return this.app.machine?.running && (this.moving ? this.follow : this.view.mode() !== "window");
+  }
+
   /** Zooms about a value. At the right end of a run that goes on that end stays. @param {number} about @param {number} factor */
   zoomBy(about, factor) {
     const w = this.window();
-    const follows = this.moving ? this.follow : this.view.mode() !== "window";
-    const near = about >= w.to - NEAR_END * (w.to - w.from);
-    if (this.app.machine?.running && follows && near) {
+    if (this.follows() && about >= w.to - NEAR_END * (w.to - w.from)) {
       const most = this.most();
       this.setWindow({ from: most - Math.max(MIN_SPAN, (w.to - w.from) * factor), to: most }, true);
     } else {
@@ -395,10 +398,9 @@ class Lanes {
   /** What stays in its place while one zooms: the chosen event or bar, else the playhead, else the middle. */
   anchor() {
     const w = this.window();
-    const values = [this.event && at(this.event, this.view.axis()), this.bin !== null && this.binWindow(this.bin, 0).from, this.now()];
+    const values = [this.event && at(this.event, this.view.axis()), this.bin !== null && this.binWindow(this.bin, 0).from, this.follows() ? w.to : this.now()];
     const inside = values.find((v) => typeof v === "number" && v >= w.from && v <= w.to);
-    const follows = this.app.machine?.running && (this.moving ? this.follow : this.view.mode() !== "window");
-    return typeof inside === "number" ? inside : follows ? w.to : (w.from + w.to) / 2;
+    return typeof inside === "number" ? inside : (w.from + w.to) / 2;
   }
 
   /* --- keys ------------------------------------------------------------------------------------ */
