@@ -22,6 +22,17 @@ async function symbols(machine, names) {
   return found;
 }
 
+/** The hand has come to rest, and the URL with it. */
+async function settled(page) {
+  let last = "";
+  await until("the URL stays as it is", async () => {
+    const before = last;
+    last = page.url();
+    await page.waitForTimeout(300);
+    return last === before && last === page.url();
+  });
+}
+
 const where = (page) => call(page, "machine.status");
 const text = (page, selector) => page.locator(selector).innerText();
 const button = (page, name) => page.locator("#time-travel").getByRole("button", { name });
@@ -189,9 +200,11 @@ async function looking(t, machine, page) {
     const shown = () => /time\.from=(0x[0-9a-f]+)&time\.to=(0x[0-9a-f]+)/.exec(page.url())?.slice(1).map(Number);
     const under = (/** @type {number[]} */ [from, to], /** @type {number} */ x) => from + ((x - GUTTER) / (box.width - GUTTER)) * (to - from);
     const x = Math.round(box.width / 3);
+    await settled(page);
     const before = shown();
     await page.mouse.move(box.x + x, box.y + 100);
     await page.mouse.wheel(0, -300);
+    await settled(page);
     const close = await until("it is narrower", () => shown() && shown()[1] - shown()[0] < before[1] - before[0] && shown());
     ok("the same instruction is under the pointer", Math.abs(under(close, x) - under(before, x)) <= 2 + (close[1] - close[0]) / 500);
     await page.mouse.down();
@@ -355,8 +368,11 @@ await suite("time", async (t) => {
     for (let i = 0; i < 12; i++) {
       await page.keyboard.press("+");
     }
-    const span = await until("the URL says how long", () => /time\.span=(0x[0-9a-f]+)/.exec(page.url())?.[1]);
-    ok("it is not the whole run", Number(span) * 100 < Number((await where(page)).count));
+    const run = Number((await where(page)).count);
+    await until("the URL says how long, much less than the run", () => {
+      const span = /time\.span=(0x[0-9a-f]+)/.exec(page.url())?.[1];
+      return span && Number(span) * 100 < run;
+    });
     await machine.run("ls -R /sys >/dev/null");
     await until("what happened just now is in view", async () => (await inView()) > 10);
     await page.keyboard.press("0");
