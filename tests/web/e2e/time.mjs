@@ -145,6 +145,15 @@ async function scrubbing(t, page, before) {
   });
 }
 
+async function ahead(t, page, before) {
+  await t.test("ahead of the newest the machine lives on, up to there", async () => {
+    await page.getByLabel("Go to instruction number").fill(String(BigInt(before.count) + 3000n));
+    await page.keyboard.press("Enter");
+    await until("it is there", async () => BigInt((await where(page)).count) === BigInt(before.count) + 3000n);
+    equal("it stands", (await where(page)).running, false);
+  });
+}
+
 async function looking(t, machine, page) {
   await t.test("bars become single events on the way in, by keyboard, and each has its words", async () => {
     const canvas = page.locator(".time-canvas");
@@ -381,6 +390,7 @@ await suite("time", async (t) => {
 
   const before = await jiffies(t, machine, page, "0x" + found.get("jiffies_64").toString(16), writer);
   await scrubbing(t, page, before);
+  await ahead(t, page, before);
   await looking(t, machine, page);
   await files(t, page);
   await viewers(t, machine);

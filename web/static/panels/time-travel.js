@@ -56,8 +56,8 @@ class Travel {
         this.button(app.t("time.back_to_point"), "time.back_to_point.help", () => this.toPoint()),
         this.button(app.t("time.back_n"), "time.back_n.help", () => this.go("history.back", { insns: hexOf(by()) })),
         this.button(app.t("time.back_1"), "time.back_1.help", () => this.go("history.back", { insns: "0x1" })),
-        this.button(app.t("time.ahead_1"), "time.ahead_1.help", () => this.go("history.go", { count: hexOf(now() + 1) })),
-        this.button(app.t("time.ahead_n"), "time.ahead_n.help", () => this.go("history.go", { count: hexOf(now() + by()) })),
+        this.button(app.t("time.ahead_1"), "time.ahead_1.help", () => this.goTo(now() + 1)),
+        this.button(app.t("time.ahead_n"), "time.ahead_n.help", () => this.goTo(now() + by())),
         this.button(app.t("time.ahead_all"), "time.ahead_all.help", () => this.status && this.go("history.go", { count: this.status.seen })),
         h("label", { class: "dim" }, app.t("time.by"), " ", this.far),
       ),
@@ -95,7 +95,17 @@ class Travel {
       this.p.fail(new Error(app.t("time.go.bad")));
       return undefined;
     }
-    return this.go("history.go", { count: hexOf(count) });
+    return this.goTo(count);
+  }
+
+  /** What has been is gone to; what has not yet is lived up to, and may be waited for. @param {number} count */
+  async goTo(count) {
+    if (!this.status || count <= num(this.status.seen) || count <= num(this.app.machine?.count ?? 0)) {
+      await this.go("history.go", { count: hexOf(count) });
+      return;
+    }
+    const m = await this.p.busy(this.p.bus.call("machine.cont", { until: hexOf(count) }));
+    m && this.app.tellMachine(m);
   }
 
   /** @param {string} method @param {object} [params] */
@@ -200,7 +210,7 @@ class Travel {
     const offs = [
       app.onMachine(() => this.tellWhere(null)),
       app.command({ id: "time.back_1", title: app.t("time.back_1.help"), keys: ",", when: has, run: () => this.go("history.back", { insns: "0x1" }) }),
-      app.command({ id: "time.ahead_1", title: app.t("time.ahead_1.help"), keys: ".", when: has, run: () => this.go("history.go", { count: hexOf(num(app.machine?.count ?? 0) + 1) }) }),
+      app.command({ id: "time.ahead_1", title: app.t("time.ahead_1.help"), keys: ".", when: has, run: () => this.goTo(num(app.machine?.count ?? 0) + 1) }),
       app.command({ id: "time.back_to_point", title: app.t("time.back_to_point.help"), keys: "<", when: has, run: () => this.toPoint() }),
       app.command({ id: "time.go", title: app.t("time.go.label"), keys: "g", when: has, run: () => this.target.focus() }),
     ];
