@@ -21,7 +21,7 @@
 #include "util/keyval.h"
 #include "util/trace.h"
 
-enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000 };
+enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000 };
 
 /* A hit of a break or watch point. */
 typedef struct Hit {
@@ -265,6 +265,25 @@ static bool check_arrival(const Travel *t, uint64_t count, Error **errp) {
     return !divergence && now(t) == count;
 }
 
+/* Until it stops by itself; a guest that waits for something, as only one that was not there before can,
+ * is stopped. */
+static void wait_stopped(Travel *t) {
+    uint64_t last = ICOUNT_NEVER;
+    for (unsigned waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
+        if (machine_wait_stopped(t->m, LOOK_MS)) {
+            return;
+        }
+        machine_lock(t->m);
+        uint64_t count = now(t);
+        machine_unlock(t->m);
+        if (count == last) {
+            break;
+        }
+        last = count;
+    }
+    machine_stop(t->m, RUN_PAUSED);
+}
+
 /* The machine is stopped before the moment: runs up to it. */
 static bool run_to(Travel *t, CpuMoment to, Error **errp) {
     Machine *m = t->m;
@@ -274,8 +293,8 @@ static bool run_to(Travel *t, CpuMoment to, Error **errp) {
     m->cpus->debug.swallow_opaque = t;
     machine_unlock(m);
     bool ok = machine_cont_until(m, to, errp);
-    if (ok && !machine_wait_stopped(m, WAIT_MS)) {
-        machine_stop(m, RUN_PAUSED);
+    if (ok) {
+        wait_stopped(t);
     }
     machine_lock(m);
     m->cpus->debug.swallow = NULL;
@@ -374,15 +393,22 @@ static DebugStop count_stop(const Travel *t) {
         .reason = DEBUG_COUNT, .cpu = cpu->index, .pc = cpu->cls->get_pc(cpu)};
 }
 
-static bool travel_to(Travel *t, uint64_t count, Error **errp) {
-    uint64_t last = present(t);
-    bool ok = count <= last;
-    if (!ok) {
-        error_set(errp,
-                  "count %" PRIu64 " has not been yet: the run has come to %" PRIu64
-                  "; machine.cont until=0x%" PRIx64 " goes on to it",
-                  count, last, count);
+/* To the present; what comes behind it is news, and nobody is kept from hearing of it. */
+static bool go_to_present(Travel *t, Error **errp) {
+    const InputGate *g = t->m->gate;
+    const CpuMoment to = {present(t), gate_end(g)};
+    if (g->sealed) {
+        error_set(errp, "the recording ends at count %" PRIu64, to.count);
+        return false;
     }
+    bool ok = go_silently(t, to, errp);
+    trace_hold(t->m->trace, false);
+    machine_set_quiet(t->m, false);
+    return ok;
+}
+
+static bool travel_to(Travel *t, uint64_t count, Error **errp) {
+    bool ok = count <= present(t) || go_to_present(t, errp);
     ok = ok && go_silently(t, (CpuMoment){.count = count}, errp);
     const DebugStop stop = count_stop(t);
     end(t, &stop);

@@ -81,7 +81,8 @@ TravelRange travel_range(Travel *t);
 /* The moments that are kept, from the oldest: up to `max` entries; returns how many. */
 unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max);
 
-/* Goes to right before instruction number `count`. Errors: before the first entry; behind the present. */
+/* Goes to right before instruction number `count`; behind the present the guest lives on up to there.
+ * Errors: before the first entry; behind a recording's end; the guest waits, or ended before it. */
 bool travel_go(Travel *t, uint64_t count, Error **errp);
 /* Goes n instructions back. */
 bool travel_back(Travel *t, uint64_t n, Error **errp);
