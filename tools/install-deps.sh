@@ -40,6 +40,7 @@ gcc-riscv64-unknown-elf    guest programs
 binutils-riscv64-linux-gnu reference of the disassembler
 device-tree-compiler       reference of the device tree
 chromium                   drives the console's page
+fonts-wqy-microhei         the page in Chinese
 fonts-dejavu-core          letters for chromium
 "
 
