@@ -41,7 +41,6 @@ static void answer(void *opaque, json_t *request, const char *error) {
     }
     QmpCall call = {.m = t->m,
                     .inspector = t->inspector,
-                    .events = t->events,
                     .hmp = &t->hmp,
                     .negotiated = &t->negotiated};
     json_t *reply = qmp_dispatch(&call, request);
