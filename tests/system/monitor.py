@@ -145,7 +145,7 @@ def guest_stands_still_and_steps():
         equal("it stands", hmp(g, "p/x $pc"), before)
         where = hmp(g, "step")
         after = hmp(g, "p/x $pc").strip()
-        contains("step says where", where, f"{after}:")
+        contains("step says where", where, f"0x{int(after, 16):016x}:")
         equal("it moved", after != before.strip(), True)
         equal("cont", hmp(g, "cont"), "")
         g.send(b"\x01c\n")
