@@ -202,11 +202,12 @@ def switched_off_and_reset(d):
     """With -no-shutdown a guest that is off can be reset; the replay does so of itself."""
     with Session(d, *COUNTED, *devices(d), "-record", d / "F", "-no-shutdown") as s:
         s.guest.wait_shell()
-        s.rpc.subscribe("machine.shutdown")
+        s.rpc.subscribe("machine.shutdown", "machine.reset")
         s.guest.send("poweroff -f\n")
         s.rpc.event("machine.shutdown")
         s.guest.send("echo typed to a guest that is off\n")
         s.call("machine.reset")
+        s.rpc.event("machine.reset")  # it was asked for; now it is done
         s.call("machine.cont")
         s.guest.wait_shell()
         s.guest.run("date")
