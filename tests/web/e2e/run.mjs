@@ -322,6 +322,7 @@ async function loss(t, machine, page) {
     const cut = await t.cut(page);
     ok("a socket was open", cut > 0);
     await page.locator(".banner.bad").filter({ hasText: /lost|does not answer/ }).waitFor();
+    equal("the bar says what it knows", await page.textContent(".bar-machine .state"), "no connection");
     await machine.run("for i in 1 2 3 4 5; do echo mean''while-$i; done");
     await page.evaluate(() => window.heal());
     await t.connected(page);
@@ -330,6 +331,7 @@ async function loss(t, machine, page) {
     await type(page, "echo back''-again");
     await shows(page, /^back-again$/m);
     ok("the banner went", await page.locator(".banner").isHidden());
+    equal("the bar knows again", await page.textContent(".bar-machine .state"), "running");
   });
   await t.test("a server that falls silent is told, and that it speaks again is seen", async () => {
     machine.freeze();

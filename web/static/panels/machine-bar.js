@@ -160,9 +160,10 @@ class MachineBar {
   /** @param {MachineStatus} m */
   show(m) {
     const { app } = this;
-    this.state.textContent = app.t(m.running ? "bar.running" : "bar.stopped");
-    this.state.classList.toggle("good", m.running);
-    this.state.classList.toggle("warn", !m.running);
+    const known = app.bus.state === "open";
+    this.state.textContent = app.t(!known ? "bar.unknown" : m.running ? "bar.running" : "bar.stopped");
+    this.state.classList.toggle("good", known && m.running);
+    this.state.classList.toggle("warn", !known || !m.running);
     const stop = m.running ? null : this.stop;
     this.where.hidden = !stop?.pc;
     this.where.textContent = stop?.pc ? `${stop.reason} @ ${fmt.addr(stop.pc)}` : "";
@@ -215,7 +216,10 @@ class MachineBar {
       app.refresh();
     });
     this.bus.subscribe(["machine.shutdown"], {}, (_event, data) => app.toast(app.t("bar.shutdown", { cause: data.cause }), "bad"));
-    const learn = (/** @type {any} */ e) => e.detail.state === "open" && this.learnHistory();
+    const learn = (/** @type {any} */ e) => {
+      e.detail.state === "open" && this.learnHistory();
+      app.machine && this.show(app.machine); /* what was last heard holds no longer */
+    };
     app.bus.addEventListener("state", learn);
     app.bus.state === "open" && this.learnHistory();
     return () => {
