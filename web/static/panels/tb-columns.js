@@ -85,7 +85,8 @@ class Columns {
       const title = h("h3", { title: app.t(`translate.col.${name}.help`) }, app.t(`translate.col.${name}`), " ", h("span", { class: "dim count" }));
       this.cols.append(h("div", { class: `col ${name}` }, title, name === "opt" && this.entry, this.box[name]));
     }
-    this.cols.addEventListener("pointerover", (e) => this.pointed(e.target));
+    /* not "pointerover": rows that a key scrolls under a resting pointer would take the line from the keyboard */
+    this.cols.addEventListener("pointermove", (e) => this.pointed(e.target));
     this.cols.addEventListener("pointerleave", () => this.unpoint());
     this.cols.addEventListener("click", (e) => this.clicked(e.target));
     this.cols.addEventListener("focusin", (e) => this.focused(e.target));
