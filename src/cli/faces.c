@@ -7,7 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SETTLE_MS = 50 };
+
+/* All say goodbye at the same time. */
+static void say_goodbye(Faces *f) {
+    if (f->inspector) {
+        inspector_settle(f->inspector, SETTLE_MS);
+    }
+    if (f->web) {
+        web_server_end(f->web);
+    }
+    for (unsigned i = 0; i < f->rpc_count; i++) {
+        rpc_end(f->rpc[i]);
+    }
+}
+
 void faces_close(Faces *f) {
+    say_goodbye(f);
     api_server_free(f->api);
     f->api = NULL;
     web_server_free(f->web);

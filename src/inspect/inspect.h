@@ -68,6 +68,9 @@ typedef struct InspectSink {
 
 /* Starts the inspector of a machine; the machine outlives it. */
 Inspector *inspector_new(Machine *m, Error **errp);
+/* The machine has ended: what it wrote last is told to subscribers. Returns then, or after so many
+ * milliseconds. */
+void inspector_settle(Inspector *ins, unsigned ms);
 /* Ends the thread: requests that wait are dropped, jobs are run. Clients were freed before. */
 void inspector_free(Inspector *ins);
 Machine *inspector_machine(const Inspector *ins);

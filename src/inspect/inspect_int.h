@@ -140,9 +140,11 @@ struct Inspector {
     struct LogLines *log;
     struct CpuViews *cpus;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, settled;
     /* lock */
     bool quit;
+    bool settling; /* jobs do not wait for their time */
+    bool in_job;
     InspectClient *clients;
     unsigned client_count;
     InspectJob *job_first, **job_last;

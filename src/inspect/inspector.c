@@ -54,7 +54,7 @@ Machine *inspector_machine(const Inspector *ins) {
 /* The first that is due; at the end all are. */
 static bool run_job_locked(Inspector *ins, int64_t now_ns) {
     InspectJob **at = &ins->job_first;
-    while (*at && (*at)->due_ns > now_ns && !ins->quit) {
+    while (*at && (*at)->due_ns > now_ns && !ins->quit && !ins->settling) {
         at = &(*at)->next;
     }
     InspectJob *job = *at;
@@ -65,10 +65,13 @@ static bool run_job_locked(Inspector *ins, int64_t now_ns) {
     if (!job->next) {
         ins->job_last = at;
     }
+    ins->in_job = true;
     pthread_mutex_unlock(&ins->lock);
     job->fn(job->opaque);
     free(job);
     pthread_mutex_lock(&ins->lock);
+    ins->in_job = false;
+    pthread_cond_broadcast(&ins->settled);
     return true;
 }
 
@@ -257,10 +260,12 @@ Inspector *inspector_new(Machine *m, Error **errp) {
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&ins->wake, &attr);
+    pthread_cond_init(&ins->settled, &attr);
     pthread_condattr_destroy(&attr);
     int err = pthread_create(&ins->thread, NULL, thread_main, ins);
     if (err) {
         error_set_errno(errp, err, "cannot start the inspector's thread");
+        pthread_cond_destroy(&ins->settled);
         pthread_cond_destroy(&ins->wake);
         pthread_mutex_destroy(&ins->lock);
         free(ins);
@@ -272,6 +277,19 @@ Inspector *inspector_new(Machine *m, Error **errp) {
     serial_start(ins);
     log_start(ins);
     return ins;
+}
+
+void inspector_settle(Inspector *ins, unsigned ms) {
+    const int64_t end_ns = inspect_now_ns() + ms * (NS_PER_S / 1000);
+    const struct timespec end = {end_ns / NS_PER_S, end_ns % NS_PER_S};
+    int err = 0;
+    pthread_mutex_lock(&ins->lock);
+    ins->settling = true;
+    pthread_cond_signal(&ins->wake);
+    while ((ins->job_first || ins->in_job) && err == 0) {
+        err = pthread_cond_timedwait(&ins->settled, &ins->lock, &end);
+    }
+    pthread_mutex_unlock(&ins->lock);
 }
 
 void inspector_free(Inspector *ins) {
@@ -290,6 +308,7 @@ void inspector_free(Inspector *ins) {
     cpu_views_free(ins);
     serial_free(ins);
     log_free(ins);
+    pthread_cond_destroy(&ins->settled);
     pthread_cond_destroy(&ins->wake);
     pthread_mutex_destroy(&ins->lock);
     free(ins);

@@ -162,28 +162,6 @@ json_t *inspect_machine_quit(InspectCall *call) {
 
 /* --- events ---------------------------------------------------------------------- */
 
-static const char *shutdown_cause_name(ShutdownCause cause) {
-    switch (cause) {
-    case SHUTDOWN_NONE:
-        return "none";
-    case SHUTDOWN_GUEST:
-        return "guest";
-    case SHUTDOWN_GUEST_RESET:
-        return "guest-reset";
-    case SHUTDOWN_HOST_RESET:
-        return "host-reset";
-    case SHUTDOWN_GUEST_ERROR:
-        return "guest-error";
-    case SHUTDOWN_USER:
-        return "user";
-    case SHUTDOWN_SIGNAL:
-        return "signal";
-    case SHUTDOWN_HOST_ERROR:
-        return "host-error";
-    }
-    return "none";
-}
-
 static const char *debug_reason_name(DebugReason reason) {
     static const char *const names[] = {
         [DEBUG_NONE] = "none",   [DEBUG_BREAK] = "break", [DEBUG_WATCH] = "watch",
@@ -235,11 +213,11 @@ void inspect_machine_event(void *opaque, const MachineEvent *ev) {
         return;
     case MEV_RESET:
         inspect_emit(ins, "machine.reset",
-                     json_pack("{s:s}", "cause", shutdown_cause_name(ev->cause)));
+                     json_pack("{s:s}", "cause", machine_shutdown_cause_name(ev->cause)));
         return;
     case MEV_SHUTDOWN:
         inspect_emit(ins, "machine.shutdown",
-                     json_pack("{s:s}", "cause", shutdown_cause_name(ev->cause)));
+                     json_pack("{s:s}", "cause", machine_shutdown_cause_name(ev->cause)));
         return;
     case MEV_POWERDOWN:
         inspect_emit(ins, "machine.powerdown", json_object());

@@ -30,11 +30,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/unix_file.h"
+
 enum {
     READ_SIZE = 64 * 1024,
     LINE_START = 4096,
     PIPE_CHUNK = 4096, /* a pipe that polls writable takes this much at once */
-    FLUSH_MS = 500,    /* patience at the end */
+    FLUSH_MS = 200,    /* patience at the end */
     ACCEPT_MS = 10,    /* between two connections, on the average ... */
     ACCEPT_BURST = 32, /* ... of so many */
     SOCKET_MODE = 0600,
@@ -59,7 +61,7 @@ typedef struct RpcPeer {
 struct Rpc {
     Inspector *ins;
     char *where;
-    char *path; /* of the socket file, or NULL */
+    UnixFile socket_file;
     bool stdio;
     int listen_fd, wake_fd;
     int64_t accept_ms; /* the last connection would have come then at an even pace */
@@ -387,7 +389,8 @@ static void serve(Rpc *rpc, const struct pollfd *fds) {
 /* At the end: what is answered still goes out, to those who take it. */
 static void flush(Rpc *rpc) {
     struct pollfd fds[POLL_COUNT];
-    for (int round = 0; round < FLUSH_MS; round++) {
+    const int64_t end_ms = now_ms() + FLUSH_MS;
+    while (now_ms() < end_ms) {
         bool waits = false;
         prepare(rpc, fds, false);
         for (unsigned i = POLL_PEERS; i < POLL_COUNT; i++) {
@@ -420,21 +423,6 @@ static void *thread_main(void *opaque) {
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-/* A socket file whose server is gone may be replaced. */
-static bool is_stale(const struct sockaddr_un *sun) {
-    struct stat st;
-    if (stat(sun->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-        return false;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 &&
-                 errno == ECONNREFUSED;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return stale;
-}
-
 static bool listen_on(Rpc *rpc, const char *spec, const struct sockaddr *addr,
                       socklen_t len, Error **errp) {
     rpc->listen_fd =
@@ -459,19 +447,15 @@ static bool listen_on(Rpc *rpc, const char *spec, const struct sockaddr *addr,
 
 static bool open_unix(Rpc *rpc, const char *spec, const struct sockaddr_un *sun,
                       Error **errp) {
-    if (is_stale(sun)) {
-        unlink(sun->sun_path);
+    if (!unix_file_clear(sun->sun_path, errp)) {
+        error_prepend(errp, "-rpc %s: ", spec);
+        return false;
     }
     if (!listen_on(rpc, spec, (const struct sockaddr *)sun, sizeof(*sun), errp)) {
         return false;
     }
-    rpc->path = strdup(sun->sun_path);
     rpc->where = strdup(sun->sun_path);
-    if (chmod(sun->sun_path, SOCKET_MODE) < 0) {
-        error_set_errno(errp, errno, "-rpc %s: cannot keep others out", spec);
-        return false;
-    }
-    return true;
+    return unix_file_keep(&rpc->socket_file, sun->sun_path, errp);
 }
 
 static bool open_tcp(Rpc *rpc, const char *spec, const struct sockaddr_in *sin,
@@ -539,13 +523,17 @@ Rpc *rpc_new(Inspector *ins, const char *spec, Error **errp) {
     return rpc;
 }
 
+void rpc_end(Rpc *rpc) {
+    __atomic_store_n(&rpc->quit, true, __ATOMIC_RELEASE);
+    wake(rpc);
+}
+
 void rpc_free(Rpc *rpc) {
     if (!rpc) {
         return;
     }
     if (rpc->thread_started) {
-        __atomic_store_n(&rpc->quit, true, __ATOMIC_RELEASE);
-        wake(rpc);
+        rpc_end(rpc);
         pthread_join(rpc->thread, NULL);
     }
     for (unsigned i = 0; i < RPC_MAX_CLIENTS; i++) {
@@ -556,16 +544,13 @@ void rpc_free(Rpc *rpc) {
     if (rpc->listen_fd >= 0) {
         close(rpc->listen_fd);
     }
-    if (rpc->path) {
-        unlink(rpc->path);
-    }
+    unix_file_remove(&rpc->socket_file);
     if (rpc->wake_fd >= 0) {
         close(rpc->wake_fd);
     }
     if (rpc->stdio) {
         loop_release_stdio(inspector_machine(rpc->ins)->loop, rpc);
     }
-    free(rpc->path);
     free(rpc->where);
     free(rpc);
 }

@@ -24,7 +24,8 @@ bool rpc_check(const char *spec, Error **errp);
 /* Opens it and serves it. A socket file has mode 0600; an old one without a server is replaced.
  * Errors: as above; the port or path is taken; stdin and stdout belong to a serial line. */
 Rpc *rpc_new(Inspector *ins, const char *spec, Error **errp);
-/* Sends what waits, as far as peers take it at once, and closes. */
+/* The machine has ended: sends what waits, as far as peers take it in 200 ms. rpc_free() waits for that. */
+void rpc_end(Rpc *rpc);
 void rpc_free(Rpc *rpc);
 /* Where it can be reached ("127.0.0.1:4444"). */
 const char *rpc_where(const Rpc *rpc);

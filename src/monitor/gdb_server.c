@@ -20,21 +20,22 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "util/unix_file.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-enum { READ_SIZE = 4096, SOCKET_MODE = 0600, BACKLOG = 4, GOODBYE_MS = 200 };
+enum { READ_SIZE = 4096, BACKLOG = 4, GOODBYE_MS = 200 };
 
 struct GdbServer {
     Machine *m;
     GdbHooks hooks;
     char *where;
-    char *path; /* of the socket file, or NULL */
+    UnixFile socket_file;
     int listen_fd, wake_fd;
     pthread_t thread;
     MachineListener listener;
@@ -155,19 +156,11 @@ static bool listen_tcp(GdbServer *g, const GdbAddress *a, const char *spec,
     return true;
 }
 
-/* A file that is left of a server that is gone may be replaced; one that answers may not. */
-static bool is_abandoned(const struct sockaddr_un *sun) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool refused = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) != 0 &&
-                   errno == ECONNREFUSED;
-    close(fd);
-    return refused;
-}
-
 static bool listen_unix(GdbServer *g, const GdbAddress *a, const char *spec,
                         Error **errp) {
-    if (is_abandoned(&a->sun)) {
-        unlink(a->sun.sun_path);
+    if (!unix_file_clear(a->sun.sun_path, errp)) {
+        error_prepend(errp, "-gdb %s: ", spec);
+        return false;
     }
     g->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (g->listen_fd < 0 ||
@@ -175,9 +168,11 @@ static bool listen_unix(GdbServer *g, const GdbAddress *a, const char *spec,
         error_set_errno(errp, errno, "-gdb %s: cannot listen there", spec);
         return false;
     }
-    g->path = strdup(a->sun.sun_path);
     g->where = strdup(a->sun.sun_path);
-    if (chmod(g->path, SOCKET_MODE) != 0 || listen(g->listen_fd, BACKLOG) != 0) {
+    if (!unix_file_keep(&g->socket_file, a->sun.sun_path, errp)) {
+        return false;
+    }
+    if (listen(g->listen_fd, BACKLOG) != 0) {
         error_set_errno(errp, errno, "-gdb %s: cannot listen there", spec);
         return false;
     }
@@ -305,16 +300,13 @@ static void on_event(void *opaque, const MachineEvent *ev) {
 /* --- life ------------------------------------------------------------------------ */
 
 static void free_parts(GdbServer *g) {
-    if (g->path) {
-        unlink(g->path);
-    }
+    unix_file_remove(&g->socket_file);
     if (g->listen_fd >= 0) {
         close(g->listen_fd);
     }
     if (g->wake_fd >= 0) {
         close(g->wake_fd);
     }
-    free(g->path);
     free(g->where);
     free(g);
 }

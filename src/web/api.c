@@ -52,10 +52,25 @@ static ApiResult may_connect(void *opaque, const struct sockaddr *addr, socklen_
     bool room = api->peer_count < API_MAX_CLIENTS || make_room_locked(api);
     pthread_mutex_unlock(&api->lock);
     if (!room) {
-        log_printf(inspector_machine(api->ins)->log, LOG_WEB,
-                   "-api: refused: there are too many clients\n");
+        auth_log_refusal(api->auth, inspector_machine(api->ins)->log, api_now_ms(),
+                         "-api", NULL, "there are too many clients");
     }
     return room ? MHD_YES : MHD_NO;
+}
+
+static void note_address(ApiPeer *peer, struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *at = info ? info->client_addr : NULL;
+    const void *address = NULL;
+    if (at != NULL && at->sa_family == AF_INET) {
+        address = &((const struct sockaddr_in *)at)->sin_addr;
+    } else if (at != NULL && at->sa_family == AF_INET6) {
+        address = &((const struct sockaddr_in6 *)at)->sin6_addr;
+    }
+    if (address != NULL) {
+        inet_ntop(at->sa_family, address, peer->address, sizeof(peer->address));
+    }
 }
 
 static void open_peer(ApiServer *api, struct MHD_Connection *connection, void **where) {
@@ -65,6 +80,7 @@ static void open_peer(ApiServer *api, struct MHD_Connection *connection, void **
     assert(peer != NULL);
     peer->server = api;
     peer->fd = info->connect_fd;
+    note_address(peer, connection);
     peer->quiet_since_ms = api_now_ms();
     pthread_mutex_lock(&api->lock);
     peer->next = api->peers;
@@ -131,7 +147,9 @@ static const char *header(const ApiRequest *req, const char *name) {
 }
 
 static AuthRefusal check(ApiRequest *req) {
-    const AuthRequest request = {.host = header(req, "Host"),
+    const char *peer = req->peer->address[0] ? req->peer->address : NULL;
+    const AuthRequest request = {.peer = peer,
+                                 .host = header(req, "Host"),
                                  .origin = header(req, "Origin"),
                                  .authorization = header(req, "Authorization")};
     AuthRefusal why;
@@ -141,11 +159,8 @@ static AuthRefusal check(ApiRequest *req) {
 }
 
 static ApiResult refuse(ApiRequest *req, AuthRefusal why) {
-    unsigned status = why == AUTH_TOO_MANY_TRIES ? MHD_HTTP_TOO_MANY_REQUESTS
-                      : why == AUTH_BAD_HOST     ? MHD_HTTP_MISDIRECTED_REQUEST
-                      : why == AUTH_BAD_ORIGIN   ? MHD_HTTP_FORBIDDEN
-                                                 : MHD_HTTP_UNAUTHORIZED;
-    return api_send_error(req, status, "forbidden", auth_refusal_text(why),
+    return api_send_error(req, auth_refusal_status(why), "forbidden",
+                          auth_refusal_text(why),
                           "send the header Authorization: Bearer TOKEN with the token "
                           "that the emulator printed, or that token= gave");
 }
@@ -274,30 +289,27 @@ static void request_ended(void *opaque, struct MHD_Connection *connection, void 
 
 /* --- life --------------------------------------------------------------------------- */
 
-static int open_unix(const WebConfig *config, Error **errp) {
+static int open_unix(ApiServer *api, const WebConfig *config, Error **errp) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat st;
-    if (strlen(config->unix_path) >= sizeof(at.sun_path)) {
-        error_set(errp, "-api: '%s' is too long for a socket's name", config->unix_path);
+    if (!unix_file_clear(config->unix_path, errp)) {
         return -1;
     }
-    if (lstat(config->unix_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        error_set(errp, "-api: '%s' is there and is no socket; remove it first",
-                  config->unix_path);
-        return -1;
-    }
-    strcpy(at.sun_path, config->unix_path);
-    unlink(config->unix_path);
+    strcpy(at.sun_path, config->unix_path); /* it was looked at, how long it is */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0177);
-    bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
-    umask(mask);
-    if (!ok || chmod(config->unix_path, SOCKET_MODE) < 0 || listen(fd, BACKLOG) < 0) {
-        error_set_errno(errp, errno, "-api: cannot listen on %s", config->unix_path);
-        close(fd);
-        return -1;
+    bool ok = fd >= 0 && fchmod(fd, SOCKET_MODE) == 0 && /* bind() makes the file so */
+              bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+    if (!ok) {
+        error_set_errno(errp, errno, "cannot listen on %s", config->unix_path);
     }
-    return fd;
+    ok = ok && unix_file_keep(&api->socket_file, config->unix_path, errp);
+    if (ok && listen(fd, BACKLOG) < 0) {
+        error_set_errno(errp, errno, "cannot listen on %s", config->unix_path);
+        ok = false;
+    }
+    if (!ok && fd >= 0) {
+        close(fd);
+    }
+    return ok ? fd : -1;
 }
 
 /* Address and port as a socket address; its length, or 0. */
@@ -425,11 +437,11 @@ ApiServer *api_server_new(Inspector *ins, const WebConfig *config, WebServer *we
     bool ok = make_auth(api, config, errp);
     if (ok) {
         api->listen_fd =
-            config->unix_path ? open_unix(config, errp) : open_port(config, errp);
+            config->unix_path ? open_unix(api, config, errp) : open_port(config, errp);
         ok = api->listen_fd >= 0;
-    }
-    if (ok && config->unix_path != NULL) {
-        api->unix_path = strdup(config->unix_path);
+        if (!ok && config->unix_path != NULL) {
+            error_prepend(errp, "-api: ");
+        }
     }
     if (!ok || !make_url(api, config) || !start(api, errp)) {
         api_server_free(api);
@@ -451,13 +463,10 @@ void api_server_free(ApiServer *api) {
     } else if (api->listen_fd >= 0) {
         close(api->listen_fd);
     }
-    if (api->unix_path != NULL) {
-        unlink(api->unix_path);
-    }
+    unix_file_remove(&api->socket_file);
     auth_free(api->own_auth);
     pthread_cond_destroy(&api->wake);
     pthread_mutex_destroy(&api->lock);
-    free(api->unix_path);
     free(api->url);
     free(api);
 }

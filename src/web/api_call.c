@@ -130,8 +130,9 @@ json_t *api_query(ApiRequest *req, const char *method, json_t *params) {
 /* --- answering ---------------------------------------------------------------------- */
 
 void api_log_refusal(const ApiRequest *req, const char *why) {
-    log_printf(inspector_machine(req->peer->server->ins)->log, LOG_WEB,
-               "-api: refused: %s\n", why);
+    const ApiPeer *peer = req->peer;
+    auth_log_refusal(peer->server->auth, inspector_machine(peer->server->ins)->log,
+                     api_now_ms(), "-api", peer->address[0] ? peer->address : NULL, why);
 }
 
 ApiResult api_send(ApiRequest *req, unsigned status, const char *type,

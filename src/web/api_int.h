@@ -14,6 +14,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#include "util/unix_file.h"
 #include "web/api.h"
 
 /* A connection. */
@@ -21,6 +22,7 @@ typedef struct ApiPeer {
     ApiServer *server;
     struct ApiPeer *next;
     int fd;
+    char address[48]; /* "": a unix socket's */
     /* server's lock */
     bool busy; /* a request is under way, its headers read and found good */
     int64_t quiet_since_ms;
@@ -61,7 +63,8 @@ struct ApiServer {
     WebServer *web;
     struct MHD_Daemon *daemon;
     int listen_fd;
-    char *url, *unix_path;
+    char *url;
+    UnixFile socket_file;
     pthread_mutex_t lock; /* a leaf: the inspector's may be held when it is taken */
     pthread_cond_t wake;
     /* lock */

@@ -7,9 +7,12 @@
  */
 #include "web/auth.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +21,25 @@
 #include <sys/random.h>
 
 enum { MINUTE_MS = 60000, COOKIE_NAME_SIZE = 32, HOST_SIZE = 256 };
+enum { ADDRESS_BYTES = 16, NETWORK_BYTES = 8 }; /* of IPv6; a network is one user's */
 
 typedef struct Session {
     char value[AUTH_TOKEN_TEXT];
     AuthRole role; /* AUTH_NOBODY: free */
     uint64_t used;
 } Session;
+
+/* What came of a kind since a minute began. */
+typedef struct Minute {
+    int64_t start_ms;
+    unsigned count;
+} Minute;
+
+/* Those who sent wrong tokens. */
+typedef struct Source {
+    uint8_t address[ADDRESS_BYTES]; /* 0: unix sockets */
+    Minute wrong;                   /* count 0: free */
+} Source;
 
 struct Auth {
     char *token, *viewer_token;
@@ -32,10 +48,10 @@ struct Auth {
     /* lock */
     char *host[AUTH_MAX_HOSTS];
     unsigned host_count;
-    Session session[AUTH_MAX_SESSIONS];
+    Session viewers[AUTH_MAX_SESSIONS], operators[AUTH_MAX_SESSIONS];
     uint64_t use_count;
-    int64_t minute_start_ms;
-    unsigned tries;
+    Source source[AUTH_MAX_SOURCES];
+    Minute logged;
 };
 
 /* --- secrets ------------------------------------------------------------------------ */
@@ -135,25 +151,59 @@ static AuthRole role_of_token(const Auth *auth, const char *token, size_t len) {
     return is_operator ? AUTH_OPERATOR : is_viewer ? AUTH_VIEWER : AUTH_NOBODY;
 }
 
-/* Counts a try that failed. False: too many in this minute, whatever the token. */
-static bool may_try_locked(Auth *auth, int64_t now_ms) {
-    if (now_ms - auth->minute_start_ms >= MINUTE_MS) {
-        auth->minute_start_ms = now_ms;
-        auth->tries = 0;
+/* Counts one more; returns how many there were in this minute. */
+static unsigned count_in_minute(Minute *m, int64_t now_ms) {
+    if (m->count == 0 || now_ms - m->start_ms >= MINUTE_MS) {
+        *m = (Minute){.start_ms = now_ms};
     }
-    return auth->tries < AUTH_TRIES_PER_MINUTE;
+    m->count += m->count < UINT_MAX;
+    return m->count;
 }
 
-static AuthRole try_token_locked(Auth *auth, const char *token, int64_t now_ms,
-                                 AuthRefusal *why) {
-    if (!may_try_locked(auth, now_ms)) {
-        *why = AUTH_TOO_MANY_TRIES;
-        return AUTH_NOBODY;
+/* What the limit is for: an address of IPv4, or an IPv6 network. */
+static void source_address(const char *peer, uint8_t address[ADDRESS_BYTES]) {
+    memset(address, 0, ADDRESS_BYTES);
+    if (peer == NULL) {
+        return;
     }
+    if (inet_pton(AF_INET6, peer, address) == 1) {
+        if (!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address)) {
+            memset(address + NETWORK_BYTES, 0, ADDRESS_BYTES - NETWORK_BYTES);
+        }
+    } else {
+        char mapped[INET6_ADDRSTRLEN + 8];
+        snprintf(mapped, sizeof(mapped), "::ffff:%.40s", peer);
+        inet_pton(AF_INET6, mapped, address); /* else as a unix socket */
+    }
+}
+
+/* That of an address, or the one that began longest ago. */
+static Source *find_source_locked(Auth *auth, const char *peer) {
+    uint8_t address[ADDRESS_BYTES];
+    Source *oldest = &auth->source[0];
+    source_address(peer, address);
+    for (unsigned i = 0; i < AUTH_MAX_SOURCES; i++) {
+        Source *s = &auth->source[i];
+        if (s->wrong.count > 0 && memcmp(s->address, address, ADDRESS_BYTES) == 0) {
+            return s;
+        }
+        if (oldest->wrong.count > 0 &&
+            (s->wrong.count == 0 || s->wrong.start_ms < oldest->wrong.start_ms)) {
+            oldest = s;
+        }
+    }
+    *oldest = (Source){.wrong = {0}};
+    memcpy(oldest->address, address, ADDRESS_BYTES);
+    return oldest;
+}
+
+static AuthRole try_token_locked(Auth *auth, const char *token, const char *peer,
+                                 int64_t now_ms, AuthRefusal *why) {
     AuthRole role = role_of_token(auth, token, strlen(token));
     if (role == AUTH_NOBODY) {
-        auth->tries++;
-        *why = AUTH_BAD_TOKEN;
+        Source *source = find_source_locked(auth, peer);
+        unsigned wrong = count_in_minute(&source->wrong, now_ms);
+        *why = wrong > AUTH_TRIES_PER_MINUTE ? AUTH_TOO_MANY_TRIES : AUTH_BAD_TOKEN;
     }
     return role;
 }
@@ -262,18 +312,22 @@ static Session *find_session_locked(Auth *auth, const char *cookie) {
     Session *found = NULL;
     const char *value = find_cookie(auth, cookie, &len);
     for (unsigned i = 0; value != NULL && i < AUTH_MAX_SESSIONS; i++) {
-        Session *s = &auth->session[i];
-        if (s->role != AUTH_NOBODY && secret_equal(s->value, value, len)) {
-            found = s;
+        Session *each[] = {&auth->viewers[i], &auth->operators[i]};
+        for (unsigned k = 0; k < 2; k++) {
+            if (each[k]->role != AUTH_NOBODY &&
+                secret_equal(each[k]->value, value, len)) {
+                found = each[k];
+            }
         }
     }
     return found;
 }
 
-static Session *new_session_locked(Auth *auth) {
-    Session *oldest = &auth->session[0];
+static Session *new_session_locked(Auth *auth, AuthRole role) {
+    Session *all = role == AUTH_OPERATOR ? auth->operators : auth->viewers;
+    Session *oldest = &all[0];
     for (unsigned i = 0; i < AUTH_MAX_SESSIONS; i++) {
-        Session *s = &auth->session[i];
+        Session *s = &all[i];
         if (s->role == AUTH_NOBODY) {
             return s;
         }
@@ -284,20 +338,20 @@ static Session *new_session_locked(Auth *auth) {
     return oldest;
 }
 
-AuthRole auth_login(Auth *auth, const char *token, int64_t now_ms, char *cookie,
-                    size_t size, AuthRefusal *why) {
+AuthRole auth_login(Auth *auth, const AuthRequest *request, const char *token,
+                    int64_t now_ms, char *cookie, size_t size, AuthRefusal *why) {
     AuthRefusal unused;
     why = why ? why : &unused;
     *why = AUTH_OK;
     pthread_mutex_lock(&auth->lock);
-    AuthRole role = try_token_locked(auth, token, now_ms, why);
+    AuthRole role = try_token_locked(auth, token, request->peer, now_ms, why);
     char value[AUTH_TOKEN_TEXT];
     if (role != AUTH_NOBODY && !random_text(value)) {
         role = AUTH_NOBODY;
         *why = AUTH_NO_TOKEN;
     }
     if (role != AUTH_NOBODY) {
-        Session *s = new_session_locked(auth);
+        Session *s = new_session_locked(auth, role);
         s->role = role;
         s->used = ++auth->use_count;
         memcpy(s->value, value, sizeof(s->value));
@@ -334,8 +388,8 @@ AuthRole auth_check(Auth *auth, const AuthRequest *request, int64_t now_ms,
         role = s->role;
     } else if (request->authorization != NULL &&
                strncasecmp(request->authorization, bearer, sizeof(bearer) - 1) == 0) {
-        role = try_token_locked(auth, request->authorization + sizeof(bearer) - 1, now_ms,
-                                why);
+        role = try_token_locked(auth, request->authorization + sizeof(bearer) - 1,
+                                request->peer, now_ms, why);
     }
     pthread_mutex_unlock(&auth->lock);
     if (role != AUTH_NOBODY) {
@@ -361,4 +415,35 @@ const char *auth_refusal_text(AuthRefusal why) {
         return "too many wrong tokens; wait a minute";
     }
     return "";
+}
+
+unsigned auth_refusal_status(AuthRefusal why) {
+    switch (why) {
+    case AUTH_OK:
+        return 200; /* OK */
+    case AUTH_BAD_HOST:
+        return 421; /* Misdirected Request */
+    case AUTH_BAD_ORIGIN:
+        return 403; /* Forbidden */
+    case AUTH_NO_TOKEN:
+    case AUTH_BAD_TOKEN:
+        return 401; /* Unauthorized */
+    case AUTH_TOO_MANY_TRIES:
+        return 429; /* Too Many Requests */
+    }
+    return 500;
+}
+
+void auth_log_refusal(Auth *auth, const Log *log, int64_t now_ms, const char *door,
+                      const char *peer, const char *why) {
+    pthread_mutex_lock(&auth->lock);
+    unsigned count = count_in_minute(&auth->logged, now_ms);
+    pthread_mutex_unlock(&auth->lock);
+    if (count <= AUTH_LOGGED_PER_MINUTE) {
+        log_printf(log, LOG_WEB, "%s: %s: refused: %s%s\n", door, peer ? peer : "unix",
+                   why,
+                   count == AUTH_LOGGED_PER_MINUTE
+                       ? " (and what else this minute brings is not logged)"
+                       : "");
+    }
 }

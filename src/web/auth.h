@@ -11,8 +11,10 @@
  *   Host      a foreign name that was pointed at this address (DNS rebinding)
  *   Origin    a foreign page that calls us from the user's browser
  *   token     everybody else on this host or network; compared in constant time
- *   tries     guessing
+ *   tries     load and noise of those who guess: nobody guesses 256 bits
  *
+ * Invariants: a token that is right gets in, however many wrong ones came from the same address: behind a
+ * proxy and on the loopback all have one. A viewer ends no operator's session.
  * Threads: any; it has a lock of its own.
  * Book: chapter "The console's door".
  */
@@ -24,14 +26,18 @@
 #include <stdint.h>
 
 #include "util/error.h"
+#include "util/log.h"
 
 enum {
     AUTH_TOKEN_BYTES = 32,
     AUTH_TOKEN_TEXT = 2 * AUTH_TOKEN_BYTES + 1, /* hexadecimal, with the NUL */
     AUTH_MIN_TOKEN = 16,                        /* characters of a token of one's own */
     AUTH_MAX_HOSTS = 8,
-    AUTH_MAX_SESSIONS = 64, /* the one that was used longest ago makes room */
-    AUTH_TRIES_PER_MINUTE = 60,
+    /* Of a role; the one that was used longest ago makes room for another of its role. */
+    AUTH_MAX_SESSIONS = 32,
+    AUTH_TRIES_PER_MINUTE = 60, /* wrong tokens of an address */
+    AUTH_MAX_SOURCES = 64,      /* addresses that are remembered for it */
+    AUTH_LOGGED_PER_MINUTE = 240,
 };
 
 typedef enum AuthRole { AUTH_NOBODY, AUTH_VIEWER, AUTH_OPERATOR } AuthRole;
@@ -49,6 +55,7 @@ typedef struct AuthConfig {
 typedef struct AuthRequest {
     const char *host, *origin, *cookie;
     const char *authorization; /* "Bearer ..." */
+    const char *peer;          /* its address; NULL: a unix socket's */
 } AuthRequest;
 
 typedef enum AuthRefusal {
@@ -76,12 +83,18 @@ AuthRole auth_check(Auth *auth, const AuthRequest *request, int64_t now_ms,
                     AuthRefusal *why);
 /* Host and Origin alone: what a request must have before anything of it is looked at. */
 AuthRefusal auth_check_source(Auth *auth, const AuthRequest *request);
-/* Takes a token for a cookie: "NAME=VALUE" for Set-Cookie, without its attributes. */
-AuthRole auth_login(Auth *auth, const char *token, int64_t now_ms, char *cookie,
-                    size_t size, AuthRefusal *why);
+/* Takes a token for a cookie: "NAME=VALUE" for Set-Cookie, without its attributes. Of the request only
+ * `peer` is looked at. */
+AuthRole auth_login(Auth *auth, const AuthRequest *request, const char *token,
+                    int64_t now_ms, char *cookie, size_t size, AuthRefusal *why);
 /* Ends the session of this cookie header. */
 void auth_logout(Auth *auth, const char *cookie);
 /* A sentence for the user or the log. */
 const char *auth_refusal_text(AuthRefusal why);
+unsigned auth_refusal_status(AuthRefusal why); /* of HTTP */
+/* For -d web: what a door ("-web") refused to whom (may be NULL), and why. More than AUTH_LOGGED_PER_MINUTE are
+ * not logged: who is refused without end does not fill the disk. */
+void auth_log_refusal(Auth *auth, const Log *log, int64_t now_ms, const char *door,
+                      const char *peer, const char *why);
 
 #endif

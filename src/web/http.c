@@ -6,12 +6,15 @@
  *   POST BASE/login     body: the token; answers 204 and the cookie
  *   POST BASE/logout    ends the session
  *   GET  BASE/whoami    "operator", "viewer" or 401
+ *   GET  BASE/ws        a WebSocket (ws.c), or in words why not
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "web/server_int.h"
+
+enum { TEXT_MAX = 512 };
 
 /* --- headers ------------------------------------------------------------------------ */
 
@@ -22,7 +25,10 @@ const char *web_copy_header(struct lws *wsi, enum lws_token_indexes token, char 
 }
 
 AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store) {
+    store->peer[0] = '\0';
+    lws_get_peer_simple(wsi, store->peer, sizeof(store->peer));
     return (AuthRequest){
+        .peer = store->peer[0] ? store->peer : NULL,
         .host = web_copy_header(wsi, WSI_TOKEN_HOST, store->host, sizeof(store->host)),
         .origin =
             lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) >= (int)sizeof(store->origin)
@@ -50,8 +56,8 @@ void web_add_safety_headers(WebReply *r, struct lws *wsi, const WebServer *ws) {
     web_reply_header(r, wsi, "cross-origin-opener-policy:", "same-origin");
 }
 
-int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const char *cookie,
-                   const char *text) {
+int web_send_text(WebServer *ws, struct lws *wsi, unsigned status, const WebHeader *more,
+                  const char *text) {
     WebReply r = {.failed = false};
     size_t len = strlen(text);
     r.p = r.buf + LWS_PRE;
@@ -60,35 +66,37 @@ int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const char *
     web_reply_header(&r, wsi, "content-type:", "text/plain; charset=utf-8");
     web_reply_header(&r, wsi, "cache-control:", "no-store");
     web_add_safety_headers(&r, wsi, ws);
-    if (cookie != NULL) {
-        web_reply_header(&r, wsi, "set-cookie:", cookie);
+    if (more != NULL) {
+        web_reply_header(&r, wsi, more->name, more->value);
     }
     r.failed |= lws_add_http_header_content_length(wsi, len, &r.p, r.end) != 0 ||
                 lws_finalize_write_http_header(wsi, r.buf + LWS_PRE, &r.p, r.end) != 0;
     if (r.failed) {
         return -1;
     }
-    if (len > 0) {
-        unsigned char body[LWS_PRE + 512];
-        len = len < 512 ? len : 512;
+    if (len > 0 && lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) == 0) {
+        unsigned char body[LWS_PRE + TEXT_MAX];
+        len = len < TEXT_MAX ? len : TEXT_MAX;
         memcpy(body + LWS_PRE, text, len);
         if (lws_write(wsi, body + LWS_PRE, len, LWS_WRITE_HTTP_FINAL) < 0) {
             return -1;
         }
     }
-    return lws_http_transaction_completed(wsi) ? -1 : 0;
+    return 0;
 }
 
-static unsigned refusal_status(AuthRefusal why) {
-    return why == AUTH_TOO_MANY_TRIES ? 429
-           : why == AUTH_BAD_HOST     ? 421
-           : why == AUTH_BAD_ORIGIN   ? 403
-                                      : 401;
+int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const WebHeader *more,
+                   const char *text) {
+    return web_send_text(ws, wsi, status, more, text) < 0 ||
+                   lws_http_transaction_completed(wsi)
+               ? -1
+               : 0;
 }
 
 static int refuse(WebServer *ws, struct lws *wsi, AuthRefusal why) {
     web_log_refusal(ws, wsi, auth_refusal_text(why));
-    return web_reply_text(ws, wsi, refusal_status(why), NULL, auth_refusal_text(why));
+    return web_reply_text(ws, wsi, auth_refusal_status(why), NULL,
+                          auth_refusal_text(why));
 }
 
 /* --- the door ----------------------------------------------------------------------- */
@@ -96,16 +104,18 @@ static int refuse(WebServer *ws, struct lws *wsi, AuthRefusal why) {
 static int login(WebServer *ws, struct lws *wsi, WebRequest *req) {
     char cookie[160], header[320];
     AuthRefusal why;
+    WebHeaders store;
+    const AuthRequest request = web_request_headers(wsi, &store);
     req->body[req->body_len] = '\0';
-    AuthRole role =
-        auth_login(ws->auth, req->body, web_now_ms(), cookie, sizeof(cookie), &why);
+    AuthRole role = auth_login(ws->auth, &request, req->body, web_now_ms(), cookie,
+                               sizeof(cookie), &why);
     memset(req->body, 0, sizeof(req->body));
     if (role == AUTH_NOBODY) {
         return refuse(ws, wsi, why);
     }
     snprintf(header, sizeof(header), "%s; Path=%s/; HttpOnly; SameSite=Strict", cookie,
              ws->base);
-    return web_reply_text(ws, wsi, 200, header,
+    return web_reply_text(ws, wsi, 200, &(WebHeader){"set-cookie:", header},
                           role == AUTH_OPERATOR ? "operator" : "viewer");
 }
 
@@ -118,8 +128,7 @@ static int whoami(WebServer *ws, struct lws *wsi, const AuthRequest *request) {
                                 role == AUTH_OPERATOR ? "operator" : "viewer");
 }
 
-/* The path below `base`, or NULL. */
-static const char *below_base(const WebServer *ws, const char *path) {
+const char *web_below_base(const WebServer *ws, const char *path) {
     size_t n = strlen(ws->base);
     if (strncmp(path, ws->base, n) != 0 || path[n] != '/') {
         return NULL;
@@ -136,7 +145,7 @@ static int begin_request(WebServer *ws, struct lws *wsi, WebRequest *req,
     if (why != AUTH_OK) {
         return refuse(ws, wsi, why);
     }
-    const char *path = below_base(ws, in);
+    const char *path = web_below_base(ws, in);
     if (path == NULL) {
         return web_reply_text(ws, wsi, 404, NULL, "there is no such page");
     }
@@ -154,7 +163,8 @@ static int begin_request(WebServer *ws, struct lws *wsi, WebRequest *req,
     if (strcmp(path, "whoami") == 0) {
         return whoami(ws, wsi, &request);
     }
-    return web_serve_file(ws, wsi, path);
+    return strcmp(path, "ws") == 0 ? web_ws_refuse(ws, wsi, &request)
+                                   : web_serve_file(ws, wsi, path);
 }
 
 static int add_body(WebServer *ws, struct lws *wsi, WebRequest *req, const void *in,
@@ -184,10 +194,12 @@ int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
         return login(ws, wsi, req);
     case LWS_CALLBACK_HTTP_FILE_COMPLETION:
         return lws_http_transaction_completed(wsi) ? -1 : 0;
-    case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
-        __atomic_store_n(&ws->wake_pending, false, __ATOMIC_SEQ_CST);
-        web_ws_serve(ws);
-        return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return web_ws_confirm(ws, wsi);
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: /* a WebSocket without our protocol */
+    case LWS_CALLBACK_RAW_ADOPT:                  /* CONNECT */
+    case LWS_CALLBACK_RAW_RX:
+        return -1;
     default:
         return lws_callback_http_dummy(wsi, reason, user, in, len);
     }

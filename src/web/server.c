@@ -20,9 +20,13 @@ enum {
     WS_RX_BUFFER = 64 * 1024,
     HEADER_TIMEOUT_S = 10,
     MAX_SOCKETS = 160,
+    OWNER_UMASK = 0177,
     PING_S = 30,
     HANGUP_S = 60
 };
+/* At the end those who read get what is theirs; who does not read waits in vain. */
+#define END_HURRY_US (100 * LWS_US_PER_MS)
+#define END_QUIT_US  (200 * LWS_US_PER_MS)
 
 int64_t web_now_ms(void) {
     struct timespec ts;
@@ -39,15 +43,49 @@ void web_server_wake(WebServer *ws) {
 void web_log_refusal(const WebServer *ws, struct lws *wsi, const char *why) {
     char peer[48] = "";
     lws_get_peer_simple(wsi, peer, sizeof(peer));
-    log_printf(inspector_machine(ws->ins)->log, LOG_WEB, "-web: %s: refused: %s\n",
-               peer[0] ? peer : "unix", why);
+    auth_log_refusal(ws->auth, inspector_machine(ws->ins)->log, web_now_ms(), "-web",
+                     peer[0] ? peer : NULL, why);
+}
+
+/* --- the end ------------------------------------------------------------------------ */
+
+static void hurry_up(lws_sorted_usec_list_t *timer) {
+    WebServer *ws = lws_container_of(timer, WebServer, timer);
+    if (ws->hurry) {
+        ws->quit = true;
+        lws_cancel_service(ws->context); /* timers run before it waits, not instead */
+        return;
+    }
+    ws->hurry = true;
+    web_ws_serve(ws);
+    lws_sul_schedule(ws->context, 0, &ws->timer, hurry_up, END_QUIT_US - END_HURRY_US);
+}
+
+/* Something else than a socket woke the thread. */
+static void woken(WebServer *ws) {
+    __atomic_store_n(&ws->wake_pending, false, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&ws->end, __ATOMIC_SEQ_CST) && !ws->ending) {
+        ws->ending = true;
+        lws_sul_schedule(ws->context, 0, &ws->timer, hurry_up, END_HURRY_US);
+    }
+    web_ws_serve(ws);
 }
 
 /* --- life --------------------------------------------------------------------------- */
 
+/* What belongs to no connection is the thread's. */
+static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                         void *in, size_t len) {
+    if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED) {
+        woken(lws_context_user(lws_get_context(wsi)));
+        return 0;
+    }
+    return web_http_callback(wsi, reason, user, in, len);
+}
+
 static const struct lws_protocols protocols[] = {
     {.name = "http",
-     .callback = web_http_callback,
+     .callback = http_callback,
      .per_session_data_size = sizeof(WebRequest)},
     {.name = "vitrine",
      .callback = web_ws_callback,
@@ -58,11 +96,12 @@ static const struct lws_protocols protocols[] = {
 
 static void *serve(void *arg) {
     WebServer *ws = arg;
-    while (!__atomic_load_n(&ws->quit, __ATOMIC_SEQ_CST)) {
+    while (!ws->quit && !(ws->ending && ws->sessions == NULL)) {
         if (lws_service(ws->context, 0) < 0) {
             break;
         }
     }
+    lws_sul_schedule(ws->context, 0, &ws->timer, hurry_up, LWS_SET_TIMER_USEC_CANCEL);
     return NULL;
 }
 
@@ -122,15 +161,15 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
         .max_http_header_data = 8192,
         .fd_limit_per_thread = MAX_SOCKETS, /* more wait to be accepted */
     };
-    if (config->unix_path != NULL) {
-        struct stat st;
-        if (lstat(config->unix_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-            error_set(errp, "-web: '%s' is there and is no socket; remove it first",
-                      config->unix_path);
-            return false;
-        }
+    if (config->unix_path != NULL && !unix_file_clear(config->unix_path, errp)) {
+        error_prepend(errp, "-web: ");
+        return false;
     }
+    mode_t mask = config->unix_path ? umask(OWNER_UMASK) : 0;
     ws->context = lws_create_context(&info);
+    if (config->unix_path != NULL) {
+        umask(mask);
+    }
     for (unsigned i = 0; ws->context == NULL && config->or_next && i < WEB_NEXT_PORTS;
          i++) {
         info.port++;
@@ -143,8 +182,10 @@ static bool listen_on(WebServer *ws, const WebConfig *config, Error **errp) {
                   info.iface, config->unix_path ? " " : " port ", config->port);
         return false;
     }
-    if (config->unix_path != NULL) {
-        chmod(config->unix_path, 0600);
+    if (config->unix_path != NULL &&
+        !unix_file_keep(&ws->socket_file, config->unix_path, errp)) {
+        error_prepend(errp, "-web: ");
+        return false;
     }
     return true;
 }
@@ -205,18 +246,23 @@ WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *f
     return ws;
 }
 
+void web_server_end(WebServer *ws) {
+    __atomic_store_n(&ws->end, true, __ATOMIC_SEQ_CST);
+    lws_cancel_service(ws->context);
+}
+
 void web_server_free(WebServer *ws) {
     if (ws == NULL) {
         return;
     }
-    __atomic_store_n(&ws->quit, true, __ATOMIC_SEQ_CST);
     if (ws->thread_started) {
-        lws_cancel_service(ws->context);
+        web_server_end(ws);
         pthread_join(ws->thread, NULL);
     }
     if (ws->context != NULL) {
         lws_context_destroy(ws->context); /* closes what is open */
     }
+    unix_file_remove(&ws->socket_file);
     auth_free(ws->auth);
     free(ws->url);
     free(ws->csp);

@@ -33,6 +33,9 @@ typedef struct WebServer WebServer;
  * a token of the user's; no page in `files`. */
 WebServer *web_server_new(Inspector *ins, const WebConfig *config, const char *files,
                           Error **errp);
+/* The machine has ended: all get what waits for them, and a Close that says why. web_server_free() waits for
+ * that, 200 ms at the most. */
+void web_server_end(WebServer *ws);
 void web_server_free(WebServer *ws);
 /* "http://127.0.0.1:8088/#t=TOKEN", or for a unix socket the token alone behind its path. */
 const char *web_server_url(const WebServer *ws);

@@ -6,6 +6,7 @@
 #include <libwebsockets.h>
 #include <pthread.h>
 
+#include "util/unix_file.h"
 #include "web/server.h"
 
 enum { WEB_HEADER_MAX = 512, WEB_LOGIN_MAX = 512 };
@@ -20,6 +21,7 @@ typedef struct WebSession {
     size_t text_len;
     bool too_long; /* its rest is thrown away */
     bool held;     /* reads nothing until the inspector has room */
+    bool closing;  /* was told that this is the end */
     struct WebSession *next;
 } WebSession;
 
@@ -38,11 +40,16 @@ struct WebServer {
     pthread_t thread;
     bool thread_started, own_token;
     uint16_t taken_port;
+    UnixFile socket_file;
     /* atomic */
-    bool quit;
+    bool end; /* asked for by the owner */
     bool
         wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
     /* server thread */
+    bool ending; /* all are told so, in a hurry ... */
+    bool hurry;  /* ... who has not taken what was for him, too ... */
+    bool quit;   /* ... and that was it */
+    lws_sorted_usec_list_t timer;
     WebSession *sessions;
     unsigned session_count; /* atomic: others read it */
 };
@@ -54,8 +61,8 @@ int64_t web_now_ms(void);
 void web_log_refusal(const WebServer *ws, struct lws *wsi, const char *why);
 /* The headers that say who asks. Owned by `store`. */
 typedef struct WebHeaders {
-    char host[WEB_HEADER_MAX], origin[WEB_HEADER_MAX], cookie[WEB_HEADER_MAX * 4],
-        authorization[WEB_HEADER_MAX];
+    char peer[48], host[WEB_HEADER_MAX], origin[WEB_HEADER_MAX],
+        cookie[WEB_HEADER_MAX * 4], authorization[WEB_HEADER_MAX];
 } WebHeaders;
 AuthRequest web_request_headers(struct lws *wsi, WebHeaders *store);
 /* A header's text in `buf`; NULL: there is none, or it is longer. */
@@ -70,9 +77,15 @@ typedef struct WebReply {
 /* `name` ends with a colon. */
 void web_reply_header(WebReply *r, struct lws *wsi, const char *name, const char *value);
 void web_add_safety_headers(WebReply *r, struct lws *wsi, const WebServer *ws);
-/* A short answer of our own; `cookie` may be NULL. */
-int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const char *cookie,
+typedef struct WebHeader {
+    const char *name, *value; /* the name ends with a colon */
+} WebHeader;
+/* A short answer of our own, with one header more (may be NULL). */
+int web_reply_text(WebServer *ws, struct lws *wsi, unsigned status, const WebHeader *more,
                    const char *text);
+/* The same without the end of the transaction, which the caller of the callback brings about. */
+int web_send_text(WebServer *ws, struct lws *wsi, unsigned status, const WebHeader *more,
+                  const char *text);
 /* A file of the page, or 404. */
 int web_serve_file(WebServer *ws, struct lws *wsi, const char *path);
 /* Names of letters, digits, '-', '_', '.', none beginning with a dot, separated by single slashes. */
@@ -85,6 +98,12 @@ int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
                       void *in, size_t len);
 int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                     void *in, size_t len);
+/* The path below `base`, or NULL. */
+const char *web_below_base(const WebServer *ws, const char *path);
+/* Answers a request for a WebSocket that is none, or may not be one. */
+int web_ws_refuse(WebServer *ws, struct lws *wsi, const AuthRequest *request);
+/* May this upgrade go on? What the callback returns; if not 0 it was answered. */
+int web_ws_confirm(WebServer *ws, struct lws *wsi);
 /* The inspector has something for somebody. */
 void web_ws_serve(WebServer *ws);
 

@@ -3,15 +3,22 @@
  * WebSocket: carries an InspectClient's messages. A text is a JSON-RPC message, a binary message a
  * frame (inspect/frame.h).
  *
+ *   GET BASE/ws --web_ws_confirm()--> Host, Origin, token, room, protocol? --> session
+ *                                 '-- 401 403 404 405 421 426 429 503 and a text
+ *   the end: what waits is sent, then Close 1001 "the machine has ended: guest" (or user, signal, ...)
+ *
  * Invariants: one thing is written a WRITEABLE callback, as libwebsockets wants it; a socket whose
  * client has no room is not read.
+ * Spec: RFC 6455.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "web/server_int.h"
 
-enum { CLOSE_TRY_AGAIN_LATER = 1013 }; /* IANA's registry of RFC 6455 */
+enum { CLOSE_TRY_AGAIN_LATER = 1013, CLOSE_MAX = 123 }; /* IANA's registry; 5.5 */
 
 /* Inspector's thread, with its lock held: wakes and does nothing else. */
 static void client_ready(void *opaque) {
@@ -30,23 +37,99 @@ static int hang_up(WebServer *ws, struct lws *wsi, int status, const char *why) 
     return -1;
 }
 
+/* --- the door ----------------------------------------------------------------------- */
+
+typedef struct Refusal {
+    unsigned status; /* of HTTP; 0: welcome */
+    const char *text;
+} Refusal;
+
+static Refusal refusal(AuthRefusal why) {
+    return (Refusal){auth_refusal_status(why), auth_refusal_text(why)};
+}
+
+/* A browser offers the protocol it was told to, and takes no other. */
+static bool offers_protocol(struct lws *wsi) {
+    char list[WEB_HEADER_MAX], version[8];
+    const char *p = web_copy_header(wsi, WSI_TOKEN_PROTOCOL, list, sizeof(list));
+    const char *v = web_copy_header(wsi, WSI_TOKEN_VERSION, version, sizeof(version));
+    return p != NULL && v != NULL && strcmp(p, "vitrine") == 0 && strcmp(v, "13") == 0;
+}
+
+/* Whoever asks for a WebSocket at the right place. */
+static Refusal ask_door(WebServer *ws, struct lws *wsi, const AuthRequest *request) {
+    AuthRefusal why;
+    if (auth_check(ws->auth, request, web_now_ms(), &why) == AUTH_NOBODY) {
+        return refusal(why);
+    }
+    if (ws->ending) {
+        return (Refusal){503, "the machine has ended"};
+    }
+    if (ws->session_count >= WEB_MAX_CLIENTS) {
+        return (Refusal){503, "there are too many viewers"};
+    }
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) == 0 || !offers_protocol(wsi)) {
+        return (Refusal){426, "this is a WebSocket: ask for an upgrade to websocket, "
+                              "version 13, with the protocol vitrine"};
+    }
+    return (Refusal){0, NULL};
+}
+
+static int send_refusal(WebServer *ws, struct lws *wsi, const Refusal *r) {
+    static const WebHeader upgrade = {"upgrade:", "websocket"};
+    web_log_refusal(ws, wsi, r->text);
+    return web_send_text(ws, wsi, r->status, r->status == 426 ? &upgrade : NULL, r->text);
+}
+
+int web_ws_refuse(WebServer *ws, struct lws *wsi, const AuthRequest *request) {
+    const Refusal r = ask_door(ws, wsi, request);
+    return send_refusal(ws, wsi, &r) < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* libwebsockets asks this also about upgrades that it has refused itself, when the headers are no more;
+ * its own pointer to them is not to be touched then. */
+int web_ws_confirm(WebServer *ws, struct lws *wsi) {
+    char path[WEB_HEADER_MAX], to[32];
+    WebHeaders store;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) == 0) {
+        return -1;
+    }
+    const AuthRequest request = web_request_headers(wsi, &store);
+    const char *below = web_copy_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path));
+    const char *up = web_copy_header(wsi, WSI_TOKEN_UPGRADE, to, sizeof(to));
+    const AuthRefusal why = auth_check_source(ws->auth, &request);
+    Refusal r = {0, NULL};
+    below = below ? web_below_base(ws, below) : NULL;
+    if (why != AUTH_OK) {
+        r = refusal(why);
+    } else if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0) {
+        r = (Refusal){405, "a WebSocket is asked for with GET"};
+    } else if (below == NULL || strcmp(below, "ws") != 0) {
+        r = (Refusal){404, "there is no such page"};
+    } else if (up == NULL || strcasecmp(up, "websocket") != 0) {
+        r = (Refusal){426, "there is a WebSocket here, and no other protocol"};
+    } else {
+        r = ask_door(ws, wsi, &request);
+    }
+    return r.status == 0 ? 0 : send_refusal(ws, wsi, &r) < 0 ? -1 : 1;
+}
+
+/* --- a session ---------------------------------------------------------------------- */
+
 static int open_session(WebServer *ws, WebSession *s, struct lws *wsi) {
     WebHeaders store;
     const AuthRequest request = web_request_headers(wsi, &store);
     memset(s, 0, sizeof(*s));
     s->role = auth_check(ws->auth, &request, web_now_ms(), NULL);
     if (s->role == AUTH_NOBODY) {
-        return -1;
-    }
-    if (ws->session_count == WEB_MAX_CLIENTS) {
-        return hang_up(ws, wsi, CLOSE_TRY_AGAIN_LATER, "there are too many viewers");
+        return -1; /* logged out since it was let in */
     }
     s->server = ws;
     s->wsi = wsi;
     s->client = inspect_client_new(ws->ins, inspect_role(s->role),
                                    &(InspectSink){client_ready, s});
     if (s->client == NULL) {
-        return -1;
+        return hang_up(ws, wsi, CLOSE_TRY_AGAIN_LATER, "there are too many clients");
     }
     s->next = ws->sessions;
     ws->sessions = s;
@@ -102,6 +185,9 @@ static bool take_message(WebSession *s) {
 }
 
 static int receive(WebSession *s, const void *in, size_t len) {
+    if (s->server->ending) {
+        return 0; /* it asks too late */
+    }
     if (lws_frame_is_binary(s->wsi)) {
         return hang_up(s->server, s->wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
                        "requests are texts");
@@ -115,14 +201,34 @@ static int receive(WebSession *s, const void *in, size_t len) {
     return 0;
 }
 
+/* The machine is no more. */
+static int say_goodbye(WebSession *s) {
+    const Machine *m = inspector_machine(s->server->ins);
+    const ShutdownCause cause = __atomic_load_n(&m->shutdown, __ATOMIC_ACQUIRE);
+    char why[CLOSE_MAX + 1];
+    int len = snprintf(why, sizeof(why), "the machine has ended: %s",
+                       machine_shutdown_cause_name(cause));
+    s->closing = true;
+    lws_close_reason(s->wsi, LWS_CLOSE_STATUS_GOINGAWAY, (unsigned char *)why,
+                     (size_t)len);
+    return -1;
+}
+
 static int send_one(WebSession *s) {
+    if (s->closing) {
+        return -1;
+    }
+    if (s->server->hurry) {
+        return say_goodbye(s);
+    }
     if (inspect_client_is_dropped(s->client)) {
         return hang_up(s->server, s->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
                        "nothing was taken for too long");
     }
     InspectOut *out = inspect_client_take(s->client);
     if (out == NULL) {
-        return 0;
+        bool over = s->server->ending && inspect_client_is_idle(s->client);
+        return over ? say_goodbye(s) : 0;
     }
     unsigned char *buf = malloc(LWS_PRE + out->len);
     int written = -1;
@@ -155,16 +261,6 @@ int web_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     WebServer *ws = lws_context_user(lws_get_context(wsi));
     WebSession *s = user;
     switch (reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: {
-        WebHeaders store;
-        const AuthRequest request = web_request_headers(wsi, &store);
-        AuthRefusal why;
-        if (auth_check(ws->auth, &request, web_now_ms(), &why) == AUTH_NOBODY) {
-            web_log_refusal(ws, wsi, auth_refusal_text(why));
-            return -1;
-        }
-        return 0;
-    }
     case LWS_CALLBACK_ESTABLISHED:
         return open_session(ws, s, wsi);
     case LWS_CALLBACK_CLOSED:

@@ -37,15 +37,26 @@ def standing(*options, **rest):
         equal("the machine's hash", m.rpc.call("machine.hash")["hash"], before)
 
 
-def refused(m, wanted, **rest):
-    """That no WebSocket is made of it."""
+def refused(m, wanted, text="", **rest):
+    """That no WebSocket is made of it, and why."""
     try:
         m.socket(**rest).close()
     except Refused as why:
-        if wanted != why.status and why.status is not None:
-            raise Failure(f"status {why.status}") from None
+        equal(f"status for {rest!r:.100}", why.status, wanted)
+        contains(f"{rest!r:.100}", why.text, text)
+        if not 0 < len(why.text) < 200:
+            raise Failure(f"the text that comes with {why.status} is {why.text!r}") from None
     else:
         raise Failure(f"a WebSocket for {rest}")
+
+
+def gone_soon(what, wanted, patience=60):
+    """Waits until what() is at most `wanted`."""
+    end = time.monotonic() + patience
+    while (now := what()) > wanted:
+        if time.monotonic() > end:
+            raise Failure(f"still {now}, and not {wanted}")
+        time.sleep(0.1)
 
 
 # --- who may come -------------------------------------------------------------------------------
@@ -96,12 +107,70 @@ def without_a_token_nobody_comes_in():
 
 def guessing_ends_after_a_few_tries():
     with standing() as m:
-        codes = [request(m.web_at, "POST", "/login", body=b"guess-guess-guess-%d" % i)[0] for i in range(TRIES)]
-        equal("guesses", set(codes), {401})
-        equal("one more, and a right one", request(m.web_at, "POST", "/login", body=OPERATOR.encode())[0], 429)
-        equal("at the other door", m.api("GET", "/api/v1")[0], 429)
-        refused(m, 429)
+        def login(token):
+            return request(m.web_at, "POST", "/login", body=token)[0]
+        equal("guesses", {login(b"guess-guess-guess-%d" % i) for i in range(TRIES)}, {401})
+        equal("one more", login(b"guess-guess-guess"), 429)
+        equal("at the other door", m.api("GET", "/api/v1", token="guess-guess-guess")[0], 429)
+        refused(m, 429, "too many wrong tokens", token="guess-guess-guess")
         contains("log", m.logged(), "too many wrong tokens")
+        # All come from one address, and who knows the token gets in.
+        equal("the right one", login(OPERATOR.encode()), 200)
+        equal("at the other door", m.api("GET", "/api/v1")[0], 200)
+        equal("a WebSocket", m.socket().call("machine.status")["running"], False)
+
+
+def a_websocket_that_is_refused_is_told_why():
+    with standing() as m:
+        for path in ("/", "/ws/", "/wsx", "/index.html", "/ws/ws", "/w", "/api/ws", "/whoami", "/login"):
+            refused(m, 404, "no such page", path=path)
+        refused(m, 405, "GET", method="POST")
+        refused(m, 401, "a token is needed", token=None)
+        refused(m, 401, "the token is wrong", token="wrong-wrong-wrong-1")
+        refused(m, 403, "another origin", headers={"Origin": "http://evil.example"})
+        refused(m, 421, "host name", headers={"Host": "evil.example"})
+        # Before anything else who asks must be known: nobody learns more.
+        refused(m, 401, "a token is needed", token=None, headers={"Sec-WebSocket-Protocol": None})
+        for name, value in (("Sec-WebSocket-Version", "8"), ("Sec-WebSocket-Version", None), ("Sec-WebSocket-Protocol", None),
+                            ("Sec-WebSocket-Protocol", "http"), ("Sec-WebSocket-Protocol", "x" * 3000),
+                            ("Upgrade", None), ("Upgrade", "h2c")):
+            refused(m, 426, "WebSocket", headers={name: value})
+        with contextlib.suppress(Refused):   # libwebsockets hangs up on it, or says 403
+            m.socket(headers={"Upgrade": "unknown/1.0"}).close()
+            raise Failure("a WebSocket by another name")
+        ws = m.socket(path="/ws?x=1")
+        equal("a query is nobody's business", ws.call("machine.status")["running"], False)
+        contains("log", m.logged(), "refused: this is a WebSocket")
+    with standing(tokens=f",token={OPERATOR},base=/lab/vm1") as m:
+        for path in ("/ws", "/lab/ws", "/lab/vm1", "/lab/vm1x/ws", "/lab/vm1/lab/vm1/ws"):
+            refused(m, 404, "no such page", path=path)
+        equal("under its path", m.socket(path="/lab/vm1/ws").call("machine.status")["running"], False)
+
+
+def nobody_keeps_a_socket_by_asking_for_another_protocol():
+    """What is neither HTTP nor our WebSocket does not stay, known or not."""
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    websocket = f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}"
+    with standing() as m:
+        before = m.sockets()
+        for text in ("CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     "CONNECT x HTTP/1.0\r\n\r\n",
+                     f"{websocket}\r\n", f"{websocket}Sec-WebSocket-Protocol: http\r\n\r\n",
+                     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                     "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+                     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n"):
+            held = []
+            for _ in range(30):
+                held.append(connect(m.web_at))
+                with contextlib.suppress(ConnectionError):   # it may hang up at the first line
+                    held[-1].sendall(text.encode())
+            gone_soon(m.sockets, before)
+            for s in held:
+                with s, contextlib.suppress(ConnectionError):
+                    data = s.recv(65536)
+                    if b" 101 " in data:
+                        raise Failure(f"{text[:60]!r} was let in: {data!r:.100}")
 
 
 def a_viewer_looks_and_does_not_drive():
@@ -203,11 +272,9 @@ def bad_http_is_answered():
 def one_viewer_too_many_is_told_so():
     with standing() as m:
         held = [m.socket(VIEWER) for _ in range(MAX_CLIENTS)]
-        try:
-            m.socket().call("machine.version")
-            raise Failure(f"{MAX_CLIENTS + 1} viewers")
-        except Closed as closed:
-            equal("why", (closed.code, closed.reason), (1013, "there are too many viewers"))
+        refused(m, 503, "there are too many viewers")
+        equal("so that a page can say so", m.get("/ws", Authorization=f"Bearer {OPERATOR}")[::2],
+              (503, b"there are too many viewers"))
         contains("log", m.logged(), "too many viewers")
         for ws in held:
             equal("the others go on", ws.call("machine.status")["running"], False)
@@ -217,7 +284,7 @@ def one_viewer_too_many_is_told_so():
             try:
                 m.socket().call("machine.version")
                 break
-            except Closed:
+            except Refused:
                 if time.monotonic() > end:
                     raise Failure("no room though one has gone") from None
 
@@ -540,20 +607,53 @@ def unix_sockets_serve_as_well():
             equal("ws", m.socket().call("machine.status")["running"], False)
             equal("api", m.api("GET", "/api/v1/machine/status")[0], 200)
             refused(m, 401, token="wrong-wrong-wrong-1")
-        with WebMachine(*BARE, web=f"unix:{directory}/web", api=f"unix:{directory}/api") as m:
-            m.rpc.request("machine.quit")   # and what was left by one that was killed did not hinder
-            m.wait()
-        equal("api's is gone", pathlib.Path(directory, "api").exists(), False)
+
+
+def socket_files_come_and_go():
+    with tempfile.TemporaryDirectory() as directory:
+        doors = {"web": f"unix:{directory}/web", "api": f"unix:{directory}/api"}
+        files = [pathlib.Path(directory, name) for name in doors]
+        with WebMachine(*BARE, **doors) as m:
+            m.process.kill()
+            m.process.wait()
+        equal("left by one that was killed", [f.exists() for f in files], [True, True])
+        for end in (lambda m: m.rpc.request("machine.quit"), lambda m: m.process.terminate()):
+            with WebMachine(*BARE, **doors) as m:
+                equal("taken over", m.get("/")[0], 200)
+                equal("taken over", m.api("GET", "/health")[0], 200)
+                end(m)
+                m.wait()
+            equal("left", [f.exists() for f in files], [False, False])
+        with WebMachine(*BARE, **doors) as m:
+            for option, where in (("-web", doors["web"]), ("-api", doors["api"]), ("-rpc", f"unix:{m.path}"),
+                                  ("-gdb", doors["web"])):
+                done = run_emulator(option, where)
+                equal(f"{option} at one that lives", done.returncode, 1)
+                contains(option, done.stderr.decode(), "in use")
+            equal("it lives", m.get("/")[0], 200)
+            equal("it lives", m.api("GET", "/health")[0], 200)
+        note = pathlib.Path(directory, "thesis.txt")
+        note.write_text("years of work", encoding="ascii")
+        for option in ("-web", "-api", "-rpc", "-gdb"):
+            done = run_emulator(option, f"unix:{note}")
+            equal(f"{option} at a file", done.returncode, 1)
+            contains(option, done.stderr.decode(), "no socket")
+            equal("the file", note.read_text(encoding="ascii"), "years of work")
+
+
+def run_emulator(*options):
+    """One that ends by itself."""
+    import subprocess
+    return subprocess.run([EMULATOR, *BARE, *map(str, options)], capture_output=True, timeout=60, check=False)
 
 
 def other_addresses_need_a_token():
-    import subprocess
     for options, text in ((("-web", "0.0.0.0:0"), "give token="), (("-api", "0.0.0.0:0"), "give token="),
                           (("-web", "[::]:0"), "give token="), (("-web", "0", "-api", "0.0.0.0:0"), "give token="),
                           (("-web", "0", "-api", f"0,token={OPERATOR}"), "give tokens to -web"),
                           (("-web", "0,token=short"), "at least"), (("-api", "x"), "is no port"),
                           (("-api", "0,base=/x"), "is unknown")):
-        done = subprocess.run([EMULATOR, *BARE, *options], capture_output=True, timeout=60, check=False)
+        done = run_emulator(*options)
         equal(f"{options} ends", done.returncode, 1)
         contains(str(options), done.stderr.decode(), text)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -644,11 +744,92 @@ def it_ends_while_clients_are_there():
                 one.close()
 
 
+def deaf(m, where):
+    """One that asks for more than its socket takes, and reads nothing."""
+    client = m.socket(VIEWER, receive_buffer=4096) if where == "web" else m.connect()
+    client.send_text(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "events.every", "params": {
+        "ms": 10, "method": "mem.read", "changed": False,
+        "params": {"addr": "0x80000000", "len": MIB, "format": "frame"}}}) + "\n")
+    return client
+
+
+def goodbye(client, cause, is_web):
+    """What the last of a connection tells."""
+    equal("the cause", client.event("machine.shutdown")["data"], {"cause": cause})
+    try:
+        while True:
+            if (event := client.event())["event"] != "serial.output":
+                raise Failure(f"{event} behind the last")
+    except Closed as closed:
+        equal("the close", (closed.code, closed.reason), (1001, f"the machine has ended: {cause}"))
+    except EOFError:
+        equal("a Close", is_web, False)
+
+
+def all_learn_that_the_machine_ends():
+    """Before the process does, which those who read nothing do not delay."""
+    for cause, end in (("user", lambda m: m.rpc.request("machine.quit")), ("signal", lambda m: m.process.terminate()),
+                       ("user", lambda m: m.api("POST", "/api/v1/machine/quit", {}))):
+        with tempfile.TemporaryDirectory() as directory:
+            with WebMachine(*BARE, "-rpc", "tcp:127.0.0.1:0", "-qmp", f"unix:{directory}/qmp,server=on,wait=off") as m:
+                clients = [m.socket(VIEWER), m.socket(), m.connect()]
+                qmp = connect(f"{directory}/qmp").makefile("rw")
+                qmp.readline()
+                qmp.write('{"execute":"qmp_capabilities"}\n')
+                qmp.flush()
+                qmp.readline()
+                held = [deaf(m, "web"), deaf(m, "web"), deaf(m, "rpc")]
+                for client in clients:
+                    client.subscribe("machine.shutdown")
+                time.sleep(0.3)   # what nobody reads fills the sockets
+                begin = time.monotonic()
+                with contextlib.suppress(ConnectionError, EOFError):
+                    end(m)
+                m.wait(10)
+                took = time.monotonic() - begin
+                for i, client in enumerate(clients):
+                    goodbye(client, cause, i < 2)
+                last = [json.loads(line) for line in qmp]
+                equal("QMP", [e["data"]["reason"] for e in last if e.get("event") == "SHUTDOWN"],
+                      ["host-signal" if cause == "signal" else "host-qmp-quit"])
+                for client in held:
+                    client.close()
+                print(f"# ended by {cause}: {1000 * took:.0f} ms with three that do not read", flush=True)
+
+
+def a_guest_that_switches_itself_off_says_so():
+    with WebMachine("-M", "virt", "-m", "256", "-display", "none", "-serial", "null", "-monitor", "none",
+                    "-kernel", GUEST / "Image", "-initrd", GUEST / "initramfs.cpio",
+                    "-append", "console=ttyS0 quiet") as m:
+        ws, text = m.socket(), ""
+        ws.subscribe("serial.output")
+        while "vitrine:~# " not in text:
+            text += base64.b64decode(ws.event("serial.output")["data"]["data"]).decode(errors="replace")
+        ws.subscribe("machine.shutdown")
+        written_last = m.connect()
+        written_last.subscribe("serial.output", "machine.shutdown")
+        ws.call("serial.write", text="echo the $((6 * 7))nd; poweroff -f\n")
+        goodbye(ws, "guest", True)
+        m.wait(30)
+        text, over = "", False
+        with contextlib.suppress(EOFError):
+            while True:
+                event = written_last.event()
+                if event["event"] == "serial.output":
+                    text += base64.b64decode(event["data"]["data"]).decode(errors="replace")
+                else:
+                    over = True
+        equal("it was told to -rpc", over, True)
+        contains("what the guest wrote last", text, "the 42nd")
+
+
 def main():
     report = Report("web")
     report.case("foreign hosts and origins are refused", foreign_hosts_and_origins_are_refused)
     report.case("without a token nobody comes in", without_a_token_nobody_comes_in)
     report.case("guessing ends after a few tries", guessing_ends_after_a_few_tries)
+    report.case("a WebSocket that is refused is told why", a_websocket_that_is_refused_is_told_why)
+    report.case("nobody keeps a socket by asking for another protocol", nobody_keeps_a_socket_by_asking_for_another_protocol)
     report.case("a viewer looks and does not drive", a_viewer_looks_and_does_not_drive)
     report.case("bad messages are answered and change nothing", bad_messages_are_answered_and_change_nothing)
     report.case("frames against the standard end the connection", frames_against_the_standard_end_the_connection)
@@ -664,9 +845,12 @@ def main():
     report.case("files come and go", files_come_and_go)
     report.case("it works under a path behind a proxy", it_works_under_a_path_behind_a_proxy)
     report.case("unix sockets serve as well", unix_sockets_serve_as_well)
+    report.case("socket files come and go", socket_files_come_and_go)
     report.case("other addresses need a token", other_addresses_need_a_token)
     report.case("REST answers what the inspector does", rest_answers_what_the_inspector_does)
     report.case("metrics are as Prometheus reads them", metrics_are_as_prometheus_reads_them)
+    report.case("all learn that the machine ends", all_learn_that_the_machine_ends)
+    report.case("a guest that switches itself off says so", a_guest_that_switches_itself_off_says_so)
     report.case("it ends while clients are there", it_ends_while_clients_are_there)
     report.end()
 

@@ -35,11 +35,11 @@ class Closed(EOFError):
 
 
 class Refused(Exception):
-    """The server did not make a WebSocket of it."""
+    """The server did not make a WebSocket of it: status and text of its answer; None: it hung up."""
 
-    def __init__(self, status):
-        super().__init__(f"no WebSocket: {status}")
-        self.status = status
+    def __init__(self, status, text):
+        super().__init__(f"no WebSocket: {status} {text}")
+        self.status, self.text = status, text
 
 
 def connect(where, patience=30):
@@ -87,7 +87,7 @@ def frame(opcode, payload, final=True):
 class Socket(Rpc):
     """A WebSocket."""
 
-    def __init__(self, where, token, path="/ws", headers=None, patience=60, receive_buffer=None):
+    def __init__(self, where, token, path="/ws", headers=None, patience=60, receive_buffer=None, method="GET"):
         s = socket.socket(socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX)
         if receive_buffer:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -99,18 +99,23 @@ class Socket(Rpc):
                  "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "vitrine", **(headers or {})}
         if token:
             lines["Authorization"] = f"Bearer {token}"
-        text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        s.sendall(f"GET {path} HTTP/1.1\r\n{text}\r\n".encode())
+        text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+        s.sendall(f"{method} {path} HTTP/1.1\r\n{text}\r\n".encode())
         try:
             while b"\r\n\r\n" not in self.buffer:
                 self._more()
         except (EOFError, ConnectionError):
             pass
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        status = re.match(rb"HTTP/1.1 (\d+)", head)
+        status = re.match(rb"HTTP/1.[01] (\d+)", head)
         if not status or status.group(1) != b"101":
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            try:
+                why = self.take(int(length.group(1))) if length else b""
+            except (EOFError, ConnectionError):
+                why = self.buffer
             s.close()
-            raise Refused(int(status.group(1)) if status else None)
+            raise Refused(int(status.group(1)) if status else None, why.decode(errors="replace"))
 
     def send_text(self, text):
         self.socket.sendall(frame(TEXT, text if isinstance(text, bytes) else text.encode()))

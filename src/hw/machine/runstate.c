@@ -42,6 +42,28 @@ RunState machine_run_state(const Machine *m) {
     return __atomic_load_n(&m->run.state, __ATOMIC_ACQUIRE);
 }
 
+const char *machine_shutdown_cause_name(ShutdownCause cause) {
+    switch (cause) {
+    case SHUTDOWN_NONE:
+        return "none";
+    case SHUTDOWN_GUEST:
+        return "guest";
+    case SHUTDOWN_GUEST_RESET:
+        return "guest-reset";
+    case SHUTDOWN_HOST_RESET:
+        return "host-reset";
+    case SHUTDOWN_GUEST_ERROR:
+        return "guest-error";
+    case SHUTDOWN_USER:
+        return "user";
+    case SHUTDOWN_SIGNAL:
+        return "signal";
+    case SHUTDOWN_HOST_ERROR:
+        return "host-error";
+    }
+    return "none";
+}
+
 const char *machine_run_state_name(RunState state) {
     switch (state) {
     case RUN_PRELAUNCH:

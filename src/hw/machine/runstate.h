@@ -87,6 +87,8 @@ typedef struct RunControl {
 RunState machine_run_state(const Machine *m);
 /* "running", "paused", ...: QMP's words. */
 const char *machine_run_state_name(RunState state);
+/* "guest", "user", ... */
+const char *machine_shutdown_cause_name(ShutdownCause cause);
 /* Parks the vCPUs and stops time. A machine that is stopped already just gets the new
  * reason. RUN_DEBUG is what a stop becomes that a vCPU asked for by debug_claim(). */
 void machine_stop(Machine *m, RunState why);
