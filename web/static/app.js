@@ -13,7 +13,7 @@
  */
 import { Focus, Place, viewState } from "./focus.js";
 import { pickLanguage, Words } from "./i18n.js";
-import { Bus, enter, NetError, RpcError, socketUrl } from "./protocol.js";
+import { askWhy, Bus, enter, NetError, RpcError, socketUrl } from "./protocol.js";
 import { strings } from "./strings/shell.js";
 import { dialog } from "./ui/dialog.js";
 import { clear, h, takesText } from "./ui/dom.js";
@@ -356,10 +356,16 @@ export class App {
     this.banner.hidden = state === "open" || state === "closed";
     this.banner.classList.toggle("bad", bad);
     this.banner.textContent =
-      state === "refused" && reason ? this.t("shell.refused.reason", { reason }) : this.t(`shell.${state}`);
-    if (state === "open" && (before === "lost" || before === "refused")) {
+      state === "refused" && reason ? this.t("shell.refused.reason", { reason }) : state === "ended" ? this.endText(reason) : this.t(`shell.${state}`);
+    if (state === "open" && ["lost", "ended", "refused"].includes(before ?? "")) {
       this.toast(this.t("shell.back"));
     }
+  }
+
+  /** Why the machine has ended. @param {string} cause */
+  endText(cause) {
+    const key = `shell.ended.${cause}`;
+    return `${key in strings.en ? this.t(key) : this.t("shell.ended", { cause })} ${this.t("shell.ended.then")}`;
   }
 
   /** @param {KeyboardEvent} e */
@@ -421,7 +427,7 @@ function askToken(root, words, error) {
 async function main(root) {
   try {
     const role = await enter();
-    new App(root, new Bus(socketUrl()), role).start();
+    new App(root, new Bus(socketUrl(), WebSocket, askWhy), role).start();
   } catch (e) {
     const words = new Words(pickLanguage(remembered("language")));
     words.add(strings);

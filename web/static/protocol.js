@@ -9,7 +9,7 @@
  *
  * A Bus outlives its connection: when that is lost the bus connects again, with growing pauses, and
  * renews its subscriptions. What was asked meanwhile fails with a NetError, so that nobody waits for
- * ever. A frame that belongs to an answer comes before it, the answer's result names it by its sequence, and it
+ * ever. A server that refuses the WebSocket, or ends with its machine, says why. A frame that belongs to an answer comes before it, the answer's result names it by its sequence, and it
  * is handed over with it.
  */
 
@@ -32,13 +32,16 @@ export class NetError extends Error {}
  *            flags: number, data: Uint8Array}} Frame
  * @typedef {{events: string[], options: object, handler: (event: string, data: any, info: any) => void,
  *            trouble?: (e: Error) => void, id: number | null}} Subscription
- * @typedef {"connecting" | "open" | "lost" | "refused" | "closed"} BusState
+ * @typedef {"connecting" | "open" | "lost" | "ended" | "refused" | "closed"} BusState lost: it was open; ended: its machine
+ *   has, the reason is the cause (machine.shutdown); refused: nobody answers, or says no, the reason tells why
  */
 
 const FRAME_MAGIC = 0x4656;
 const FRAME_HEADER = 32;
 const RETRY_FIRST_MS = 250;
 const RETRY_MOST_MS = 8000;
+const GOING_AWAY = 1001; /* RFC 6455, 7.4.1 */
+const UPGRADE_REQUIRED = 426; /* what a server says that would have us */
 
 /**
  * @param {ArrayBuffer} buffer
@@ -85,11 +88,15 @@ export function hex(v, digits = 0) {
 }
 
 export class Bus extends EventTarget {
-  /** @param {string} url of the WebSocket @param {typeof WebSocket} [Socket] a fake, in tests */
-  constructor(url, Socket = WebSocket) {
+  /**
+   * @param {string} url of the WebSocket @param {typeof WebSocket} [Socket] a fake, in tests
+   * @param {(url: string) => Promise<string>} [why] what the server says to one that it refuses: a browser does not show it
+   */
+  constructor(url, Socket = WebSocket, why = async () => "") {
     super();
     this.url = url;
     this.Socket = Socket;
+    this.why = why;
     /** @type {BusState} */
     this.state = "connecting";
     /** @type {Map<number, {resolve: Function, reject: Function}>} */
@@ -121,7 +128,7 @@ export class Bus extends EventTarget {
       }
     };
     socket.onmessage = (e) => this.receive(e.data);
-    socket.onclose = (e) => this.lost(opened, e.reason);
+    socket.onclose = (e) => this.lost(opened, e.code, e.reason);
   }
 
   /** @param {BusState} state @param {string} [reason] */
@@ -130,8 +137,8 @@ export class Bus extends EventTarget {
     this.dispatchEvent(new CustomEvent("state", { detail: { state, reason } }));
   }
 
-  /** @param {boolean} opened @param {string} reason */
-  lost(opened, reason) {
+  /** @param {boolean} opened @param {number} code @param {string} reason */
+  lost(opened, code, reason) {
     this.socket = null;
     for (const w of this.waiting.values()) {
       w.reject(new NetError("the connection was lost"));
@@ -144,9 +151,22 @@ export class Bus extends EventTarget {
     if (this.state === "closed") {
       return;
     }
-    this.setState(opened || this.state === "lost" ? "lost" : "refused", reason);
+    const cause = code === GOING_AWAY && /^the machine has ended: ([a-z-]+)$/.exec(reason);
+    if (opened) {
+      this.setState(cause ? "ended" : "lost", cause ? cause[1] : reason);
+    } else if (this.state !== "ended") {
+      this.state === "lost" || this.setState("refused", reason);
+      this.learnWhy();
+    }
     setTimeout(() => this.state !== "closed" && this.connect(), this.retryMs);
     this.retryMs = Math.min(2 * this.retryMs, RETRY_MOST_MS);
+  }
+
+  async learnWhy() {
+    const reason = await this.why(this.url).catch(() => "");
+    if (reason && (this.state === "refused" || this.state === "lost")) {
+      this.setState("refused", reason);
+    }
   }
 
   close() {
@@ -309,6 +329,12 @@ export async function enter() {
     throw new Error(text);
   }
   return text === "operator" ? "operator" : "viewer";
+}
+
+/** For a Bus: asks for the WebSocket as for a page, and is told in words. @param {string} url @returns {Promise<string>} "": nothing is wrong */
+export async function askWhy(url) {
+  const answer = await fetch(url.replace(/^ws/, "http"));
+  return answer.ok || answer.status === UPGRADE_REQUIRED ? "" : answer.text();
 }
 
 /** The WebSocket's URL beside this page. */

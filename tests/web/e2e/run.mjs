@@ -309,6 +309,7 @@ async function lite(t, machine) {
 }
 
 async function loss(t, machine, page) {
+  let next;
   await t.test("a cut connection is said, made anew, and nothing of the line is lost or doubled", async () => {
     await page.evaluate(() => {
       const Real = WebSocket;
@@ -348,9 +349,11 @@ async function loss(t, machine, page) {
     await shows(page, /back-again/);
   });
   await t.test("a new machine at the same address is taken up, with its own text", async () => {
+    t.allow(/401/);
     const port = Number(new URL(page.url()).port);
-    const next = await t.machine({ port, boot: false });
+    next = await t.machine({ port, boot: false });
     await next.url();
+    await page.locator(".banner.bad").filter({ hasText: /refused.*a token is needed/ }).waitFor();
     await page.reload(); /* a new server has new sessions */
     await page.getByLabel("Link or token").fill(next.token);
     await page.keyboard.press("Enter");
@@ -358,6 +361,14 @@ async function loss(t, machine, page) {
     await until("the boot is followed", async () => (await page.locator("#boot .stage.reached").count()) === 4);
     await shows(page, /vitrine:~# ?$/);
     ok("nothing of the old one", !(await screen(page)).includes("back-again"));
+  });
+  await t.test("a guest that switches itself off is told as that, not as a lost connection", async () => {
+    await type(page, "echo the-la''st; poweroff -f");
+    await page.locator(".banner.bad").filter({ hasText: /^The guest switched itself off\./ }).waitFor();
+    equal("the emulator's status", await next.ended, 0);
+    equal("the bar", await page.textContent(".bar-machine .state"), "has ended");
+    await shows(page, /^the-last$/m);
+    await accessible(page);
   });
 }
 

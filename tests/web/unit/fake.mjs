@@ -46,9 +46,9 @@ export class FakeSocket {
     this.say({ jsonrpc: "2.0", method: "event", params: { event, subscription, data } });
   }
 
-  lose(reason = "") {
+  lose(reason = "", code = 1006) {
     this.closed = true;
-    this.onclose({ reason });
+    this.onclose({ code, reason });
   }
 }
 

@@ -235,3 +235,37 @@ test("protocol: a server that never opened is told apart from a connection that 
   assert.deepEqual(states, [["refused", "no token"]]);
   bus.close();
 });
+
+test("protocol: a machine that has ended is told apart from a connection that was lost, until there is another", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const bus = connected();
+    const states = [];
+    bus.addEventListener("state", (e) => states.push([e.detail.state, e.detail.reason]));
+    FakeSocket.last.lose("the machine has ended: guest", 1001);
+    mock.timers.tick(60000);
+    FakeSocket.last.lose(); /* nobody is there */
+    mock.timers.tick(60000);
+    assert.deepEqual(states, [["ended", "guest"]]);
+    FakeSocket.last.open();
+    assert.equal(bus.state, "open");
+    FakeSocket.last.lose("the machine has ended: guest", 1000); /* another code is no such news */
+    assert.equal(bus.state, "lost");
+    bus.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("protocol: why a server refuses is asked, and told", async () => {
+  const asked = [];
+  const why = async (/** @type {string} */ url) => (asked.push(url), "there are too many viewers");
+  const bus = new Bus("ws://machine/ws", FakeSocket, why);
+  const states = [];
+  bus.addEventListener("state", (e) => states.push([e.detail.state, e.detail.reason]));
+  FakeSocket.last.lose();
+  await settle();
+  assert.deepEqual(asked, ["ws://machine/ws"]);
+  assert.deepEqual(states, [["refused", ""], ["refused", "there are too many viewers"]]);
+  bus.close();
+});

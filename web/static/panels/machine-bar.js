@@ -161,7 +161,7 @@ class MachineBar {
   show(m) {
     const { app } = this;
     const known = app.bus.state === "open";
-    this.state.textContent = app.t(!known ? "bar.unknown" : m.running ? "bar.running" : "bar.stopped");
+    this.state.textContent = app.t(app.bus.state === "ended" ? "bar.ended" : !known ? "bar.unknown" : m.running ? "bar.running" : "bar.stopped");
     this.state.classList.toggle("good", known && m.running);
     this.state.classList.toggle("warn", !known || !m.running);
     const stop = m.running ? null : this.stop;
