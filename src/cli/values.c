@@ -13,7 +13,8 @@
 #include "tcg/backend.h"
 #include "util/keyval.h"
 
-char *command_line_own(CommandLine *cl, char *text) {
+/* Keeps a text for as long as the command line lives. Owns: takes text. */
+static char *own(CommandLine *cl, char *text) {
     char **owned = realloc(cl->owned, (cl->owned_count + 1) * sizeof(*owned));
     assert(text && owned);
     cl->owned = owned;
@@ -22,7 +23,7 @@ char *command_line_own(CommandLine *cl, char *text) {
 }
 
 static char *own_copy(CommandLine *cl, const char *text) {
-    return command_line_own(cl, strdup(text));
+    return own(cl, strdup(text));
 }
 
 bool value_is_help(const char *text) {
@@ -41,7 +42,8 @@ static bool suffix_shift(const char *suffix, unsigned *shift) {
     return at != NULL;
 }
 
-bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp) {
+/* "512", "1.5G", "0x100M"; `unit`: bytes in one of a number without suffix. */
+static bool parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp) {
     char *end = NULL;
     errno = 0;
     bool hex = !strncasecmp(text, "0x", 2);
@@ -64,7 +66,7 @@ bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **
 static bool get_size(const KeyVal *kv, const char *key, uint64_t unit, uint64_t *bytes,
                      Error **errp) {
     const char *text = keyval_get(kv, key);
-    return !text || value_parse_size(text, unit, bytes, errp);
+    return !text || parse_size(text, unit, bytes, errp);
 }
 
 /* --- -M
@@ -133,7 +135,7 @@ bool value_machine(CommandLine *cl, const char *text, Error **errp) {
     }
     keyval_free(&kv);
     if (board) {
-        cl->config.machine_props = command_line_own(cl, board);
+        cl->config.machine_props = own(cl, board);
     }
     if (!ok) {
         error_prepend(errp, "-M %s: ", text);
@@ -173,7 +175,7 @@ static bool accel_tcg(CommandLine *cl, const KeyVal *kv, Error **errp) {
     if (!keyval_check(kv, "accel thread tb-size backend", "-accel tcg", errp) ||
         !accel_thread(c, keyval_get(kv, "thread"), errp) ||
         !accel_backend(c, keyval_get(kv, "backend"), errp) ||
-        (size && !value_parse_size(size, 1 << 20, &tb_size, errp))) {
+        (size && !parse_size(size, 1 << 20, &tb_size, errp))) {
         return false;
     }
     const uint64_t smallest = 1 << 20, largest = 2ull << 30;

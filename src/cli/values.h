@@ -6,13 +6,8 @@
 
 #include "cli/options.h"
 
-/* A copy that lives as long as the command line. */
-char *command_line_own(CommandLine *cl, char *text);
-
 /* "help" or "?", alone. */
 bool value_is_help(const char *text);
-/* "512", "1.5G", "0x100M"; `unit`: bytes in one of a number without suffix. */
-bool value_parse_size(const char *text, uint64_t unit, uint64_t *bytes, Error **errp);
 
 bool value_machine(CommandLine *cl, const char *text, Error **errp); /* -M */
 bool value_icount(MachineConfig *c, const char *text, Error **errp); /* -icount */

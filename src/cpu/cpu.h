@@ -3,13 +3,13 @@
  * CPUState: one vCPU as every ISA shares it, and the functions an ISA gives to the run loop.
  *
  *   machine thread / I/O thread                     vCPU thread: cpu_run()
- *        | cpu_kick(), cpu_interrupt()   ------>  exit_request --> leaves generated code
+ *        | cpu_kick()                    ------>  exit_request --> leaves generated code
  *        | cpu_queue_work()              ------>  work list    --> runs it between blocks
  *
  * A vCPU's registers, TLB and jump cache belong to its own thread; everybody else asks through
  * cpu_queue_work() or stops the vCPU first.
  *
- * Book: chapter "The run loop".
+ * Book: life-of-an-instruction.md, 1 and 8.
  */
 #ifndef VITRINE_CPU_CPU_H
 #define VITRINE_CPU_CPU_H
@@ -120,8 +120,6 @@ struct CpuClass {
     bool (*branch_target)(const CPUState *cpu, vaddr pc, const uint8_t *bytes,
                           unsigned len, vaddr *target);
     const CpuStateClass *state;
-    /* Names for the inspector: i-th general register etc. come with the inspect layer. */
-
     const CpuRegisters *registers; /* for those who look; may be NULL in tests */
 };
 
@@ -223,7 +221,5 @@ void cpu_tlb_flush_page(CPUState *cpu, vaddr addr);
 /* The address space changed to one whose second-level entries carry their own stamp (ASID switch):
  * empties the first level and the jump cache only. */
 void cpu_tlb_switch(CPUState *cpu);
-
-/* Guest wrote code it wants to run (fence.i): nothing to do, stores invalidate exactly. */
 
 #endif

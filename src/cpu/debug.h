@@ -120,7 +120,7 @@ typedef struct CpuDebug {
     bool over; /* so it runs the instruction there whatever points there are */
     vaddr over_pc;
     bool trapped;             /* a trap was taken since this was cleared */
-    bool one_insn, one_block; /* how blocks are made now: CpuClass.set_debug() */
+    bool one_insn, one_block; /* how blocks are made now: see CpuClass.debug_changed() */
     vaddr pc;                 /* before the block */
     DebugWatchHit watch;
 } CpuDebug;

@@ -2,8 +2,8 @@
 /*
  * Exec: the run loop, the vCPU threads, and what they share.
  *
- *   cpu_run():  work items -> interrupts -> tb_find() -> enter generated code -> why did it return? --,
- *                  ^------------------------------------------------------------------------------'
+ *   cpu_run():  work items -> interrupts -> find or make a block -> enter it -> why did it return? --,
+ *                  ^----------------------------------------------------------------------------'
  *
  * One thread a vCPU (thread=multi), or one thread that gives each vCPU a turn (thread=single).
  *

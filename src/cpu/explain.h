@@ -12,7 +12,6 @@
  * came to be.
  *
  * Threads: one at a time; guests may run. Locks: takes tb_lock while it copies.
- * Book: chapter "Explain".
  */
 #ifndef VITRINE_CPU_EXPLAIN_H
 #define VITRINE_CPU_EXPLAIN_H

@@ -23,7 +23,7 @@
  * Invariants: nothing that depends on the host decides which instruction is next. What does depend on
  * it passes the input gate (util/gate.h), and can be recorded there with its count.
  * Threads: as noted; what has no note is under the machine lock.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_CPU_ICOUNT_H
 #define VITRINE_CPU_ICOUNT_H

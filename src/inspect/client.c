@@ -251,12 +251,6 @@ void client_push_locked(InspectClient *client, InspectOut *out) {
     push_item_locked(client, item);
 }
 
-void client_push(InspectClient *client, InspectOut *out) {
-    pthread_mutex_lock(&client->ins->lock);
-    client_push_locked(client, out);
-    pthread_mutex_unlock(&client->ins->lock);
-}
-
 static bool may_go(const OutItem *item, int64_t now_ns) {
     return !item->sub || (item->sub->credit != 0 && item->not_before_ns <= now_ns);
 }

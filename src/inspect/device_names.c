@@ -32,7 +32,8 @@ Device *device_of_class(Machine *m, const char *class_name) {
     return NULL;
 }
 
-Device *device_find(Machine *m, const char *name) {
+/* By name, or by the class if only one device has it; NULL: there is none. */
+static Device *device_find(Machine *m, const char *name) {
     Device *of_class = NULL;
     unsigned count = 0;
     for (Device *d = m->first_device; d; d = d->next) {

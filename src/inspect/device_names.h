@@ -18,8 +18,6 @@ enum { DEVICE_PATH_MAX = 192 };
 
 /* Writes the name; returns it. */
 const char *device_path(const Device *dev, char path[DEVICE_PATH_MAX]);
-/* By name, or by the class if only one device has it; NULL: there is none. */
-Device *device_find(Machine *m, const char *name);
 /* The device that the parameter "dev" names. NULL: there is none, and the call has failed. */
 Device *inspect_device(InspectCall *call);
 /* The device whose struct an address lies in, or NULL. */

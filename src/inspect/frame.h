@@ -25,10 +25,8 @@ enum {
 
 /* What the data are. */
 typedef enum FrameKind {
-    FRAME_BYTES = 1,  /* guest memory */
-    FRAME_DIRTY = 2,  /* dirty bitmap, see dirty.c */
-    FRAME_TRACE = 3,  /* hardware events, see trace.c */
-    FRAME_SERIAL = 4, /* bytes of a serial line */
+    FRAME_BYTES = 1, /* guest memory */
+    FRAME_DIRTY = 2, /* dirty bitmap, see dirty.c */
 } FrameKind;
 
 typedef struct FrameHeader {

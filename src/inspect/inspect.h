@@ -3,8 +3,8 @@
  * Inspector: answers questions about a running machine; this is the carriers' side.
  *
  *   carrier thread              inspector thread                     handler
- *   client_message() --queue--> parse, check, dispatch ------------> inspect_tb_list() ...
- *   client_take() <---queue---- answer, events, frames <-------------'
+ *   inspect_client_message() --queue--> parse, check, dispatch ----> inspect_tb_list() ...
+ *   inspect_client_take() <---queue---- answer, events, frames <-----'
  *        ^-- sink.ready(): there is something to take
  *
  * One thread a machine executes the requests of all carriers one after another, each client in its
@@ -14,7 +14,7 @@
  *
  * Threads: any, unless said otherwise. Locks: the inspector's own lock is a leaf; no function here
  * waits for the machine.
- * Book: appendix "Protocol".
+ * Book: protocol.md.
  */
 #ifndef VITRINE_INSPECT_INSPECT_H
 #define VITRINE_INSPECT_INSPECT_H

@@ -171,7 +171,6 @@ bool client_is_runnable_locked(const InspectClient *client);
 void client_charge_locked(InspectClient *client, const InspectSpent *before);
 /* Queues an answer or a frame. Owns: takes out. */
 void client_push_locked(InspectClient *client, InspectOut *out);
-void client_push(InspectClient *client, InspectOut *out);
 /* Queues an event for one subscription; text is the JSON of its data. */
 void client_event_locked(InspectClient *client, InspectSub *sub, int event,
                          const char *text);

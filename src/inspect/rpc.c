@@ -60,7 +60,6 @@ typedef struct RpcPeer {
 
 struct Rpc {
     Inspector *ins;
-    char *where;
     UnixFile socket_file;
     bool stdio;
     int listen_fd, wake_fd;
@@ -454,21 +453,12 @@ static bool open_unix(Rpc *rpc, const char *spec, const struct sockaddr_un *sun,
     if (!listen_on(rpc, spec, (const struct sockaddr *)sun, sizeof(*sun), errp)) {
         return false;
     }
-    rpc->where = strdup(sun->sun_path);
     return unix_file_keep(&rpc->socket_file, sun->sun_path, errp);
 }
 
 static bool open_tcp(Rpc *rpc, const char *spec, const struct sockaddr_in *sin,
                      Error **errp) {
-    struct sockaddr_in at = *sin;
-    socklen_t len = sizeof(at);
-    char host[INET_ADDRSTRLEN];
-    if (!listen_on(rpc, spec, (const struct sockaddr *)sin, sizeof(*sin), errp)) {
-        return false;
-    }
-    getsockname(rpc->listen_fd, (struct sockaddr *)&at, &len);
-    inet_ntop(AF_INET, &at.sin_addr, host, sizeof(host));
-    return asprintf(&rpc->where, "%s:%u", host, ntohs(at.sin_port)) > 0;
+    return listen_on(rpc, spec, (const struct sockaddr *)sin, sizeof(*sin), errp);
 }
 
 static bool open_stdio(Rpc *rpc, Error **errp) {
@@ -478,7 +468,6 @@ static bool open_stdio(Rpc *rpc, Error **errp) {
         return false;
     }
     rpc->stdio = true;
-    rpc->where = strdup("stdio");
     return open_peer(rpc, STDIN_FILENO, STDOUT_FILENO);
 }
 
@@ -551,10 +540,5 @@ void rpc_free(Rpc *rpc) {
     if (rpc->stdio) {
         loop_release_stdio(inspector_machine(rpc->ins)->loop, rpc);
     }
-    free(rpc->where);
     free(rpc);
-}
-
-const char *rpc_where(const Rpc *rpc) {
-    return rpc->where;
 }

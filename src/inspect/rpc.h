@@ -27,7 +27,5 @@ Rpc *rpc_new(Inspector *ins, const char *spec, Error **errp);
 /* The machine has ended: sends what waits, as far as peers take it in 200 ms. rpc_free() waits for that. */
 void rpc_end(Rpc *rpc);
 void rpc_free(Rpc *rpc);
-/* Where it can be reached ("127.0.0.1:4444"). */
-const char *rpc_where(const Rpc *rpc);
 
 #endif

@@ -60,7 +60,7 @@ json_t *tb_record_json(const TbRecord *r) {
     return j;
 }
 
-json_t *tb_obituary_json(const TbObituary *o) {
+static json_t *obituary_json(const TbObituary *o) {
     json_t *j = json_pack(
         "{s:o, s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "id",
         inspect_hex(o->born), "pc", inspect_hex(o->pc), "flags", inspect_hex(o->flags),
@@ -342,7 +342,7 @@ static json_t *get_dead(InspectCall *call, uint64_t born) {
             "nothing is known of a block 0x%" PRIx64, born);
     }
     return json_pack("{s:n, s:[], s:i, s:o}", "block", "incoming", "incoming_count", 0,
-                     "death", tb_obituary_json(&o));
+                     "death", obituary_json(&o));
 }
 
 json_t *inspect_tb_get(InspectCall *call) {
@@ -363,7 +363,7 @@ json_t *inspect_tb_get(InspectCall *call) {
     }
     TbObituary o;
     json_t *death =
-        r.death && tb_obituary(tc, born, &o) ? tb_obituary_json(&o) : json_null();
+        r.death && tb_obituary(tc, born, &o) ? obituary_json(&o) : json_null();
     return json_pack("{s:o, s:o, s:i, s:o, s:s}", "block", tb_record_json(&r), "incoming",
                      from, "incoming_count", (int)count, "death", death, "why_born",
                      tb_birth_text((TbBirth)r.birth));
@@ -391,7 +391,7 @@ static json_t *ancestry(InspectCall *call, uint64_t born) {
         json_object_set_new(entry, "birth", json_string(tb_birth_name(birth)));
         json_object_set_new(entry, "why", json_string(tb_birth_text(birth)));
         json_object_set_new(entry, "block", there ? tb_record_json(&r) : json_null());
-        json_object_set_new(entry, "death", dead ? tb_obituary_json(&o) : json_null());
+        json_object_set_new(entry, "death", dead ? obituary_json(&o) : json_null());
         json_array_append_new(list, entry);
         born = there ? r.parent : o.parent;
     }
@@ -409,7 +409,7 @@ static json_t *recent_deaths(InspectCall *call) {
     while (at < OBITUARY_COUNT && (n = tb_obituaries(tc, at, step, STEP)) > 0) {
         for (unsigned i = 0; i < n && json_array_size(list) < limit; i++) {
             if (!cause || strcmp(cause, tb_death_name((TbDeath)step[i].death)) == 0) {
-                json_array_append_new(list, tb_obituary_json(&step[i]));
+                json_array_append_new(list, obituary_json(&step[i]));
             }
         }
         at += n;

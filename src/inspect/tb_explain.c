@@ -25,7 +25,8 @@ static void explainer_destroy(void *state, Machine *m) {
     cpu_explainer_free(((ExplainerState *)state)->ex);
 }
 
-CpuExplainer *tb_explainer(InspectCall *call) {
+/* The inspector's explainer, made when first asked for. NULL: the call has failed. */
+static CpuExplainer *get_explainer(InspectCall *call) {
     ExplainerState *s =
         inspect_state(call->inspector, &explainer_key, sizeof(*s), explainer_destroy);
     if (!s->ex) {
@@ -263,7 +264,7 @@ static void set_verdict(json_t *j, const Explanation *e) {
 json_t *inspect_tb_explain(InspectCall *call) {
     uint64_t born;
     CpuExplainer *ex;
-    if (!tb_resolve(call, &born) || !(ex = tb_explainer(call))) {
+    if (!tb_resolve(call, &born) || !(ex = get_explainer(call))) {
         return NULL;
     }
     Error *err = NULL;
@@ -293,7 +294,7 @@ json_t *inspect_tb_explain(InspectCall *call) {
 /* --- verify ------------------------------------------------------------------------------------ */
 
 json_t *inspect_tb_verify(InspectCall *call) {
-    CpuExplainer *ex = tb_explainer(call);
+    CpuExplainer *ex = get_explainer(call);
     if (!ex) {
         return NULL;
     }
@@ -412,7 +413,7 @@ json_t *inspect_tb_graph(InspectCall *call) {
         abort();
     }
     g->call = call;
-    if (!tb_resolve(call, &born) || !(g->ex = tb_explainer(call))) {
+    if (!tb_resolve(call, &born) || !(g->ex = get_explainer(call))) {
         goto out_free;
     }
     TbRecord centre;

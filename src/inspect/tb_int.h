@@ -23,10 +23,6 @@ void tlb_begin_counting(InspectCall *call);
 
 /* Name, key, sizes, birth, exits. */
 json_t *tb_record_json(const TbRecord *r);
-json_t *tb_obituary_json(const TbObituary *o);
-
-/* The inspector's explainer, made when first asked for. NULL: the call has failed. */
-CpuExplainer *tb_explainer(InspectCall *call);
 
 /* A list of at most `limit` records with the largest keys, from any number of them. */
 typedef struct TbTop {

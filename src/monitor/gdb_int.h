@@ -30,11 +30,10 @@ struct GdbSession {
     bool interrupted; /* by its own Ctrl-C */
     bool early; /* a Ctrl-C came while nothing ran: gdb may send it just before vCont */
     bool over;
-    bool physical;       /* addresses are physical (PhyMemMode) */
-    unsigned cpu;        /* of registers and memory */
-    int run_cpu;         /* of s and c; GDB_ANY_THREAD */
-    unsigned sstep;      /* GDB_SSTEP_* */
-    unsigned thread_row; /* of qsThreadInfo */
+    bool physical;  /* addresses are physical (PhyMemMode) */
+    unsigned cpu;   /* of registers and memory */
+    int run_cpu;    /* of s and c; GDB_ANY_THREAD */
+    unsigned sstep; /* GDB_SSTEP_* */
     GdbPoint point[DEBUG_MAX_POINTS];
     unsigned point_count;
 };
@@ -69,7 +68,6 @@ const GdbCommand *gdb_find_command(const GdbCommand *rows, unsigned count,
                                    const char **args);
 
 /* gdb_run.c */
-void gdb_put_stop(GdbSession *s);
 void gdb_cmd_stop_reason(GdbSession *s, const char *args);
 void gdb_cmd_continue(GdbSession *s, const char *args);
 void gdb_cmd_continue_signal(GdbSession *s, const char *args);

@@ -32,7 +32,7 @@ typedef enum GdbInput {
 typedef struct GdbParser {
     enum { GDB_OUTSIDE, GDB_PAYLOAD, GDB_ESCAPED, GDB_SUM_HIGH, GDB_SUM_LOW } state;
     uint8_t sum, sum_high;
-    bool too_long, bad_sum;
+    bool too_long;
     size_t len;
     uint8_t payload[GDB_MAX_PACKET + 1];
 } GdbParser;

@@ -33,7 +33,7 @@ static void put_debug_stop(GdbSession *s, const DebugStop *stop) {
     }
 }
 
-void gdb_put_stop(GdbSession *s) {
+static void put_stop(GdbSession *s) {
     RunState state = machine_run_state(s->m);
     if (state == RUN_DEBUG) {
         DebugStop stop = machine_debug_stop(s->m);
@@ -55,7 +55,7 @@ void gdb_session_notice(GdbSession *s, bool machine_ended) {
         gdb_put(&s->reply, "W%02x", (unsigned)status & 0xff);
         s->over = true;
     } else if (machine_run_state(s->m) != RUN_RUNNING) {
-        gdb_put_stop(s);
+        put_stop(s);
     } else {
         return;
     }
@@ -66,7 +66,7 @@ void gdb_session_notice(GdbSession *s, bool machine_ended) {
 
 void gdb_cmd_stop_reason(GdbSession *s, const char *args) {
     (void)args;
-    gdb_put_stop(s);
+    put_stop(s);
 }
 
 void gdb_interrupt(GdbSession *s) {

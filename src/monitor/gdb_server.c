@@ -11,7 +11,6 @@
  */
 #include "monitor/gdb_server.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -34,7 +33,6 @@ enum { READ_SIZE = 4096, BACKLOG = 4, GOODBYE_MS = 200 };
 struct GdbServer {
     Machine *m;
     GdbHooks hooks;
-    char *where;
     UnixFile socket_file;
     int listen_fd, wake_fd;
     pthread_t thread;
@@ -131,9 +129,6 @@ static bool listen_tcp(GdbServer *g, const GdbAddress *a, const char *spec,
     const struct addrinfo hints = {
         .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    struct sockaddr_in at;
-    socklen_t size = sizeof(at);
-    char host[INET_ADDRSTRLEN], where[64];
     int one = 1, err = getaddrinfo(a->host, a->port, &hints, &found);
     if (err) {
         error_set(errp, "-gdb %s: %s", spec, gai_strerror(err));
@@ -143,16 +138,12 @@ static bool listen_tcp(GdbServer *g, const GdbAddress *a, const char *spec,
     setsockopt(g->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     bool ok = g->listen_fd >= 0 &&
               bind(g->listen_fd, found->ai_addr, found->ai_addrlen) == 0 &&
-              listen(g->listen_fd, BACKLOG) == 0 &&
-              getsockname(g->listen_fd, (struct sockaddr *)&at, &size) == 0;
+              listen(g->listen_fd, BACKLOG) == 0;
     freeaddrinfo(found);
     if (!ok) {
         error_set_errno(errp, errno, "-gdb %s: cannot listen there", spec);
         return false;
     }
-    inet_ntop(AF_INET, &at.sin_addr, host, sizeof(host));
-    snprintf(where, sizeof(where), "%s:%u", host, ntohs(at.sin_port));
-    g->where = strdup(where);
     return true;
 }
 
@@ -168,7 +159,6 @@ static bool listen_unix(GdbServer *g, const GdbAddress *a, const char *spec,
         error_set_errno(errp, errno, "-gdb %s: cannot listen there", spec);
         return false;
     }
-    g->where = strdup(a->sun.sun_path);
     if (!unix_file_keep(&g->socket_file, a->sun.sun_path, errp)) {
         return false;
     }
@@ -307,7 +297,6 @@ static void free_parts(GdbServer *g) {
     if (g->wake_fd >= 0) {
         close(g->wake_fd);
     }
-    free(g->where);
     free(g);
 }
 
@@ -352,8 +341,4 @@ void gdb_server_free(GdbServer *g) {
     pthread_join(g->thread, NULL);
     machine_remove_listener(g->m, &g->listener);
     free_parts(g);
-}
-
-const char *gdb_server_where(const GdbServer *g) {
-    return g->where;
 }

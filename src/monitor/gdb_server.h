@@ -27,7 +27,5 @@ GdbServer *gdb_server_new(Machine *m, const char *spec, const GdbHooks *hooks,
                           Error **errp);
 /* Says good-bye to the client. Before machine_free(). */
 void gdb_server_free(GdbServer *server);
-/* Where it can be reached ("127.0.0.1:1234"). */
-const char *gdb_server_where(const GdbServer *server);
 
 #endif

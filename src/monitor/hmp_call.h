@@ -53,9 +53,6 @@ const HmpCommand *hmp_command(unsigned index);
 const HmpCommand *hmp_info_command(unsigned index);
 
 /* --- registers: hmp_regs.c --- */
-/* The value of a register of the hart: pc, x5, t0, fa0, mstatus ... Locks: the hart is held
- * still. */
-bool hmp_register(CPUState *cpu, const char *name, uint64_t *value);
 /* Names by number; NULL behind the last. */
 const char *hmp_register_name(unsigned index, char *text, size_t size);
 /* For expr_parse(): opaque is the HmpCall. Holds the machine still for a moment. */

@@ -48,7 +48,8 @@ static bool read_csr(RiscvCPU *cpu, const char *name, uint64_t *value) {
     return false;
 }
 
-bool hmp_register(CPUState *cs, const char *name, uint64_t *value) {
+/* The value of a register of the hart: pc, x5, t0, fa0, mstatus ... It is held still. */
+static bool read_register(CPUState *cs, const char *name, uint64_t *value) {
     RiscvCPU *cpu = riscv_cpu(cs);
     int n;
     if (!strcmp(name, "pc")) {
@@ -90,7 +91,7 @@ bool hmp_expr_register(void *opaque, const char *name, int64_t *value) {
     HmpCall *call = opaque;
     uint64_t v = 0;
     hmp_hold(call);
-    bool ok = hmp_register(hmp_cpu(call), name, &v);
+    bool ok = read_register(hmp_cpu(call), name, &v);
     hmp_release(call);
     *value = (int64_t)v;
     return ok;

@@ -44,7 +44,7 @@ const QmpCommand *qmp_command(unsigned index) {
     return index < COMMAND_COUNT ? &commands[index] : NULL;
 }
 
-const QmpCommand *qmp_find_command(const char *name) {
+static const QmpCommand *find_command(const char *name) {
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(commands[i].name, name)) {
             return &commands[i];
@@ -195,7 +195,7 @@ static json_t *run_command(QmpCall *call, const json_t *request) {
     if (!name) {
         return NULL;
     }
-    const QmpCommand *row = qmp_find_command(name);
+    const QmpCommand *row = find_command(name);
     if (!check_mode(call, row)) {
         return NULL;
     }

@@ -31,7 +31,6 @@ typedef struct QmpCommand {
 
 /* Rows by number; NULL behind the last. */
 const QmpCommand *qmp_command(unsigned index);
-const QmpCommand *qmp_find_command(const char *name);
 
 json_t *qmp_fail(QmpCall *call, const char *error_class, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -407,11 +407,3 @@ unsigned history_count(const History *h) {
 HistoryEntry history_entry(const History *h, unsigned i) {
     return h->entry[i].info;
 }
-
-int history_find(const History *h, int64_t time_ns) {
-    int found = -1;
-    for (unsigned i = 0; i < h->count && h->entry[i].info.time_ns <= time_ns; i++) {
-        found = (int)i;
-    }
-    return found;
-}

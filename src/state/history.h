@@ -53,8 +53,6 @@ bool history_restart(History *h, Error **errp);
 unsigned history_count(const History *h);
 /* The i-th entry that is left, from the oldest. */
 HistoryEntry history_entry(const History *h, unsigned i);
-/* The youngest entry that is not behind this time: its index, or -1. */
-int history_find(const History *h, int64_t time_ns);
 /* Makes the machine what it was at entry i, and goes back in its input log; entries behind it are gone. */
 void history_restore(History *h, unsigned i);
 uint64_t history_bytes(const History *h); /* what all entries need now */

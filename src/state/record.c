@@ -50,7 +50,6 @@ struct RecordWriter {
     size_t len, cap;
     uint64_t last_count;
     int64_t last_time;
-    uint64_t size;
     char *error;
 };
 
@@ -69,7 +68,6 @@ static void write_all(RecordWriter *w, const uint8_t *data, size_t len) {
         if (n > 0) {
             data += n;
             len -= (size_t)n;
-            w->size += (uint64_t)n;
         } else if (n == 0 || errno != EINTR) {
             writer_fail(w, n == 0 ? ENOSPC : errno);
         }
@@ -185,10 +183,6 @@ void record_end(RecordWriter *w, const RecordEnd *end) {
 
 const char *record_error(const RecordWriter *w) {
     return w->error;
-}
-
-uint64_t record_size(const RecordWriter *w) {
-    return w->size;
 }
 
 bool record_close(RecordWriter *w, Error **errp) {

@@ -17,7 +17,7 @@
  * is in was found whole.
  *
  * Threads: the machine lock.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_STATE_RECORD_H
 #define VITRINE_STATE_RECORD_H
@@ -56,8 +56,6 @@ void record_end(RecordWriter *w, const RecordEnd *end);
 void record_flush(RecordWriter *w);
 /* The error that sticks, or NULL. */
 const char *record_error(const RecordWriter *w);
-/* Bytes written so far. */
-uint64_t record_size(const RecordWriter *w);
 /* Owns: frees w. */
 bool record_close(RecordWriter *w, Error **errp);
 

@@ -330,10 +330,6 @@ Replay *replay_play(Machine *m, const char *path, Error **errp) {
     return r;
 }
 
-bool replay_is_playing(const Replay *r) {
-    return r && r->rec;
-}
-
 /* --- the end ------------------------------------------------------------------------- */
 
 static bool finish_record(Replay *r, Error **errp) {

@@ -11,7 +11,7 @@
  * memory (the state hash at the start).
  *
  * Threads: set up and ended by the owner of the machine while no vCPU runs.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_STATE_REPLAY_H
 #define VITRINE_STATE_REPLAY_H
@@ -32,6 +32,5 @@ Replay *replay_play(Machine *m, const char *path, Error **errp);
 /* After the machine's run: writes the end. Errors: the file could not be written whole; the replay went
  * another way. Owns: frees r; NULL is done already. */
 bool replay_finish(Replay *r, Error **errp);
-bool replay_is_playing(const Replay *r);
 
 #endif

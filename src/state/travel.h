@@ -26,7 +26,7 @@
  *
  * Threads: any that may stop and start the machine (runstate.h); the machine is stopped before and after,
  * and only the last stop is told to listeners. One journey at a time: a second is an error.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_STATE_TRAVEL_H
 #define VITRINE_STATE_TRAVEL_H

@@ -446,22 +446,6 @@ void tb_cache_insert_locked(TbCache *tc, TranslationBlock *tb) {
     }
 }
 
-TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code) {
-    for (unsigned i = 0; i < TB_REGIONS; i++) {
-        const CodeRegion *r = &tc->region[i];
-        if ((const uint8_t *)code < r->start || (const uint8_t *)code >= r->end) {
-            continue;
-        }
-        for (TranslationBlock *tb = r->first; tb; tb = tb->region_next) {
-            if ((const uint8_t *)code >= tb->code &&
-                (const uint8_t *)code < tb->code + tb->code_size) {
-                return tb;
-            }
-        }
-    }
-    return NULL;
-}
-
 /* --- life -------------------------------------------------------------------------------------- */
 
 TbCache *tb_cache_new(const Backend *backend, uint64_t code_size, int32_t pc_offset,

@@ -130,7 +130,5 @@ void tb_cache_set_profile(TbCache *tc, bool on);
 /* The hottest blocks, alive or dead, of those that were not evicted, and what became of the rest; for
  * -d profile. Locks: takes lock. */
 void tb_cache_print_profile(TbCache *tc, FILE *out);
-/* The live or dead block whose code holds the host address, or NULL. */
-TranslationBlock *tb_cache_find_code_locked(TbCache *tc, const void *code);
 
 #endif

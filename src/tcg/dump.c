@@ -285,7 +285,7 @@ void ir_print_op(const IrContext *ctx, const IrOp *op, FILE *out) {
     }
 }
 
-void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out) {
+static void dump_op(const IrContext *ctx, const IrOp *op, FILE *out) {
     if (op->opcode != IR_insn_start && op->opcode != IR_label) {
         fputs(op->removed ? " ~ " : "   ", out);
     }
@@ -297,7 +297,7 @@ void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out) {
 void ir_dump(const IrContext *ctx, FILE *out) {
     for (unsigned i = 0; i < ctx->op_count; i++) {
         if (!ctx->ops[i].removed) {
-            ir_dump_op(ctx, &ctx->ops[i], out);
+            dump_op(ctx, &ctx->ops[i], out);
         }
     }
 }

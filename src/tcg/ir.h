@@ -14,7 +14,7 @@
  *
  * Invariants: where an op may fault (OPF_MAY_FAULT, or a call with HELPER_FAULTS) the globals hold
  * the guest's state before that instruction's own result; front ends write results last.
- * Book: chapter "IR".
+ * Book: life-of-an-instruction.md, 3 to 5.
  */
 #ifndef VITRINE_TCG_IR_H
 #define VITRINE_TCG_IR_H
@@ -347,7 +347,6 @@ bool ir_validate(const IrContext *ctx, Error **errp);
 
 /* --- text (dump.c, parse.c): the form of -d op, tests/ir and the console ------------------------ */
 void ir_dump(const IrContext *ctx, FILE *out);
-void ir_dump_op(const IrContext *ctx, const IrOp *op, FILE *out);
 /* The op alone: no margin, no remark, no line end. */
 void ir_print_op(const IrContext *ctx, const IrOp *op, FILE *out);
 void ir_print_temp(const IrContext *ctx, TempId t, FILE *out);

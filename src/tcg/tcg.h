@@ -9,7 +9,7 @@
  * Generated code has one base register, env. The fields of TcgCpu lie right below it, at constant
  * negative offsets (TCG_CPU_OFFSET), the guest's registers right above.
  *
- * Book: chapter "Running generated code".
+ * Book: life-of-an-instruction.md, 6 to 8.
  */
 #ifndef VITRINE_TCG_TCG_H
 #define VITRINE_TCG_TCG_H
@@ -75,7 +75,8 @@ static inline unsigned jump_cache_index(vaddr pc) {
 /* The host's floating-point environment while generated code is not running. */
 typedef struct FpEnv {
     uint32_t host; /* x86_64: an image of MXCSR. Others: see flags */
-    uint8_t flags; /* RISC-V fflags order: valid after fp_get(), and always for interp */
+    uint8_t
+        flags; /* RISC-V fflags order: valid after fp_get_flags(), and always for interp */
     uint8_t
         round; /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
 } FpEnv;
@@ -89,8 +90,7 @@ struct TcgCpu {
     uint64_t saved_gpr[16]; /* back end scratch: host registers at a slow path */
     uint64_t saved_fpr[16];
     TranslationBlock
-        *current_tb;         /* set by the slow paths: the block they were called from */
-    const void *slow_return; /* back end scratch */
+        *current_tb; /* set by the slow paths: the block they were called from */
     uint64_t
         accesses; /* to guest memory, by blocks that are profiled; for the inspector */
     /* Hot. Keep last: nearest to env. */

@@ -24,7 +24,7 @@
  * Invariants: counts of the log never decrease. A delivered event is never delivered again unless
  * gate_seek() goes back.
  * Threads: the machine lock.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_UTIL_GATE_H
 #define VITRINE_UTIL_GATE_H
@@ -57,7 +57,7 @@ typedef struct GateHooks {
     uint64_t (*count)(void *opaque); /* exact, also in the middle of a block */
     int64_t (*time_ns)(void *opaque);
     bool (*in_guest)(void *opaque); /* is a guest instruction being executed now? */
-    void (*leave)(void *opaque);    /* gate_service() is wanted soon */
+    void (*leave)(void *opaque);    /* gate_call_ports() is wanted soon */
     /* The run is no longer what was recorded. Told once. */
     void (*diverged)(void *opaque, const char *message);
     void *diverged_opaque;

@@ -11,7 +11,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c) {
     return ab < c ? ab : c;
 }
 
-unsigned edit_distance(const char *a, const char *b) {
+/* Levenshtein's distance: insertions, removals and changes of a letter from a to b. */
+static unsigned edit_distance(const char *a, const char *b) {
     unsigned row[NAME_MAX_LEN + 1];
     unsigned len = (unsigned)strlen(b);
     if (len > NAME_MAX_LEN || strlen(a) > NAME_MAX_LEN) {

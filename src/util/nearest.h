@@ -3,9 +3,6 @@
 #ifndef VITRINE_UTIL_NEAREST_H
 #define VITRINE_UTIL_NEAREST_H
 
-/* Levenshtein's distance: insertions, removals and changes of a letter from a to b. */
-unsigned edit_distance(const char *a, const char *b);
-
 /* The search for the nearest of many names. */
 typedef struct Nearest {
     const char *written;

@@ -12,7 +12,7 @@
  *   connection = thread = InspectClient: what a script costs the guest is charged to it alone
  *
  * Threads: api_server_new() and _free() by the owner; a connection's own thread for all else.
- * Book: chapter "The console's door".
+ * Book: consoles-door.md.
  */
 #ifndef VITRINE_WEB_API_H
 #define VITRINE_WEB_API_H

@@ -129,7 +129,7 @@ json_t *api_query(ApiRequest *req, const char *method, json_t *params) {
 
 /* --- answering ---------------------------------------------------------------------- */
 
-void api_log_refusal(const ApiRequest *req, const char *why) {
+static void log_refusal(const ApiRequest *req, const char *why) {
     const ApiPeer *peer = req->peer;
     auth_log_refusal(peer->server->auth, inspector_machine(peer->server->ins)->log,
                      api_now_ms(), "-api", peer->address[0] ? peer->address : NULL, why);
@@ -171,7 +171,7 @@ ApiResult api_send_json(ApiRequest *req, unsigned status, json_t *json) {
 
 ApiResult api_send_error(ApiRequest *req, unsigned status, const char *cls,
                          const char *what, const char *advice) {
-    api_log_refusal(req, what);
+    log_refusal(req, what);
     return api_send_json(req, status,
                          json_pack("{s:{s:s, s:s, s:s}}", "error", "class", cls, "what",
                                    what, "try", advice));

@@ -91,7 +91,6 @@ ApiResult api_send_error(ApiRequest *req, unsigned status, const char *cls,
 /* Queues a response with the headers that all have. Owns: takes response. */
 ApiResult api_send(ApiRequest *req, unsigned status, const char *type,
                    struct MHD_Response *response);
-void api_log_refusal(const ApiRequest *req, const char *why);
 int64_t api_now_ms(void);
 
 /* --- the ways; `path` is what follows the way's own words --- */

@@ -16,7 +16,7 @@
  * Invariants: a token that is right gets in, however many wrong ones came from the same address: behind a
  * proxy and on the loopback all have one. A viewer ends no operator's session.
  * Threads: any; it has a lock of its own.
- * Book: chapter "The console's door".
+ * Book: consoles-door.md.
  */
 #ifndef VITRINE_WEB_AUTH_H
 #define VITRINE_WEB_AUTH_H

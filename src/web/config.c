@@ -7,7 +7,7 @@
 
 #include "web/server.h"
 
-bool web_is_loopback(const char *address) {
+static bool is_loopback(const char *address) {
     struct in_addr v4;
     struct in6_addr v6;
     if (address == NULL || strcmp(address, "localhost") == 0) {
@@ -123,7 +123,7 @@ bool web_config_parse(WebConfig *config, const char *option, const char *text,
 }
 
 bool web_config_check_reach(const WebConfig *config, bool has_own_token, Error **errp) {
-    if (web_is_loopback(config->address) || has_own_token) {
+    if (is_loopback(config->address) || has_own_token) {
         return true;
     }
     error_set(errp,

@@ -36,6 +36,5 @@ bool web_config_parse(WebConfig *config, const char *option, const char *text,
                       char **store, Error **errp);
 /* Errors: an address that other machines reach, without a token of the user's. */
 bool web_config_check_reach(const WebConfig *config, bool has_own_token, Error **errp);
-bool web_is_loopback(const char *address);
 
 #endif

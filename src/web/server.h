@@ -6,13 +6,13 @@
  *           --POST login--> cookie                (http.c, auth.c)
  *           --WebSocket ws--> InspectClient       (ws.c): JSON texts and binary frames, both ways
  *
- *   inspector thread --ready()--> pending flag, lws_cancel_service() --> WRITEABLE --> client_take()
+ *   inspector thread --ready()--> pending flag, lws_cancel_service() --> WRITEABLE --> send_one() of ws.c
  *
  * The server knows nothing of what it carries. What is to be sent is taken from the inspector when
  * the browser's socket takes it: a slow browser holds up nobody.
  *
  * Threads: web_server_new() and _free() by the owner; all else happens on the server's thread.
- * Book: chapter "The console's door".
+ * Book: consoles-door.md.
  */
 #ifndef VITRINE_WEB_SERVER_H
 #define VITRINE_WEB_SERVER_H
@@ -25,7 +25,7 @@
 #include "web/auth.h"
 #include "web/config.h"
 
-enum { WEB_MAX_CLIENTS = 32, WEB_DEFAULT_PORT = 8088 };
+enum { WEB_MAX_CLIENTS = 32 };
 
 typedef struct WebServer WebServer;
 

@@ -14,8 +14,7 @@
 
 #include "cpu/riscv/bits.h"
 #include "cpu/riscv/cpu.h"
-
-enum { NAME_MAX_BYTES = 32 };
+#include "util/nearest.h"
 
 /* Properties that are not extensions. */
 typedef struct Modes {
@@ -82,26 +81,6 @@ static bool *property_value(ConfigParser *cp, const Property *p) {
 }
 
 /* --- names -------------------------------------------------------------------------- */
-/* How many letters must be changed, added or removed to make b of a, case aside. */
-static unsigned edit_distance(const char *a, const char *b) {
-    unsigned row[NAME_MAX_BYTES + 1];
-    size_t nb = strnlen(b, NAME_MAX_BYTES);
-    for (unsigned j = 0; j <= nb; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 0; a[i] && i < NAME_MAX_BYTES; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i + 1;
-        for (unsigned j = 0; j < nb; j++) {
-            unsigned change = diagonal + (strncasecmp(&a[i], &b[j], 1) != 0);
-            unsigned gap = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = change < gap ? change : gap;
-        }
-    }
-    return row[nb];
-}
-
 static const Property *find_property(unsigned xlen, const char *name) {
     for (unsigned i = 0; i < PROPERTY_COUNT; i++) {
         if (applies(&properties[i], xlen) && !strcasecmp(properties[i].name, name)) {
@@ -112,18 +91,16 @@ static const Property *find_property(unsigned xlen, const char *name) {
 }
 
 static void error_unknown_property(unsigned xlen, const char *name, Error **errp) {
-    const Property *best = NULL;
-    unsigned least = 3; /* further away is no hint */
+    Nearest nearest;
+    nearest_init(&nearest, name);
     for (unsigned i = 0; i < PROPERTY_COUNT; i++) {
-        unsigned d = edit_distance(name, properties[i].name);
-        if (applies(&properties[i], xlen) && d < least) {
-            least = d;
-            best = &properties[i];
+        if (applies(&properties[i], xlen)) {
+            nearest_offer(&nearest, properties[i].name);
         }
     }
-    if (best) {
+    if (nearest.name) {
         error_set(errp, "-cpu: property '%s' is unknown; did you mean '%s'?", name,
-                  best->name);
+                  nearest.name);
     } else {
         error_set(errp, "-cpu: property '%s' is unknown; -cpu help lists them", name);
     }

@@ -132,7 +132,7 @@ static void dump_registers(const RiscvCPU *cpu, FILE *out, char letter,
     }
 }
 
-void riscv_cpu_dump(const CPUState *cs, FILE *out) {
+static void riscv_cpu_dump(const CPUState *cs, FILE *out) {
     const RiscvCPU *cpu = (const RiscvCPU *)cs;
     const RiscvEnv *env = &cpu->env;
     const bool dirty = (env->mstatus & MSTATUS_FS) == MSTATUS_FS;

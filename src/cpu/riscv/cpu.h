@@ -135,9 +135,6 @@ typedef struct RiscvCPU {
 
 _Static_assert(offsetof(RiscvCPU, env) == sizeof(CPUState), "env must follow CPUState");
 
-static inline RiscvEnv *riscv_env(CPUState *cpu) {
-    return (RiscvEnv *)cpu_env(cpu);
-}
 static inline RiscvCPU *riscv_cpu(CPUState *cpu) {
     return (RiscvCPU *)cpu;
 }
@@ -175,7 +172,7 @@ void riscv_config_help(FILE *out, unsigned xlen);
 /* ISA string for the device tree: "rv64imafdc_zicbom_...". Returns bytes needed, as snprintf. */
 int riscv_isa_string(const RiscvConfig *cfg, char *text, size_t size);
 /* Allocates a hart (zeroed, cache-line aligned; free with free()) with its config; the group, the
- * address space, log and clock are set by cpu_init(). */
+ * address space, log and clock are set by cpu_group_add(). */
 RiscvCPU *riscv_cpu_new(const RiscvConfig *cfg, uint64_t hartid);
 
 /* Sets or clears an interrupt line (IRQ_*). Threads: any. */
@@ -219,7 +216,6 @@ bool riscv_csr_read(RiscvCPU *cpu, unsigned csr, uint64_t *value);
 bool riscv_csr_write(RiscvCPU *cpu, unsigned csr, uint64_t value);
 /* mip as software reads it, with the SEIP line in. */
 uint64_t riscv_mip(const RiscvCPU *cpu);
-uint64_t riscv_read_time(const RiscvCPU *cpu);
 void riscv_stimer_fire(void *opaque); /* the hart; Locks: the machine lock */
 
 /* --- trigger.c -------------------------------------------------------------------------------- */
@@ -268,8 +264,6 @@ void riscv_bus_error(CPUState *cpu, vaddr addr, AccessKind kind);
 void riscv_misaligned(CPUState *cpu, vaddr addr, AccessKind kind);
 bool riscv_tlb_fill(CPUState *cpu, vaddr addr, unsigned size, AccessKind kind,
                     unsigned mmu_idx, bool probe);
-
-void riscv_cpu_dump(const CPUState *cpu, FILE *out);
 
 /* --- decode.c, disas.c, translate.c -------------------------------------------------------------- */
 bool riscv_translate(CPUState *cpu, IrContext *ctx, TranslationBlock *tb,

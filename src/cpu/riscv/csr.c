@@ -374,7 +374,7 @@ static void csr_write_hpmcounterh(RiscvCPU *cpu, unsigned csr, uint64_t value) {
 }
 
 /* --- time --------------------------------------------------------------------------- */
-uint64_t riscv_read_time(const RiscvCPU *cpu) {
+static uint64_t read_time(const RiscvCPU *cpu) {
     if (cpu->read_time) {
         return cpu->read_time(cpu->read_time_opaque);
     }
@@ -384,11 +384,11 @@ uint64_t riscv_read_time(const RiscvCPU *cpu) {
 
 static uint64_t csr_read_time(RiscvCPU *cpu, unsigned csr) {
     (void)csr;
-    return low_part(cpu, riscv_read_time(cpu));
+    return low_part(cpu, read_time(cpu));
 }
 static uint64_t csr_read_timeh(RiscvCPU *cpu, unsigned csr) {
     (void)csr;
-    return high_part(riscv_read_time(cpu));
+    return high_part(read_time(cpu));
 }
 
 /* Sets STIP if time has come, else arms the timer for when it will. Locks: the machine
@@ -398,7 +398,7 @@ static void stimer_update_locked(RiscvCPU *cpu) {
         timer_del(&cpu->stimer);
         return;
     }
-    uint64_t now = riscv_read_time(cpu), at = cpu->env.stimecmp;
+    uint64_t now = read_time(cpu), at = cpu->env.stimecmp;
     riscv_cpu_set_irq(cpu, IRQ_STI, now >= at);
     if (now >= at) {
         timer_del(&cpu->stimer);

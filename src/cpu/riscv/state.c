@@ -4,11 +4,11 @@
  * rest.
  *
  *   saved     registers, CSRs, reservation, wait for interrupt, timer of stimecmp
- *   derived   TBF_* flags, PMP intervals, armed triggers, TLBs, rounding: riscv_cpu_post_load()
+ *   derived   TBF_* flags, PMP intervals, armed triggers, TLBs, rounding: riscv_post_load()
  *   fixed     misa's letters, hart id: the machine's identity
  *
  * The rounding mode follows from frm; the sticky flags live in the host's form while the hart runs
- * and are fetched by riscv_cpu_pre_save().
+ * and are fetched by riscv_pre_save().
  *
  * Threads: the hart is parked, the machine lock held.
  */

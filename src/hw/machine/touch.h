@@ -13,7 +13,7 @@
  *
  * Not modelled: a power button. Board virt has none that the guest could see (machine_powerdown()).
  * Locks: the machine lock; for registers the vCPUs are parked, too. touch_reset() takes the lock.
- * Book: chapter "Going back in time".
+ * Book: going-back-in-time.md.
  */
 #ifndef VITRINE_HW_MACHINE_TOUCH_H
 #define VITRINE_HW_MACHINE_TOUCH_H
