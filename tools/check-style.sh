@@ -137,6 +137,7 @@ check_words | check "no unfinished-work marks"
 check_spdx | check "files carry the licence line"
 check_constructors | check "no constructor functions"
 check_readmes | check "folders have a README"
+tools/check-texts.py | check "texts and comments name what is there"
 echo "# functions of more than 60 lines, dispatches aside:"
 report_long_functions
 report_format

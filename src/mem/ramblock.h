@@ -28,8 +28,8 @@
 typedef enum DirtyClient {
     DIRTY_CODE,      /* translated code: cleared when a block is made from the page */
     DIRTY_DISPLAY,   /* frame buffers */
-    DIRTY_MIGRATION, /* live migration and the console's heat map */
-    DIRTY_HISTORY,   /* snapshots */
+    DIRTY_MIGRATION, /* QEMU's name; the console's map of written pages */
+    DIRTY_HISTORY,   /* moments to go back to: state/history.h */
     DIRTY_CLIENT_COUNT
 } DirtyClient;
 
