@@ -16,7 +16,7 @@ const number = (text) => BigInt(text);
 const hashOf = (page) => new URL(page.url()).hash.slice(1);
 const focusOf = (page) => new URLSearchParams(hashOf(page));
 const shownBlock = (page) => page.getAttribute("#tb-columns", "data-block");
-const waitShown = (page, id) => until(`block ${id} is shown`, async () => (await shownBlock(page)) === id);
+const waitShown = (page, id) => until(`block ${id} is shown`, async () => (await shownBlock(page)) === id && (await page.locator("#tb-columns[data-complete]").count()) === 1);
 
 /** Lit lines of a column, by their names. */
 const lit = (page, column) => page.$$eval(`#tb-col-${column} .row.lit`, (rows) => rows.map((r) => r.dataset.line));

@@ -13,9 +13,10 @@ import { fmt } from "../ui/format.js";
 import { explain } from "../ui/explain.js";
 import { panel } from "../ui/panel.js";
 import { detail } from "./tb-detail.js";
+import { Fill, painted } from "./tb-fill.js";
 import { arrow, lanes, linked, linkModel, notesByOp, stepView } from "./tb-links.js";
 import { isLost, loadBlock, successorOf, whenOpen } from "./tb-load.js";
-import { entryRegisters, fill, guestRow, hostRow, irRow, lanesWidth, opRows, own, passName, ruleWords } from "./tb-rows.js";
+import { entryRegisters, guestRow, hostRow, irRow, lanesWidth, opRows, own, passName, ruleWords } from "./tb-rows.js";
 
 /** @typedef {import("../app.js").App} App */
 /** @typedef {import("./tb-links.js").Model} Model */
@@ -73,6 +74,7 @@ class Columns {
     this.entry = h("div");
     this.detail = h("div", { class: "tb-detail" });
     this.exits = h("div", { class: "tb-exits" });
+    this.fill = new Fill(this.box, () => this.completed());
     this.build();
     this.p.setJson(() => this.m?.e ?? this.loaded);
     this.p.setTwin(() => this.twin());
@@ -120,7 +122,7 @@ class Columns {
     this.p.fail(result.kind === "failed" && !isLost(result.error) ? result.error : null);
     if (result.kind === "shown") {
       this.show(result);
-      this.p.root.dataset.ms = (performance.now() - begun).toFixed(1);
+      painted(() => (this.p.root.dataset.ms = (performance.now() - begun).toFixed(1)));
       return;
     }
     this.watchBlock(null);
@@ -137,9 +139,10 @@ class Columns {
     this.at = this.pinned = null;
     this.ranges = lanes(m);
     this.notes = notesByOp(m.e);
-    fill(this.box.guest, m.e.guest.map((g) => guestRow(m, g.insn)));
-    fill(this.box.ir, m.order.filter((id) => m.front.has(id)).map((id) => irRow(m, id)));
-    fill(this.box.host, m.e.host.map((_h, i) => hostRow(app, m, i)));
+    delete this.p.root.dataset.complete;
+    this.fill.set("guest", m.e.guest.map((g) => () => guestRow(m, g.insn)));
+    this.fill.set("ir", m.order.filter((id) => m.front.has(id)).map((id) => () => irRow(m, id)));
+    this.fill.set("host", m.e.host.map((_h, i) => () => hostRow(app, m, i)));
     clear(this.p.body, this.head, this.obituary, this.steps, this.tabs, this.cols, this.detail, this.exits);
     this.now = m.e.block;
     this.paintHead();
@@ -244,10 +247,10 @@ class Columns {
     const ranges = on && view.all ? this.ranges : [];
     this.box.opt.style.setProperty("--lanes", `${lanesWidth(ranges)}px`);
     const held = this.box.opt.contains(document.activeElement) ? this.at : null;
-    fill(this.box.opt, opRows(this.app, m, view, ranges, on ? this.notes : new Map()));
+    this.fill.set("opt", opRows(this.app, m, view, ranges, on ? this.notes : new Map()));
     clear(this.entry, on && view.all ? entryRegisters(this.app, this.notes.get(null) ?? [], ranges) : null);
     this.paintSteps(view);
-    this.index();
+    this.p.root.dataset.complete === undefined ? this.index() : this.fill.complete(); /* of the same block: the place scrolled to stays */
     held ? this.moveTo(held) : this.light();
     if (!view.all && view.frame.op !== null) {
       const node = this.box.opt.querySelector(`[data-line="o${view.frame.op}"]`);
@@ -311,8 +314,15 @@ class Columns {
     }
     for (const name of COLUMNS) {
       const count = this.cols.querySelector(`.${name} .count`);
-      count && (count.textContent = String(this.box[name].childElementCount));
+      count && (count.textContent = String(this.fill.count(name)));
     }
+  }
+
+  /** All rows are there. */
+  completed() {
+    this.p.root.dataset.complete = "";
+    this.index();
+    this.light();
   }
 
   /** Lights what belongs to the line in hand, and shows it in the columns other than its own. */
@@ -407,6 +417,7 @@ class Columns {
   restore() {
     const { insn, op } = this.app.focus.get();
     const line = op !== undefined ? `o${op}` : insn !== undefined ? `g${insn}` : null;
+    line && !this.rows.has(line) && this.fill.complete();
     if (line !== this.pinned && (!this.pinned || this.pinned[0] !== "h" || !line)) {
       this.pinned = line && this.rows.has(line) ? line : null;
       this.at = null;
@@ -416,6 +427,7 @@ class Columns {
 
   /** @param {{line: string, column: string}} to */
   moveTo(to) {
+    this.fill.complete();
     const box = this.box[to.column];
     const node = /** @type {HTMLElement | null} */ (box.querySelector(`[data-line="${to.line}"]`));
     if (!node) {

@@ -7,13 +7,14 @@
  *      -> shl_i64 %1, a0, $3
  *         power_of_two: multiplication ... is a shift or a mask
  */
-import { clear, h } from "../ui/dom.js";
+import { h } from "../ui/dom.js";
 import { badges, changesAt } from "./tb-links.js";
 
 /** @typedef {import("./tb-links.js").Model} Model */
 /** @typedef {import("./tb-links.js").StepView} StepView */
 /** @typedef {import("./tb-links.js").Range} Range */
 /** @typedef {import("./tb-links.js").RegNote} RegNote */
+/** @typedef {() => HTMLElement} Maker makes one row */
 /** @typedef {{t: (key: string, vars?: Record<string, any>) => string, words?: any}} Words */
 
 const COLOURS = 8;
@@ -136,23 +137,23 @@ export function lanesWidth(ranges) {
   return Math.min(count, LANES_MOST) * LANE_PX;
 }
 
+/** @param {Words} app @param {Model} m @param {StepView} view @param {Range[]} ranges @param {Map<number | null, RegNote[]>} notes @param {number} i index in the order */
+function opRow(app, m, view, ranges, notes, i) {
+  const id = m.order[i];
+  const op = /** @type {import("./tb-links.js").OpState} */ (view.frame.ops.get(id));
+  const touched = !view.all && view.frame.touched.has(id);
+  const regs = view.all && !op.removed ? (notes.get(id) ?? []).filter((n) => n.event !== "dead") : [];
+  const node = row(m, `o${id}`, "opt", `${op.removed ? "removed " : ""}${touched ? "touched" : ""}`, h("span", { class: "what" }, fillOp(app, m, view, id)), regs.length > 0 && h("span", { class: "regs" }, regs.map((n) => noteChip(app, n))));
+  view.all && node.prepend(gutter(app, m, ranges, i));
+  return node;
+}
+
 /**
  * The column of ops at a step; ops that are not there yet have no row.
- * @param {Words} app @param {Model} m @param {StepView} view @param {Range[]} ranges @param {Map<number | null, RegNote[]>} notes @returns {HTMLElement[]}
+ * @param {Words} app @param {Model} m @param {StepView} view @param {Range[]} ranges @param {Map<number | null, RegNote[]>} notes @returns {Maker[]}
  */
 export function opRows(app, m, view, ranges, notes) {
-  const final = view.all;
-  return m.order.flatMap((id, i) => {
-    const op = view.frame.ops.get(id);
-    if (!op) {
-      return [];
-    }
-    const touched = !view.all && view.frame.touched.has(id);
-    const regs = final && !op.removed ? (notes.get(id) ?? []).filter((n) => n.event !== "dead") : [];
-    const node = row(m, `o${id}`, "opt", `${op.removed ? "removed " : ""}${touched ? "touched" : ""}`, h("span", { class: "what" }, fillOp(app, m, view, id)), regs.length > 0 && h("span", { class: "regs" }, regs.map((n) => noteChip(app, n))));
-    final && node.prepend(gutter(app, m, ranges, i));
-    return [node];
-  });
+  return m.order.flatMap((id, i) => (view.frame.ops.has(id) ? [() => opRow(app, m, view, ranges, notes, i)] : []));
 }
 
 /** What registers hold before the first op, and how many live ranges have no room. @param {Words} app @param {RegNote[]} notes @param {Range[]} ranges */
@@ -160,10 +161,4 @@ export function entryRegisters(app, notes, ranges) {
   const more = ranges.filter((r) => r.lane >= LANES_MOST).length;
   const words = more > 0 && h("span", null, app.t("translate.live.more", { count: more }));
   return notes.length || more ? h("p", { class: "entry dim" }, notes.length > 0 && app.t("translate.regs.entry"), " ", notes.map((n) => h("span", { class: "reg holds" }, `${n.reg}=${n.temp}`)), words) : null;
-}
-
-/** @param {HTMLElement} box @param {HTMLElement[]} rows */
-export function fill(box, rows) {
-  clear(box, rows);
-  rows[0]?.setAttribute("tabindex", "0");
 }
