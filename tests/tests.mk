@@ -34,3 +34,4 @@ SYSTEM_TESTS += replay
 SYSTEM_TESTS += readme
 SYSTEM_TESTS += history
 SYSTEM_TESTS += cpu
+SYSTEM_TESTS += book
