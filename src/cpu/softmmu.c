@@ -11,77 +11,11 @@
  */
 #include "cpu/softmmu.h"
 
-#include <string.h>
-
 #include "cpu/exec.h"
+#include "mem/hostvalue.h"
 #include "mem/memory.h"
+#include "tcg/eval.h"
 #include "util/counter.h"
-
-static uint64_t extend(uint64_t value, unsigned memop) {
-    switch (memop & (MO_SIZE | MO_SIGN)) {
-    case MO_8:
-        return (uint8_t)value;
-    case MO_16:
-        return (uint16_t)value;
-    case MO_32:
-        return (uint32_t)value;
-    case MO_8 | MO_SIGN:
-        return (uint64_t)(int8_t)value;
-    case MO_16 | MO_SIGN:
-        return (uint64_t)(int16_t)value;
-    case MO_32 | MO_SIGN:
-        return (uint64_t)(int32_t)value;
-    default:
-        return value;
-    }
-}
-
-static uint64_t swap_if_big(uint64_t value, unsigned memop) {
-    if (!(memop & MO_BE)) {
-        return value;
-    }
-    return __builtin_bswap64(value) >> (64 - 8 * MO_BYTES(memop));
-}
-
-/* Aligned accesses are single, as the ISA asks; others may be seen in parts. */
-static uint64_t host_load(const void *host, unsigned size) {
-    uint64_t v = 0;
-    if ((uintptr_t)host & (size - 1)) {
-        memcpy(&v, host, size);
-        return v;
-    }
-    switch (size) {
-    case 1:
-        return __atomic_load_n((const uint8_t *)host, __ATOMIC_RELAXED);
-    case 2:
-        return __atomic_load_n((const uint16_t *)host, __ATOMIC_RELAXED);
-    case 4:
-        return __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
-    default:
-        return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
-    }
-}
-
-static void host_store(void *host, uint64_t value, unsigned size) {
-    if ((uintptr_t)host & (size - 1)) {
-        memcpy(host, &value, size);
-        return;
-    }
-    switch (size) {
-    case 1:
-        __atomic_store_n((uint8_t *)host, (uint8_t)value, __ATOMIC_RELAXED);
-        break;
-    case 2:
-        __atomic_store_n((uint16_t *)host, (uint16_t)value, __ATOMIC_RELAXED);
-        break;
-    case 4:
-        __atomic_store_n((uint32_t *)host, (uint32_t)value, __ATOMIC_RELAXED);
-        break;
-    default:
-        __atomic_store_n((uint64_t *)host, value, __ATOMIC_RELAXED);
-        break;
-    }
-}
 
 static uint64_t tag_of(const TlbEntry *e, AccessKind kind) {
     return __atomic_load_n(kind == ACCESS_STORE ? &e->tag_store : &e->tag_load,
@@ -178,13 +112,13 @@ static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint64_t valu
     RAMBlock *rb = find_ram(cpu, host, e->phys | (addr & PAGE_OFFSET_MASK));
     uint64_t offset = (uint64_t)(host - rb->host);
     if (ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
-        host_store(host, value, size);
+        host_store(host, size, value);
     } else {
         TbCache *tc = cpu->group->cache;
         pthread_mutex_lock(&tc->lock);
         if (host_load(host, size) != (value & UINT64_MAX >> (64 - 8 * size))) {
             invalidate_code_locked(cpu, rb, offset, size);
-            host_store(host, value, size);
+            host_store(host, size, value);
         }
         pthread_mutex_unlock(&tc->lock);
     }
@@ -295,7 +229,7 @@ static bool store_place(CPUState *cpu, const Place *place, vaddr addr, unsigned 
     if (place->tag & TLB_NOTDIRTY) {
         notdirty_store(cpu, e, addr, value, size);
     } else {
-        host_store((void *)(uintptr_t)(addr + e->addend), value, size);
+        host_store((void *)(uintptr_t)(addr + e->addend), size, value);
     }
     return true;
 }
@@ -352,7 +286,7 @@ bool softmmu_load(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t *value) {
             raw |= byte << (8 * i);
         }
     }
-    *value = extend(swap_if_big(raw, memop), memop);
+    *value = eval_extend(eval_byte_order(raw, memop), memop);
     return true;
 }
 
@@ -363,7 +297,7 @@ bool softmmu_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
     if (!check_alignment(cpu, addr, aux, ACCESS_STORE)) {
         return false;
     }
-    value = swap_if_big(value, memop);
+    value = eval_byte_order(value, memop);
     Place place[2];
     unsigned head = head_size(addr, size);
     if (!find_places(cpu, addr, size, ACCESS_STORE, mmu_idx, place)) {
@@ -378,58 +312,6 @@ bool softmmu_store(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t value) {
         }
     }
     return true;
-}
-
-static uint64_t rmw_result(IrRmw rmw, uint64_t old, uint64_t value, unsigned memop) {
-    uint64_t so = extend(old, memop | MO_SIGN), sv = extend(value, memop | MO_SIGN);
-    uint64_t uo = extend(old, memop & ~(unsigned)MO_SIGN);
-    uint64_t uv = extend(value, memop & ~(unsigned)MO_SIGN);
-    switch (rmw) {
-    case RMW_XCHG:
-        return value;
-    case RMW_ADD:
-        return old + value;
-    case RMW_AND:
-        return old & value;
-    case RMW_OR:
-        return old | value;
-    case RMW_XOR:
-        return old ^ value;
-    case RMW_MIN:
-        return (int64_t)so < (int64_t)sv ? old : value;
-    case RMW_MAX:
-        return (int64_t)so > (int64_t)sv ? old : value;
-    case RMW_MINU:
-        return uo < uv ? old : value;
-    case RMW_MAXU:
-        return uo > uv ? old : value;
-    case RMW_COUNT:
-        break;
-    }
-    return value;
-}
-
-static bool host_cas(void *host, unsigned size, uint64_t expected, uint64_t desired) {
-    switch (size) {
-    case 1: {
-        uint8_t e = (uint8_t)expected;
-        return __atomic_compare_exchange_n((uint8_t *)host, &e, (uint8_t)desired, false,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    }
-    case 2: {
-        uint16_t e = (uint16_t)expected;
-        return __atomic_compare_exchange_n((uint16_t *)host, &e, (uint16_t)desired, false,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    }
-    case 4: {
-        uint32_t e = (uint32_t)expected;
-        return __atomic_compare_exchange_n((uint32_t *)host, &e, (uint32_t)desired, false,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    }
-    default:
-        return __atomic_compare_exchange_n((uint64_t *)host, &expected, desired, false,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    }
 }
 
 /* Where an atomic access goes: host memory, or NULL and *phys of a device. False: exception. */
@@ -476,13 +358,13 @@ typedef struct RmwArgs {
 
 static uint64_t next_rmw(uint64_t old, void *opaque) {
     const RmwArgs *a = opaque;
-    return rmw_result(a->rmw, old, a->value, a->memop);
+    return eval_rmw(a->rmw, a->memop, old, a->value);
 }
 
 static uint64_t next_cas(uint64_t old, void *opaque) {
     const RmwArgs *a = opaque;
     unsigned memop = a->memop & ~(unsigned)MO_SIGN;
-    return extend(old, memop) == extend(a->value, memop) ? a->desired : old;
+    return eval_extend(old, memop) == eval_extend(a->value, memop) ? a->desired : old;
 }
 
 bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t value,
@@ -507,15 +389,15 @@ bool softmmu_rmw(TcgCpu *tcg, vaddr addr, unsigned aux, IrRmw rmw, uint64_t valu
         }
     } else {
         uint64_t next;
+        raw = host_load(host, size);
         do {
-            raw = host_load(host, size);
-            next = rmw_result(rmw, raw, value, memop);
-        } while (!host_cas(host, size, raw, next));
-        if ((place.tag & TLB_NOTDIRTY) && extend(next ^ raw, memop)) {
+            next = eval_rmw(rmw, memop, raw, value);
+        } while (!host_cas(host, size, &raw, next));
+        if ((place.tag & TLB_NOTDIRTY) && eval_extend(next ^ raw, memop)) {
             notdirty_changed(cpu, place.e, host, phys, size);
         }
     }
-    *old = extend(raw, memop);
+    *old = eval_extend(raw, memop);
     return true;
 }
 
@@ -530,21 +412,20 @@ bool softmmu_cas(TcgCpu *tcg, vaddr addr, unsigned aux, uint64_t expected,
         return false;
     }
     uint64_t raw;
-    uint64_t want = extend(expected, memop & ~(unsigned)MO_SIGN);
+    uint64_t want = eval_extend(expected, memop & ~(unsigned)MO_SIGN);
     if (!host) {
         RmwArgs args = {.value = expected, .desired = desired, .memop = memop};
         if (!mmio_rmw(cpu, addr, phys, size, &raw, next_cas, &args)) {
             return false;
         }
     } else {
-        do {
-            raw = host_load(host, size);
-        } while (raw == want && !host_cas(host, size, raw, desired));
-        if ((place.tag & TLB_NOTDIRTY) && raw == want && extend(desired ^ raw, memop)) {
+        raw = want;
+        bool done = host_cas(host, size, &raw, desired);
+        if ((place.tag & TLB_NOTDIRTY) && done && eval_extend(desired ^ raw, memop)) {
             notdirty_changed(cpu, place.e, host, phys, size);
         }
     }
-    *old = extend(raw, memop);
+    *old = eval_extend(raw, memop);
     return true;
 }
 

@@ -11,7 +11,6 @@
  */
 #include <assert.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "mem/access.h"
 
@@ -39,46 +38,6 @@ unsigned memory_region_max_access(const MemoryRegion *mr) {
 
 static bool size_is_access(unsigned size) {
     return size == 1 || size == 2 || size == 4 || size == 8;
-}
-
-/* --- host memory -------------------------------------------------------------------- */
-
-uint64_t host_load(const uint8_t *host, unsigned size) {
-    if (((uintptr_t)host & (size - 1)) == 0) {
-        switch (size) {
-        case 1:
-            return __atomic_load_n(host, __ATOMIC_RELAXED);
-        case 2:
-            return __atomic_load_n((const uint16_t *)host, __ATOMIC_RELAXED);
-        case 4:
-            return __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
-        case 8:
-            return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
-        }
-    }
-    uint64_t value = 0;
-    memcpy(&value, host, size);
-    return value;
-}
-
-void host_store(uint8_t *host, unsigned size, uint64_t value) {
-    if (((uintptr_t)host & (size - 1)) == 0) {
-        switch (size) {
-        case 1:
-            __atomic_store_n(host, (uint8_t)value, __ATOMIC_RELAXED);
-            return;
-        case 2:
-            __atomic_store_n((uint16_t *)host, (uint16_t)value, __ATOMIC_RELAXED);
-            return;
-        case 4:
-            __atomic_store_n((uint32_t *)host, (uint32_t)value, __ATOMIC_RELAXED);
-            return;
-        case 8:
-            __atomic_store_n((uint64_t *)host, value, __ATOMIC_RELAXED);
-            return;
-        }
-    }
-    memcpy(host, &value, size);
 }
 
 /* --- what is allowed ---------------------------------------------------------------- */

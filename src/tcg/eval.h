@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What each integer op computes: the "meaning" column of ops.def in C. Read by the
- * interpreter (with a constant opcode, so that the switch folds away) and by constant
- * folding.
+ * interpreter (with a constant opcode, so that the switch folds away), by constant
+ * folding, and by the slow path of guest accesses.
  *
  * `wide`: the op's type is i64. Otherwise only the low 32 bits of inputs count and only
  * the low 32 bits of the result are defined.
@@ -20,6 +20,47 @@ EVAL_INLINE uint64_t eval_sext(uint64_t v, unsigned bits) {
 }
 EVAL_INLINE uint64_t eval_zext(uint64_t v, unsigned bits) {
     return v << (64 - bits) >> (64 - bits);
+}
+
+/* A value of memop's size, as loads extend it. */
+EVAL_INLINE uint64_t eval_extend(uint64_t v, unsigned memop) {
+    unsigned bits = 8 * MO_BYTES(memop);
+    return memop & MO_SIGN ? eval_sext(v, bits) : eval_zext(v, bits);
+}
+
+/* From the host's order of bytes to the guest's, or back. */
+EVAL_INLINE uint64_t eval_byte_order(uint64_t v, unsigned memop) {
+    return memop & MO_BE ? __builtin_bswap64(v) >> (64 - 8 * MO_BYTES(memop)) : v;
+}
+
+/* What a guest_rmw puts in old's place; only the low MO_BYTES(memop) of it count. */
+static inline uint64_t eval_rmw(IrRmw rmw, unsigned memop, uint64_t old, uint64_t value) {
+    unsigned bits = 8 * MO_BYTES(memop);
+    uint64_t a = eval_zext(old, bits), b = eval_zext(value, bits);
+    int64_t sa = (int64_t)eval_sext(old, bits), sb = (int64_t)eval_sext(value, bits);
+    switch (rmw) {
+    case RMW_XCHG:
+        return b;
+    case RMW_ADD:
+        return a + b;
+    case RMW_AND:
+        return a & b;
+    case RMW_OR:
+        return a | b;
+    case RMW_XOR:
+        return a ^ b;
+    case RMW_MIN:
+        return sa < sb ? a : b;
+    case RMW_MAX:
+        return sa > sb ? a : b;
+    case RMW_MINU:
+        return a < b ? a : b;
+    case RMW_MAXU:
+        return a > b ? a : b;
+    case RMW_COUNT:
+        break;
+    }
+    return b;
 }
 
 EVAL_INLINE uint64_t eval_mulh(IrOpcode opcode, bool wide, uint64_t a, uint64_t b) {

@@ -13,8 +13,8 @@
  * does not stop the block after its instruction as a store does; the change is seen at the
  * next block entry.
  */
-#include <string.h>
 
+#include "mem/hostvalue.h"
 #include "tcg/eval.h"
 #include "tcg/interp/interp.h"
 #include "tcg/softfloat.h"
@@ -114,44 +114,12 @@ static inline void *tlb_host(Interp *s, vaddr addr, unsigned aux, bool store) {
     return tag == want ? (void *)(uintptr_t)(addr + e->addend) : NULL;
 }
 
-/* Aligned accesses are single ones: another vCPU sees all of them or nothing. */
-static inline uint64_t host_load(const void *p, unsigned memop) {
-    bool aligned = ((uintptr_t)p & (MO_BYTES(memop) - 1)) == 0;
-    uint64_t v = 0;
-    if (!aligned) {
-        memcpy(&v, p, MO_BYTES(memop));
-    } else if ((memop & MO_SIZE) == MO_8) {
-        v = __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED);
-    } else if ((memop & MO_SIZE) == MO_16) {
-        v = __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED);
-    } else if ((memop & MO_SIZE) == MO_32) {
-        v = __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
-    } else {
-        v = __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
-    }
-    unsigned bits = 8 * MO_BYTES(memop);
-    if (memop & MO_BE) {
-        v = __builtin_bswap64(v) >> (64 - bits);
-    }
-    return memop & MO_SIGN ? eval_sext(v, bits) : v;
+static inline uint64_t load_value(const void *host, unsigned memop) {
+    return eval_extend(eval_byte_order(host_load(host, MO_BYTES(memop)), memop), memop);
 }
 
-static inline void host_store(void *p, unsigned memop, uint64_t v) {
-    bool aligned = ((uintptr_t)p & (MO_BYTES(memop) - 1)) == 0;
-    if (memop & MO_BE) {
-        v = __builtin_bswap64(v) >> (64 - 8 * MO_BYTES(memop));
-    }
-    if (!aligned) {
-        memcpy(p, &v, MO_BYTES(memop));
-    } else if ((memop & MO_SIZE) == MO_8) {
-        __atomic_store_n((uint8_t *)p, (uint8_t)v, __ATOMIC_RELAXED);
-    } else if ((memop & MO_SIZE) == MO_16) {
-        __atomic_store_n((uint16_t *)p, (uint16_t)v, __ATOMIC_RELAXED);
-    } else if ((memop & MO_SIZE) == MO_32) {
-        __atomic_store_n((uint32_t *)p, (uint32_t)v, __ATOMIC_RELAXED);
-    } else {
-        __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED);
-    }
+static inline void store_value(void *host, unsigned memop, uint64_t v) {
+    host_store(host, MO_BYTES(memop), eval_byte_order(v, memop));
 }
 
 /* False: an exception was delivered. `host` NULL: not known to be plain memory. */
@@ -162,7 +130,7 @@ static inline bool guest_load(Interp *s, const InterpOp *op, void *host) {
         host = tlb_host(s, addr, op->aux, false);
     }
     if (host) {
-        value = host_load(host, op->aux);
+        value = load_value(host, op->aux);
     } else {
         prepare_slow(s, op);
         if (!s->cpu->ops->load(s->cpu, addr, op->aux, &value)) {
@@ -180,7 +148,7 @@ static inline bool guest_store(Interp *s, const InterpOp *op, void *host) {
         host = tlb_host(s, addr, op->aux, true);
     }
     if (host) {
-        host_store(host, op->aux, value);
+        store_value(host, op->aux, value);
         return true;
     }
     prepare_slow(s, op);
@@ -220,58 +188,11 @@ static uint64_t guest_probe(Interp *s, const InterpOp *op) {
     return host ? host + (a - first) : 0;
 }
 
-static uint64_t rmw_apply(IrRmw rmw, unsigned memop, uint64_t old, uint64_t value) {
-    unsigned bits = 8 * MO_BYTES(memop);
-    uint64_t a = eval_zext(old, bits), b = eval_zext(value, bits);
-    int64_t sa = (int64_t)eval_sext(old, bits), sb = (int64_t)eval_sext(value, bits);
-    switch (rmw) {
-    case RMW_XCHG:
-        return b;
-    case RMW_ADD:
-        return a + b;
-    case RMW_AND:
-        return a & b;
-    case RMW_OR:
-        return a | b;
-    case RMW_XOR:
-        return a ^ b;
-    case RMW_MIN:
-        return sa < sb ? a : b;
-    case RMW_MAX:
-        return sa > sb ? a : b;
-    case RMW_MINU:
-        return a < b ? a : b;
-    case RMW_MAXU:
-        return a > b ? a : b;
-    case RMW_COUNT:
-        break;
-    }
-    return b;
-}
-
-/* Sets *p to desired if it is *expected, else *expected to what it is; all zero-extended,
- * in the guest's byte order. p is aligned. */
-static bool host_cas(void *p, unsigned memop, uint64_t *expected, uint64_t desired) {
-    unsigned shift = memop & MO_BE ? 64 - 8 * MO_BYTES(memop) : 0;
-    uint64_t old = memop & MO_BE ? __builtin_bswap64(*expected) >> shift : *expected;
-    uint64_t new = memop &MO_BE ? __builtin_bswap64(desired) >> shift : desired;
-    bool done = false;
-#define CAS_CASE(mo, type)                                                               \
-    case mo: {                                                                           \
-        type e = (type)old;                                                              \
-        done = __atomic_compare_exchange_n((type *)p, &e, (type) new, false,             \
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);          \
-        old = e;                                                                         \
-        break;                                                                           \
-    }
-    switch (memop & MO_SIZE) {
-        CAS_CASE(MO_8, uint8_t)
-        CAS_CASE(MO_16, uint16_t)
-        CAS_CASE(MO_32, uint32_t)
-        CAS_CASE(MO_64, uint64_t)
-    }
-#undef CAS_CASE
-    *expected = memop & MO_BE ? __builtin_bswap64(old) >> shift : old;
+/* host_cas() of values in the guest's byte order, zero-extended. */
+static bool cas_value(void *host, unsigned memop, uint64_t *expected, uint64_t desired) {
+    uint64_t seen = eval_byte_order(*expected, memop);
+    bool done = host_cas(host, MO_BYTES(memop), &seen, eval_byte_order(desired, memop));
+    *expected = eval_byte_order(seen, memop);
     return done;
 }
 
@@ -279,14 +200,13 @@ static bool guest_rmw(Interp *s, const InterpOp *op) {
     vaddr addr = get(s, op->in[0]) + op->imm;
     uint64_t value = get(s, op->in[1]), old;
     unsigned memop = ir_aux_memop(op->aux) | MO_ALIGN;
-    unsigned bits = 8 * MO_BYTES(memop);
     void *host = tlb_host(s, addr, op->aux | MO_ALIGN, true);
     if (host) {
-        old = host_load(host, memop & ~(unsigned)MO_SIGN);
+        old = load_value(host, memop & ~(unsigned)MO_SIGN);
         while (
-            !host_cas(host, memop, &old, rmw_apply((IrRmw)op->cond, memop, old, value))) {
+            !cas_value(host, memop, &old, eval_rmw((IrRmw)op->cond, memop, old, value))) {
         }
-        old = memop & MO_SIGN ? eval_sext(old, bits) : old;
+        old = eval_extend(old, memop);
     } else {
         prepare_slow(s, op);
         if (!s->cpu->ops->rmw(s->cpu, addr, op->aux, (IrRmw)op->cond, value, &old)) {
@@ -305,8 +225,8 @@ static bool guest_cas(Interp *s, const InterpOp *op) {
     void *host = tlb_host(s, addr, op->aux | MO_ALIGN, true);
     if (host) {
         old = eval_zext(expected, bits);
-        host_cas(host, memop, &old, eval_zext(desired, bits));
-        old = memop & MO_SIGN ? eval_sext(old, bits) : old;
+        cas_value(host, memop, &old, eval_zext(desired, bits));
+        old = eval_extend(old, memop);
     } else {
         prepare_slow(s, op);
         if (!s->cpu->ops->cas(s->cpu, addr, op->aux, expected, desired, &old)) {
@@ -320,11 +240,11 @@ static bool guest_cas(Interp *s, const InterpOp *op) {
 /* --- the CPU's own state ---------------------------------------------------------- */
 
 static inline uint64_t env_load(const Interp *s, const InterpOp *op) {
-    return host_load(s->base[BASE_ENV] + (int64_t)op->imm, op->aux);
+    return load_value(s->base[BASE_ENV] + (int64_t)op->imm, op->aux);
 }
 
 static inline void env_store(Interp *s, const InterpOp *op) {
-    host_store(s->base[BASE_ENV] + (int64_t)op->imm, op->aux, get(s, op->in[0]));
+    store_value(s->base[BASE_ENV] + (int64_t)op->imm, op->aux, get(s, op->in[0]));
 }
 
 typedef uint64_t PureFn(uint64_t a, uint64_t b, uint64_t c, uint64_t d);
