@@ -7,6 +7,7 @@
 #include "util/error.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,28 +67,28 @@ void error_set_errno(Error **errp, int errnum, const char *fmt, ...) {
     va_end(ap);
 }
 
-void error_prepend(Error **errp, const char *fmt, ...) {
-    if (errp == NULL || *errp == NULL) {
-        return;
+static __attribute__((format(printf, 3, 0))) void error_add(Error **errp, bool in_front,
+                                                            const char *fmt, va_list ap) {
+    if (errp != NULL && *errp != NULL) {
+        Error *old = *errp;
+        *errp = in_front ? error_make("", fmt, ap, old->message)
+                         : error_make(old->message, fmt, ap, "");
+        error_free(old);
     }
-    Error *old = *errp;
+}
+
+void error_prepend(Error **errp, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    *errp = error_make("", fmt, ap, old->message);
+    error_add(errp, true, fmt, ap);
     va_end(ap);
-    error_free(old);
 }
 
 void error_append(Error **errp, const char *fmt, ...) {
-    if (errp == NULL || *errp == NULL) {
-        return;
-    }
-    Error *old = *errp;
     va_list ap;
     va_start(ap, fmt);
-    *errp = error_make(old->message, fmt, ap, "");
+    error_add(errp, false, fmt, ap);
     va_end(ap);
-    error_free(old);
 }
 
 void error_propagate(Error **errp, Error *local) {

@@ -16,8 +16,8 @@
 
 #include "mem/hostvalue.h"
 #include "tcg/eval.h"
+#include "tcg/eval_fp.h"
 #include "tcg/interp/interp.h"
-#include "tcg/softfloat.h"
 
 typedef struct Interp {
     TcgCpu *cpu;
@@ -279,108 +279,17 @@ static bool call_helper(Interp *s, const InterpOp *op) {
 
 /* --- floating point --------------------------------------------------------------- */
 
-static uint64_t fp_compare(FpState *fp, bool wide, IrFcond cond, uint64_t a, uint64_t b) {
-    uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
-    switch (cond) {
-    case FCOND_EQ:
-        return wide ? f64_eq(fp, a, b) : f32_eq(fp, a32, b32);
-    case FCOND_LT:
-        return wide ? f64_lt(fp, a, b) : f32_lt(fp, a32, b32);
-    case FCOND_LE:
-        return wide ? f64_le(fp, a, b) : f32_le(fp, a32, b32);
-    case FCOND_LT_Q:
-        return wide ? f64_lt_quiet(fp, a, b) : f32_lt_quiet(fp, a32, b32);
-    case FCOND_LE_Q:
-        return wide ? f64_le_quiet(fp, a, b) : f32_le_quiet(fp, a32, b32);
-    case FCOND_COUNT:
-        break;
-    }
-    return 0;
-}
-
-static uint64_t fp_to_int(FpState *fp, bool wide, unsigned kind, uint64_t a) {
-    uint32_t a32 = (uint32_t)a;
-    switch (kind) {
-    case FCVT_I32:
-        return (uint32_t)(wide ? f64_to_i32(fp, a) : f32_to_i32(fp, a32));
-    case FCVT_U32:
-        return wide ? f64_to_u32(fp, a) : f32_to_u32(fp, a32);
-    case FCVT_I64:
-        return (uint64_t)(wide ? f64_to_i64(fp, a) : f32_to_i64(fp, a32));
-    default:
-        return wide ? f64_to_u64(fp, a) : f32_to_u64(fp, a32);
-    }
-}
-
-static uint64_t fp_from_int(FpState *fp, bool wide, unsigned kind, uint64_t a) {
-    switch (kind) {
-    case FCVT_I32:
-        return wide ? i32_to_f64(fp, (int32_t)a) : i32_to_f32(fp, (int32_t)a);
-    case FCVT_U32:
-        return wide ? u32_to_f64(fp, (uint32_t)a) : u32_to_f32(fp, (uint32_t)a);
-    case FCVT_I64:
-        return wide ? i64_to_f64(fp, (int64_t)a) : i64_to_f32(fp, (int64_t)a);
-    default:
-        return wide ? u64_to_f64(fp, a) : u64_to_f32(fp, a);
-    }
-}
-
-static uint64_t fp_muladd(FpState *fp, bool wide, uint64_t a, uint64_t b, uint64_t c,
-                          uint64_t imm) {
-    uint64_t sign = wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
-    a ^= imm & 1 ? sign : 0;
-    c ^= imm & 2 ? sign : 0;
-    return wide ? f64_muladd(fp, a, b, c)
-                : f32_muladd(fp, (uint32_t)a, (uint32_t)b, (uint32_t)c);
-}
-
 static uint64_t fp_arith(Interp *s, const InterpOp *op) {
-    unsigned rm = op->aux == FP_MODE_DYN ? s->cpu->fp.round : op->aux;
-    FpState fp = {.round = (uint8_t)rm, .flags = s->cpu->fp.flags};
-    bool wide = op->type == IR_F64;
-    bool two = ir_op_defs[op->opcode].ins >= 2;
-    uint64_t a = get(s, op->in[0]), b = two ? get(s, op->in[1]) : 0, r = 0;
-    uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
-    switch (op->opcode) {
-    case IR_fadd:
-        r = wide ? f64_add(&fp, a, b) : f32_add(&fp, a32, b32);
-        break;
-    case IR_fsub:
-        r = wide ? f64_sub(&fp, a, b) : f32_sub(&fp, a32, b32);
-        break;
-    case IR_fmul:
-        r = wide ? f64_mul(&fp, a, b) : f32_mul(&fp, a32, b32);
-        break;
-    case IR_fdiv:
-        r = wide ? f64_div(&fp, a, b) : f32_div(&fp, a32, b32);
-        break;
-    case IR_fsqrt:
-        r = wide ? f64_sqrt(&fp, a) : f32_sqrt(&fp, a32);
-        break;
-    case IR_fmadd:
-        r = fp_muladd(&fp, wide, a, b, get(s, op->in[2]), op->imm);
-        break;
-    case IR_fmin:
-        r = wide ? f64_min(&fp, a, b) : f32_min(&fp, a32, b32);
-        break;
-    case IR_fmax:
-        r = wide ? f64_max(&fp, a, b) : f32_max(&fp, a32, b32);
-        break;
-    case IR_fcmp:
-        r = fp_compare(&fp, wide, (IrFcond)op->cond, a, b);
-        break;
-    case IR_fcvt_f2i:
-        r = fp_to_int(&fp, wide, (unsigned)op->imm, a);
-        break;
-    case IR_fcvt_i2f:
-        r = fp_from_int(&fp, wide, (unsigned)op->imm, a);
-        break;
-    case IR_fcvt_f2f:
-        r = wide ? f32_to_f64(&fp, a32) : f64_to_f32(&fp, a);
-        break;
+    unsigned round = op->aux == FP_MODE_DYN ? s->cpu->fp.round : op->aux;
+    FpState st = {.round = (uint8_t)round, .flags = s->cpu->fp.flags};
+    uint64_t in[3] = {0};
+    for (unsigned i = 0; i < ir_op_defs[op->opcode].ins; i++) {
+        in[i] = get(s, op->in[i]);
     }
-    s->cpu->fp.flags = fp.flags;
-    return r;
+    uint64_t out = eval_fp(&st, (IrOpcode)op->opcode, (IrType)op->type, (IrFcond)op->cond,
+                           op->imm, in);
+    s->cpu->fp.flags = st.flags;
+    return out;
 }
 
 /* --- the loop --------------------------------------------------------------------- */

@@ -72,6 +72,7 @@ static uint32_t random_f32(Rig *r) {
 }
 
 /* --- the model ---------------------------------------------------------------- */
+/* A reading of ops.def of its own: the back end's cold paths use eval_fp(). */
 
 static uint64_t eval32(FpState *st, const IrOp *op, const uint64_t in[3]) {
     uint32_t a = (uint32_t)in[0], b = (uint32_t)in[1], c = (uint32_t)in[2],
