@@ -26,15 +26,24 @@ static uint8_t *reg_slot(TcgCpu *cpu, const X86Priv *priv, unsigned reg) {
     return (uint8_t *)cpu + priv->reg_offset[reg];
 }
 
+/* Two moves: for a count that is not constant compilers make a loop or a call. */
+static inline void copy_4_or_8(void *to, const void *from, bool is32) {
+    if (is32) {
+        memcpy(to, from, 4);
+    } else {
+        memcpy(to, from, 8);
+    }
+}
+
 static uint64_t reg_read(TcgCpu *cpu, const X86Priv *priv, unsigned reg) {
     uint64_t v = 0;
-    memcpy(&v, reg_slot(cpu, priv, reg), reg < XMM0 && priv->reg_is32[reg] ? 4 : 8);
+    copy_4_or_8(&v, reg_slot(cpu, priv, reg), reg < XMM0 && priv->reg_is32[reg]);
     return v;
 }
 
 static void reg_write(TcgCpu *cpu, const X86Priv *priv, unsigned reg, uint64_t v) {
     if (reg != REG_NONE) {
-        memcpy(reg_slot(cpu, priv, reg), &v, reg < XMM0 && priv->reg_is32[reg] ? 4 : 8);
+        copy_4_or_8(reg_slot(cpu, priv, reg), &v, reg < XMM0 && priv->reg_is32[reg]);
     }
 }
 
@@ -118,8 +127,8 @@ const void *x86_slow_path(TcgCpu *cpu, const uint8_t *desc, const X86Priv *priv)
     vaddr pc = tb->pc + (vaddr)(int64_t)d->pc;
     memcpy(env + priv->pc_offset, &pc, sizeof(pc));
     for (unsigned i = 0; i < d->dirty_count; i++) {
-        memcpy(env + d->dirty[i].offset, reg_slot(cpu, priv, d->dirty[i].reg),
-               d->dirty[i].bytes);
+        copy_4_or_8(env + d->dirty[i].offset, reg_slot(cpu, priv, d->dirty[i].reg),
+                    d->dirty[i].bytes == 4);
     }
     /* Devices may use the host's FPU: it is theirs without the guest's rounding mode, and
      * flags they raise are not the guest's. */
