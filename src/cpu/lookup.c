@@ -224,17 +224,6 @@ static void log_block(CPUState *cpu, const TranslationBlock *tb, uint32_t catego
     funlockfile(out);
 }
 
-static uint16_t count_accesses(const IrContext *ir) {
-    unsigned n = 0;
-    for (unsigned i = 0; i < ir->op_count; i++) {
-        IrOpcode o = ir->ops[i].opcode;
-        bool accesses = o == IR_guest_ld || o == IR_guest_st || o == IR_guest_ld_at ||
-                        o == IR_guest_st_at || o == IR_guest_rmw || o == IR_guest_cas;
-        n += accesses && !ir->ops[i].removed;
-    }
-    return (uint16_t)n;
-}
-
 bool cpu_build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
                   unsigned max_insns) {
     IrContext *ir = cpu->ir;
@@ -258,7 +247,7 @@ bool cpu_build_ir(CPUState *cpu, TranslationBlock *tb, const FetchPage *first,
     }
     ir_optimize(ir);
     ir_liveness(ir);
-    tb->accesses = count_accesses(ir);
+    tb->accesses = ir->access_count;
     if (cpu->log->mask) {
         log_block(cpu, tb, LOG_OP_OPT, "OP after optimization:");
     }

@@ -71,9 +71,12 @@ static bool hits_one_shot(const CPUState *cpu, ram_addr at, unsigned size,
 /* Kills the blocks that a store to [offset, offset + size) of a code page changes. */
 static void invalidate_code_locked(CPUState *cpu, RAMBlock *rb, uint64_t offset,
                                    unsigned size) {
+    TbCache *tc = cpu->group->cache;
     bool on_page = false;
     bool hit_running = hits_one_shot(cpu, rb->base + offset, size, &on_page);
-    TbCache *tc = cpu->group->cache;
+    if (!hit_running && tb_cache_write_beside_locked(tc, rb->base + offset, size)) {
+        return;
+    }
     tb_cache_blame_locked(tc, (int)cpu->index, cpu->cls->get_pc(cpu));
     if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
                                    cpu->tcg.current_tb, &hit_running) &&

@@ -269,6 +269,17 @@ static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
     return page->count == 0;
 }
 
+bool tb_cache_write_beside_locked(TbCache *tc, ram_addr start, unsigned len) {
+    CodePage *page = page_find(tc, start);
+    unsigned first = (unsigned)(start & PAGE_OFFSET_MASK);
+    unsigned low = first >> TB_GRANULE_BITS, high = (first + len - 1) >> TB_GRANULE_BITS;
+    if (!page || !page->count || page->covered[low] || page->covered[high]) {
+        return false;
+    }
+    page->sequence++;
+    return true;
+}
+
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
                                 const TranslationBlock *running, bool *hit_running) {
     bool empty = true;

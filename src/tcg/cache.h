@@ -113,6 +113,9 @@ static inline void tb_cache_blame_locked(TbCache *tc, int hart, vaddr pc) {
     tc->culprit = (TbCulprit){.hart = hart, .pc = pc};
 }
 
+/* Notes a write of at most 64 bytes inside one page, if blocks live on the page but none in
+ * those granules. False: nothing was noted; tb_cache_invalidate_locked() is to look closer. */
+bool tb_cache_write_beside_locked(TbCache *tc, ram_addr start, unsigned len);
 /* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any
  * more. `running`: set *hit_running if that block died. */
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,

@@ -236,6 +236,7 @@ typedef struct IrContext {
     unsigned insn_count;
     unsigned label_count;
     uint16_t next_id;
+    uint16_t access_count; /* ir_liveness(): ops that access guest memory */
     bool
         overflow; /* an append did not fit: the block must be cut and translated again, shorter */
     int32_t pc_offset;                     /* of the guest pc in env */

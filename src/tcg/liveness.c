@@ -23,34 +23,11 @@
 
 typedef struct Liveness {
     IrContext *ctx;
-    uint8_t live[IR_MAX_TEMPS];    /* 1: an op below reads the value the temp has here */
-    TempId killed[IR_MAX_GLOBALS]; /* the globals that are not live */
-    unsigned killed_count;
+    uint8_t live[IR_MAX_TEMPS]; /* 1: an op below reads the value the temp has here */
 } Liveness;
 
 static void all_globals_live(Liveness *l) {
-    for (unsigned i = 0; i < l->killed_count; i++) {
-        l->live[l->killed[i]] = 1;
-    }
-    l->killed_count = 0;
-}
-
-/* The list may name a global twice, after it was killed, read and killed again: made anew
- * if full. */
-static void kill(Liveness *l, TempId t) {
-    unsigned globals = l->ctx->global_count;
-    if (t < globals && l->live[t]) {
-        if (l->killed_count == IR_MAX_GLOBALS) {
-            l->killed_count = 0;
-            for (unsigned g = 0; g < globals; g++) {
-                if (!l->live[g]) {
-                    l->killed[l->killed_count++] = (TempId)g;
-                }
-            }
-        }
-        l->killed[l->killed_count++] = t;
-    }
-    l->live[t] = 0;
+    memset(l->live, 1, l->ctx->global_count);
 }
 
 static bool needs_globals(const IrOp *op, uint32_t flags) {
@@ -91,22 +68,15 @@ static bool retarget(Liveness *l, unsigned index) {
     return true;
 }
 
+/* Without branches on what is live, which no host can foresee. */
 static void mark_inputs(Liveness *l, IrOp *op) {
-    uint8_t dead = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        TempId t = op->in[i];
-        if (t != TEMP_NONE && !l->live[t]) {
-            dead |= (uint8_t)(1u << i);
-        }
+    unsigned dead = 0;
+    for (unsigned i = 0; i < 4 && op->in[i] != TEMP_NONE; i++) {
+        dead |= (l->live[op->in[i]] ^ 1u) << i;
     }
-    op->dead_in = dead;
-    if (!dead) {
-        return;
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        if (dead & 1u << i) {
-            l->live[op->in[i]] = 1;
-        }
+    op->dead_in = (uint8_t)dead;
+    for (unsigned i = 0; i < 4 && op->in[i] != TEMP_NONE; i++) {
+        l->live[op->in[i]] = 1;
     }
 }
 
@@ -115,6 +85,8 @@ static void visit(Liveness *l, unsigned index) {
     uint32_t flags = ir_op_defs[op->opcode].flags;
     if (flags & OPF_CALL) {
         flags = ir_op_flags(op);
+    } else if (flags & OPF_MAY_FAULT) {
+        l->ctx->access_count++;
     }
     if (op->out != TEMP_NONE) {
         bool dead = !l->live[op->out];
@@ -126,7 +98,7 @@ static void visit(Liveness *l, unsigned index) {
             return;
         }
         op->dead_out = dead;
-        kill(l, op->out);
+        l->live[op->out] = 0;
     }
     if (needs_globals(op, flags)) {
         all_globals_live(l);
@@ -137,8 +109,8 @@ static void visit(Liveness *l, unsigned index) {
 void ir_liveness(IrContext *ctx) {
     Liveness l;
     l.ctx = ctx;
-    l.killed_count = 0;
-    memset(l.live, 1, ctx->global_count);
+    ctx->access_count = 0;
+    all_globals_live(&l);
     memset(l.live + ctx->global_count, 0, ctx->temp_count - ctx->global_count);
     for (unsigned i = ctx->op_count; i-- > 0;) {
         if (!ctx->ops[i].removed && ctx->ops[i].opcode != IR_insn_start) {

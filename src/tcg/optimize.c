@@ -179,13 +179,11 @@ static TempId best_copy(IrOptimizer *o, TempId t, bool is_address) {
 
 static void replace_copies(IrOptimizer *o, IrOp *op) {
     bool is_access = ir_op_defs[op->opcode].flags & OPF_MAY_FAULT;
-    for (unsigned i = 0; i < 4; i++) {
-        if (op->in[i] != TEMP_NONE) {
-            TempId t = best_copy(o, op->in[i], is_access && i == 0);
-            if (t != op->in[i]) {
-                op->in[i] = t;
-                op->rule = RULE_copy_propagation;
-            }
+    for (unsigned i = 0; i < 4 && op->in[i] != TEMP_NONE; i++) {
+        TempId t = best_copy(o, op->in[i], is_access && i == 0);
+        if (t != op->in[i]) {
+            op->in[i] = t;
+            op->rule = RULE_copy_propagation;
         }
     }
 }

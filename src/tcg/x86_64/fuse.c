@@ -20,25 +20,6 @@ static unsigned following(const X86Gen *g, unsigned i) {
 
 /* --- a 32-bit op and the extension of its result ------------------------------ */
 
-static bool has_ext_form(const IrOp *op) {
-    switch ((IrOpcode)op->opcode) {
-    case IR_add:
-    case IR_sub:
-    case IR_mul:
-    case IR_and:
-    case IR_or:
-    case IR_xor:
-    case IR_shl:
-    case IR_shr:
-    case IR_sar:
-    case IR_rotl:
-    case IR_rotr:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* True if bit 31 of the result is 0, so that the host's zero extension is a sign
  * extension. */
 static bool is_positive(const X86Gen *g, const IrOp *op) {
@@ -127,11 +108,21 @@ static unsigned fuse_lea(X86Gen *g, unsigned i) {
 
 unsigned gen_fused(X86Gen *g, unsigned i) {
     const IrOp *op = &g->ctx->ops[i];
-    if (op->type == IR_I32 && has_ext_form(op)) {
-        return fuse_ext(g, i);
+    switch ((IrOpcode)op->opcode) {
+    case IR_shl:
+        return op->type == IR_I32 ? fuse_ext(g, i) : fuse_lea(g, i);
+    case IR_add:
+    case IR_sub:
+    case IR_mul:
+    case IR_and:
+    case IR_or:
+    case IR_xor:
+    case IR_shr:
+    case IR_sar:
+    case IR_rotl:
+    case IR_rotr:
+        return op->type == IR_I32 ? fuse_ext(g, i) : 0;
+    default:
+        return 0;
     }
-    if (op->opcode == IR_shl && op->type == IR_I64) {
-        return fuse_lea(g, i);
-    }
-    return 0;
 }
