@@ -30,6 +30,8 @@ void code_buffer_destroy(CodeBuffer *cb);
 /* [rx, rx + size) will rarely be written from now on: its pages leave the rw mapping, so that the
  * process does not count them twice. They come back when they are written. */
 void code_buffer_settle(const CodeBuffer *cb, const uint8_t *rx, size_t size);
+/* Makes the pages that will be written resident at once, instead of by a fault each. */
+void code_buffer_prepare(const CodeBuffer *cb, const uint8_t *rx, size_t size);
 static inline uint8_t *code_rw(const CodeBuffer *cb, const void *rx) {
     return cb->rw_base + ((const uint8_t *)rx - cb->rx_base);
 }

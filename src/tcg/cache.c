@@ -368,6 +368,10 @@ bool tb_cache_next_region_locked(TbCache *tc) {
         tb->region_next = tc->spare;
         tc->spare = tb;
     }
+    if (tc->backend->needs_code_buffer) {
+        code_buffer_prepare(&tc->bs.code, region->start,
+                            (size_t)(region->end - region->start));
+    }
     region->next = region->start;
     region->tb_count = 0;
     region->generation++;

@@ -56,6 +56,14 @@ void code_buffer_settle(const CodeBuffer *cb, const uint8_t *rx, size_t size) {
     }
 }
 
+void code_buffer_prepare(const CodeBuffer *cb, const uint8_t *rx, size_t size) {
+    uint8_t *rw = code_rw(cb, rx);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)rw & -page;
+    /* Older kernels do not know it (EINVAL): there each page faults. */
+    madvise((void *)start, (uintptr_t)rw + size - start, MADV_POPULATE_WRITE);
+}
+
 void code_buffer_destroy(CodeBuffer *cb) {
     if (cb->size) {
         munmap(cb->rw_base, cb->size);
