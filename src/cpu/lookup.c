@@ -7,7 +7,7 @@
  * A block is made without tb_lock up to code generation. The pages it is made from are marked "code"
  * first, so stores from then on count in CodePage.sequence; if that moved by the time the block is to
  * be entered in the cache, the bytes may be stale: the block runs once, as what was fetched, and is
- * not entered.
+ * not entered. Stores beside all blocks are counted only while TbCache.making is not zero.
  */
 #include "cpu/lookup.h"
 
@@ -333,8 +333,7 @@ static void trace_birth(CPUState *cpu, const TranslationBlock *tb) {
     }
 }
 
-static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
-                                         bool one_shot) {
+static TranslationBlock *make_block(CPUState *cpu, unsigned max_insns, bool one_shot) {
     TbCache *tc = cpu->group->cache;
     TranslationBlock *tb = NULL, draft;
     do {
@@ -368,6 +367,15 @@ static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
     if (cpu->log->mask) {
         log_block(cpu, tb, LOG_OUT_ASM, "OUT:");
     }
+    return tb;
+}
+
+static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
+                                         bool one_shot) {
+    unsigned *making = &cpu->group->cache->making;
+    __atomic_add_fetch(making, 1, __ATOMIC_SEQ_CST);
+    TranslationBlock *tb = make_block(cpu, max_insns, one_shot);
+    __atomic_sub_fetch(making, 1, __ATOMIC_SEQ_CST);
     return tb;
 }
 

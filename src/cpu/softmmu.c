@@ -74,9 +74,6 @@ static void invalidate_code_locked(CPUState *cpu, RAMBlock *rb, uint64_t offset,
     TbCache *tc = cpu->group->cache;
     bool on_page = false;
     bool hit_running = hits_one_shot(cpu, rb->base + offset, size, &on_page);
-    if (!hit_running && tb_cache_write_beside_locked(tc, rb->base + offset, size)) {
-        return;
-    }
     tb_cache_blame_locked(tc, (int)cpu->index, cpu->cls->get_pc(cpu));
     if (tb_cache_invalidate_locked(tc, rb->base + offset, size, TB_DEATH_STORE,
                                    cpu->tcg.current_tb, &hit_running) &&
@@ -106,9 +103,35 @@ static void note_written(TlbEntry *e, RAMBlock *rb, uint64_t offset, unsigned si
     }
 }
 
-/* A store to a RAM page some client watches. A store that leaves the bytes as they are changes no
- * code; looking and storing are one step under tb_lock, so that two stores cannot mislead each
- * other. */
+/* A store to a page with code. Beside the blocks it needs no lock, unless the bytes turn out to have
+ * been fetched meanwhile. One that leaves the bytes as they are changes no code; looking and storing
+ * are one step under tb_lock, so that two stores cannot mislead each other. */
+static void code_store(CPUState *cpu, RAMBlock *rb, uint64_t offset, uint64_t value,
+                       unsigned size) {
+    TbCache *tc = cpu->group->cache;
+    const TranslationBlock *tb = cpu->tcg.current_tb;
+    ram_addr at = rb->base + offset;
+    uint8_t *host = rb->host + offset;
+    bool stored = !(tb && tb->one_shot) && !(at & (size - 1)) &&
+                  tb_cache_is_beside(tc, at, size);
+    if (stored) {
+        host_store(host, size, value);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (tb_cache_is_beside(tc, at, size)) {
+            return;
+        }
+    }
+    pthread_mutex_lock(&tc->lock);
+    if (stored) {
+        invalidate_code_locked(cpu, rb, offset, size);
+    } else if (host_load(host, size) != (value & UINT64_MAX >> (64 - 8 * size))) {
+        invalidate_code_locked(cpu, rb, offset, size);
+        host_store(host, size, value);
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* A store to a RAM page some client watches. */
 static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint64_t value,
                            unsigned size) {
     uint8_t *host = (uint8_t *)(uintptr_t)(addr + e->addend);
@@ -117,13 +140,7 @@ static void notdirty_store(CPUState *cpu, TlbEntry *e, vaddr addr, uint64_t valu
     if (ramblock_is_dirty(rb, offset, DIRTY_CODE)) {
         host_store(host, size, value);
     } else {
-        TbCache *tc = cpu->group->cache;
-        pthread_mutex_lock(&tc->lock);
-        if (host_load(host, size) != (value & UINT64_MAX >> (64 - 8 * size))) {
-            invalidate_code_locked(cpu, rb, offset, size);
-            host_store(host, size, value);
-        }
-        pthread_mutex_unlock(&tc->lock);
+        code_store(cpu, rb, offset, value, size);
     }
     note_written(e, rb, offset, size);
 }

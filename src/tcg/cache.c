@@ -22,23 +22,34 @@ enum {
 
 static CodePage *page_find(const TbCache *tc, ram_addr addr) {
     uint64_t page = addr >> PAGE_BITS;
-    CodePage **l2 = tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)];
-    return l2 ? l2[page & (PAGE_L2_SIZE - 1)] : NULL;
+    CodePage **l2 = __atomic_load_n(
+        &tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)], __ATOMIC_ACQUIRE);
+    return l2 ? __atomic_load_n(&l2[page & (PAGE_L2_SIZE - 1)], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Zeroed memory at *slot, for page_find() to see whole. */
+static void *fill_slot(void **slot, size_t count, size_t size) {
+    if (!*slot) {
+        void *fresh = calloc(count, size);
+        assert(fresh);
+        __atomic_store_n(slot, fresh, __ATOMIC_RELEASE);
+    }
+    return *slot;
 }
 
 static CodePage *page_get(TbCache *tc, ram_addr addr) {
     uint64_t page = addr >> PAGE_BITS;
-    CodePage ***l1 = &tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)];
-    if (!*l1) {
-        *l1 = calloc(PAGE_L2_SIZE, sizeof(**l1));
-        assert(*l1);
-    }
-    CodePage **slot = &(*l1)[page & (PAGE_L2_SIZE - 1)];
-    if (!*slot) {
-        *slot = calloc(1, sizeof(**slot));
-        assert(*slot);
-    }
-    return *slot;
+    void **l1 = (void **)&tc->pages[(page >> PAGE_L2_BITS) & (PAGE_L1_SIZE - 1)];
+    CodePage **l2 = fill_slot(l1, PAGE_L2_SIZE, sizeof(*l2));
+    return fill_slot((void **)&l2[page & (PAGE_L2_SIZE - 1)], 1, sizeof(CodePage));
+}
+
+/* Adds `n` to what tb_cache_is_beside() reads without the lock. */
+static void count_add(uint32_t *count, int n) {
+    __atomic_store_n(count, *count + (uint32_t)n, __ATOMIC_RELEASE);
+}
+static void covered_add(uint16_t *covered, int n) {
+    __atomic_store_n(covered, (uint16_t)(*covered + n), __ATOMIC_RELEASE);
 }
 
 uint32_t tb_cache_page_sequence_locked(TbCache *tc, ram_addr page) {
@@ -89,12 +100,12 @@ static void page_link(TbCache *tc, TranslationBlock *tb, unsigned n) {
     first >>= TB_GRANULE_BITS;
     last >>= TB_GRANULE_BITS;
     for (unsigned g = first; g <= last; g++) {
-        page->covered[g]++;
+        covered_add(&page->covered[g], 1);
     }
     if (last - first > page->reach) {
         page->reach = (uint8_t)(last - first);
     }
-    page->count++;
+    count_add(&page->count, 1);
     tb->page_next[n] = page->first[first];
     page->first[first] = tag_pointer(tb, n);
 }
@@ -106,9 +117,10 @@ static void page_unlink(TbCache *tc, TranslationBlock *tb, unsigned n) {
     first >>= TB_GRANULE_BITS;
     last >>= TB_GRANULE_BITS;
     for (unsigned g = first; g <= last; g++) {
-        page->covered[g]--;
+        covered_add(&page->covered[g], -1);
     }
-    if (--page->count == 0) {
+    count_add(&page->count, -1);
+    if (page->count == 0) {
         page->reach = 0;
     }
     TranslationBlock **link = &page->first[first];
@@ -269,15 +281,14 @@ static bool invalidate_in_page(TbCache *tc, ram_addr page_addr, unsigned first,
     return page->count == 0;
 }
 
-bool tb_cache_write_beside_locked(TbCache *tc, ram_addr start, unsigned len) {
-    CodePage *page = page_find(tc, start);
+bool tb_cache_is_beside(const TbCache *tc, ram_addr start, unsigned len) {
+    const CodePage *page = page_find(tc, start);
     unsigned first = (unsigned)(start & PAGE_OFFSET_MASK);
     unsigned low = first >> TB_GRANULE_BITS, high = (first + len - 1) >> TB_GRANULE_BITS;
-    if (!page || !page->count || page->covered[low] || page->covered[high]) {
-        return false;
-    }
-    page->sequence++;
-    return true;
+    return __atomic_load_n(&tc->making, __ATOMIC_ACQUIRE) == 0 && page &&
+           __atomic_load_n(&page->count, __ATOMIC_RELAXED) > 0 &&
+           __atomic_load_n(&page->covered[low], __ATOMIC_RELAXED) == 0 &&
+           __atomic_load_n(&page->covered[high], __ATOMIC_RELAXED) == 0;
 }
 
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,

@@ -61,6 +61,8 @@ typedef struct TbCache {
     TranslationBlock *hash[1 << TB_HASH_BITS];
     CodePage ***pages; /* two levels: [page >> 12][page & 4095] */
     CodeRegion region[TB_REGIONS];
+    unsigned making;          /* atomic: translations between their first fetch and their
+                                 entry here */
     unsigned current;         /* region being filled */
     TranslationBlock *spare;  /* free TB structs */
     TranslationBlock *chunks; /* all allocations, for free() */
@@ -113,9 +115,10 @@ static inline void tb_cache_blame_locked(TbCache *tc, int hart, vaddr pc) {
     tc->culprit = (TbCulprit){.hart = hart, .pc = pc};
 }
 
-/* Notes a write of at most 64 bytes inside one page, if blocks live on the page but none in
- * those granules. False: nothing was noted; tb_cache_invalidate_locked() is to look closer. */
-bool tb_cache_write_beside_locked(TbCache *tc, ram_addr start, unsigned len);
+/* True if bytes of a page with code may be written without the lock: no block lies in their granules, and
+ * none is being made. Ask again behind the write and a full barrier. A block made in between is then
+ * seen here; one begun later reads the new bytes. */
+bool tb_cache_is_beside(const TbCache *tc, ram_addr start, unsigned len);
 /* Kills every block that overlaps [start, start + len). Returns true if the page(s) hold no code any
  * more. `running`: set *hit_running if that block died. */
 bool tb_cache_invalidate_locked(TbCache *tc, ram_addr start, uint64_t len, TbDeath cause,
