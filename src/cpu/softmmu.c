@@ -112,8 +112,8 @@ static void code_store(CPUState *cpu, RAMBlock *rb, uint64_t offset, uint64_t va
     const TranslationBlock *tb = cpu->tcg.current_tb;
     ram_addr at = rb->base + offset;
     uint8_t *host = rb->host + offset;
-    bool stored = !(tb && tb->one_shot) && !(at & (size - 1)) &&
-                  tb_cache_is_beside(tc, at, size);
+    bool stored =
+        !(tb && tb->one_shot) && !(at & (size - 1)) && tb_cache_is_beside(tc, at, size);
     if (stored) {
         host_store(host, size, value);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);

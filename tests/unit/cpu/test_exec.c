@@ -139,6 +139,26 @@ static void only_stores_that_change_code_invalidate(void **state) {
     hart_free(h);
 }
 
+/* Another vCPU that is between its fetch and the block's entry would not see a store that is not
+ * counted. */
+static void store_beside_code_counts_while_a_block_is_made(void **state) {
+    Hart *h = new_hart(state);
+    TbCache *tc = h->group->cache;
+    CODE_AT(h, 0)[0] = WFI;
+    run_from(h, RAM_BASE);
+    uint32_t sequence = tb_cache_page_sequence(tc, h->ram->base);
+    assert_true(store(h, RAM_BASE + 64, MO_32, MMU_M, 0x1234));
+    assert_int_equal(tb_cache_page_sequence(tc, h->ram->base), sequence);
+    tc->making = 1;
+    assert_true(store(h, RAM_BASE + 68, MO_32, MMU_M, 0x5678));
+    tc->making = 0;
+    assert_int_equal(tb_cache_page_sequence(tc, h->ram->base), sequence + 1);
+    assert_int_equal(CODE_AT(h, 0)[16], 0x1234);
+    assert_int_equal(CODE_AT(h, 0)[17], 0x5678);
+    assert_int_equal(deaths(h), 0);
+    hart_free(h);
+}
+
 /* --- eviction ----------------------------------------------------------------------- */
 /* More code than the buffer holds: each 64 bytes add one to a0 and jump on. */
 static void more_code_than_fits_runs_right(void **state) {
@@ -355,6 +375,7 @@ int main(void) {
         T(fault_on_the_second_page_changes_nothing),
         T(store_takes_the_fast_path_once_nobody_watches),
         T(only_stores_that_change_code_invalidate),
+        T(store_beside_code_counts_while_a_block_is_made),
         T(more_code_than_fits_runs_right),
         T(block_that_is_too_much_is_made_shorter),
         T(remapped_second_page_is_seen),

@@ -148,6 +148,28 @@ static void block_whose_two_pages_are_one_ram_page_dies_once(void **state) {
     assert_true(tb_cache_invalidate_locked(tc, 0x5000, 4096, TB_DEATH_STORE, NULL, NULL));
 }
 
+static void write_beside_all_blocks_needs_no_lock_unless_one_is_made(void **state) {
+    TbCache *tc = *state;
+    assert_false(tb_cache_is_beside(tc, 0x5040, 8)); /* no code: the mark is to go */
+    add(tc, 0x5000, 16);
+    assert_false(tb_cache_is_beside(tc, 0x5008, 8));
+    assert_false(tb_cache_is_beside(tc, 0x5038, 8)); /* behind it, but in its granule */
+    assert_false(tb_cache_is_beside(tc, 0x503e, 4));
+    assert_true(tb_cache_is_beside(tc, 0x5040, 8));
+    assert_true(tb_cache_is_beside(tc, 0x5ff8, 8));
+    assert_false(tb_cache_is_beside(tc, 0x6000, 8));
+    add(tc, 0x5ffe, 4);
+    assert_false(tb_cache_is_beside(tc, 0x5ff8, 8));
+    assert_false(tb_cache_is_beside(tc, 0x6000, 8));
+    assert_true(tb_cache_is_beside(tc, 0x6040, 8));
+    tc->making = 1;
+    assert_false(tb_cache_is_beside(tc, 0x6040, 8));
+    tc->making = 0;
+    tb_cache_invalidate_locked(tc, 0x6000, 1, TB_DEATH_STORE, NULL, NULL);
+    assert_false(tb_cache_is_beside(tc, 0x6040, 8));
+    assert_true(tb_cache_is_beside(tc, 0x5ff8, 8));
+}
+
 static void running_block_is_reported_when_hit(void **state) {
     TbCache *tc = *state;
     TranslationBlock *a = add(tc, 0x5000, 16), *b = add(tc, 0x5100, 16);
@@ -308,6 +330,7 @@ int main(void) {
         T(write_kills_the_blocks_it_overlaps_and_no_other),
         T(write_to_either_page_kills_a_block_of_two_pages),
         T(block_whose_two_pages_are_one_ram_page_dies_once),
+        T(write_beside_all_blocks_needs_no_lock_unless_one_is_made),
         T(running_block_is_reported_when_hit),
         T(chains_that_may_become_wrong_are_not_made),
         T(death_unchains_both_ways),
