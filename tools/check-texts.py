@@ -14,7 +14,7 @@ stand for others, and a file that a fenced block of the same text speaks of is t
     [words](glossary.md#tb)  a file beside the text; a heading of it
     *Memory: TLB*            a workspace of the page, and a title there (as English speakers see it)
 
-In comments: `name()`, a function; "Book: x.md", a chapter.
+In comments: `name()`, a function; "Book: x.md", a chapter. And the book's chapter about locks names every mutex.
 """
 import fnmatch
 import os
@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SKIP = {"build", "guest", ".git", "node_modules", "__pycache__"}
 MADE = {"book/protocol.md"}          # by `make protocol`; speaks of methods only
 BUILT = {"build/"}
+LOCKS = "book/threads-and-locks.md"
 ELSEWHERE = {"hart_start"}           # functions of others that comments speak of
 CODE = (".c", ".h", ".def", ".S", ".js", ".mjs", ".py", ".sh", ".mk")
 NAME = r"[A-Za-z0-9_.*{},-]+"
@@ -35,6 +36,7 @@ CALL = re.compile(r"([A-Za-z_]\w*)\(\)")
 MAKE = re.compile(r"make (?:[A-Z]+=\S+ )*([a-z][a-z-]*)")
 STANDS_FOR = re.compile(r"\b(?:LAYER|NAME|MODE|ISA)\b")
 TITLE = re.compile(r"\*(Run|Translate|Memory|Devices|Time|CPU): ([^*]+)\*")
+STRUCT = re.compile(r"^(?:typedef )?struct (\w+) \{\n(.*?)^\}", re.M | re.S)
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 
 
@@ -168,6 +170,16 @@ def check_comments(there, name):
             yield number, chapter, None if (ROOT / "book" / chapter).is_file() else "no such chapter"
 
 
+def check_locks(there, name):
+    """The mutexes of a source: the book's chapter names each."""
+    chapter = (ROOT / LOCKS).read_text(encoding="utf-8")
+    for struct in STRUCT.finditer(there.code[name]):
+        for field in re.findall(r"pthread_mutex_t (\w+);", struct.group(2)):
+            lock = f"{struct.group(1)}.{field}"
+            number = there.code[name].count("\n", 0, struct.start()) + 1
+            yield number, lock, None if f"`{lock}`" in chapter else f"{LOCKS} does not name this lock"
+
+
 def main():
     there = Tree()
     bad = 0
@@ -176,7 +188,7 @@ def main():
         if name.endswith(".md") and name not in MADE:
             found = check_text(there, name)
         elif name.startswith("src/") and name in there.code:
-            found = check_comments(there, name)
+            found = [*check_comments(there, name), *check_locks(there, name)]
         for number, what, reason in found:
             if reason:
                 print(f"{name}:{number}: {what}: {reason}")
