@@ -38,8 +38,8 @@
 typedef struct Travel Travel;
 
 typedef struct TravelConfig {
-    uint64_t
-        every; /* instructions between two entries: a multiple of ICOUNT_EPOCH; 0: that */
+    /* Instructions between two entries: a multiple of ICOUNT_EPOCH; 0: that */
+    uint64_t every;
     uint64_t budget; /* bytes of memory; 0: 256 MiB */
 } TravelConfig;
 
@@ -54,10 +54,10 @@ typedef struct TravelRange {
 typedef struct TravelQuestion {
     vaddr addr; /* virtual */
     uint64_t len;
-    uint64_t
-        before; /* the count of a write that was found: only older ones matter; 0: all */
-    uint64_t
-        within; /* instructions to look back at, and what is left to a moment; 0: all */
+    /* The count of a write that was found: only older ones matter; 0: all */
+    uint64_t before;
+    /* Instructions to look back at, and what is left to a moment; 0: all */
+    uint64_t within;
 } TravelQuestion;
 
 /* The answer of travel_last_write(). */

@@ -45,8 +45,8 @@ enum {
     OPF_FP =
         1
         << 7, /* reads the rounding mode, sets sticky flags: not removable, not foldable */
-    OPF_READS_ENV =
-        1 << 8, /* not mergeable across stores to env, calls and faulting ops */
+    /* Not mergeable across stores to env, calls and faulting ops */
+    OPF_READS_ENV = 1 << 8,
 };
 
 typedef enum IrType { IR_I32, IR_I64, IR_F32, IR_F64 } IrType;
@@ -151,12 +151,12 @@ typedef enum TempKind { TEMP_GLOBAL, TEMP_LOCAL, TEMP_CONST } TempKind;
 typedef struct IrTemp {
     uint8_t kind; /* TempKind */
     uint8_t type; /* IrType */
-    uint8_t
-        pin_rank; /* globals: 1 is the first the back end should keep in a host register from
-                           block to block, 2 the second, ...; 0: no wish */
+    /* Globals: 1 is the first the back end should keep in a host register from block to
+     * block, 2 the second, ...; 0: no wish */
+    uint8_t pin_rank;
     int32_t env_offset; /* globals: bytes from env */
-    uint64_t
-        value; /* constants; i32 constants are zero-extended. Locals: their number in dumps */
+    /* Constants; i32 constants are zero-extended. Locals: their number in dumps */
+    uint64_t value;
     const char *name; /* globals: "a0"; else NULL */
 } IrTemp;
 
@@ -169,9 +169,8 @@ enum {
     HELPER_FAULTS = 1 << 3, /* may deliver a guest exception: env pc is set to the current
                                      instruction before, cpu->fault_taken is tested after; implies
                                      both of the above */
-    HELPER_FP =
-        1 << 4, /* reads or sets cpu->fp: fp_save before, fp_load after, by the back
-                                     end */
+    /* Reads or sets cpu->fp: fp_save before, fp_load after, by the back end */
+    HELPER_FP = 1 << 4,
     HELPER_NO_RETURN_VALUE = 1 << 5,
 };
 
@@ -198,8 +197,8 @@ typedef struct IrOp {
     uint8_t cond;    /* IrCond, IrFcond or IrRmw */
     uint8_t rule;    /* IrRuleId: the last rule that changed or removed it */
     uint8_t removed; /* 1: struck through; later passes and back ends skip it */
-    uint8_t
-        dead_in; /* liveness: bit i: the value that in[i] has here is not used after this op */
+    /* Liveness: bit i: the value that in[i] has here is not used after this op */
+    uint8_t dead_in;
     uint8_t dead_out; /* liveness: 1: the output is never used */
     uint8_t pad;
     uint16_t insn; /* index in insns[] */
@@ -237,13 +236,13 @@ typedef struct IrContext {
     unsigned label_count;
     uint16_t next_id;
     uint16_t access_count; /* ir_liveness(): ops that access guest memory */
-    bool
-        overflow; /* an append did not fit: the block must be cut and translated again, shorter */
+    /* An append did not fit: the block must be cut and translated again, shorter */
+    bool overflow;
     int32_t pc_offset;                     /* of the guest pc in env */
     TempId const_bucket[IR_CONST_BUCKETS]; /* chains through const_next */
     TempId const_next[IR_MAX_TEMPS];
-    uint32_t
-        const_stamp[IR_CONST_BUCKETS]; /* == block_stamp: the bucket is of this block */
+    /* == block_stamp: the bucket is of this block */
+    uint32_t const_stamp[IR_CONST_BUCKETS];
     uint32_t block_stamp;
     /* Set by explain, else NULL: called with the ops after each pass ("optimize", ...), and with an
      * op after each rule that changed it. */

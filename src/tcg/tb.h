@@ -54,8 +54,8 @@ enum { TB_MAX_SLOTS = 2 };
 /* One direct exit. */
 typedef struct TbJump {
     TranslationBlock *to; /* chained to, or NULL */
-    TranslationBlock
-        *next; /* next block whose jump to the same target is in its incoming list... */
+    /* Next block whose jump to the same target is in its incoming list... */
+    TranslationBlock *next;
     uint8_t next_slot;     /* ... and which of its slots */
     bool used;             /* the block has this exit */
     uint32_t patch_offset; /* back end: where in the code the jump is patched */
@@ -73,8 +73,8 @@ struct TranslationBlock {
     ram_addr phys2; /* of its second page's first byte, or RAM_ADDR_INVALID */
     uint8_t death;  /* TbDeath */
     uint8_t region; /* of the code buffer */
-    bool
-        one_shot; /* not from RAM, or written while it was made: runs once, is never found */
+    /* Not from RAM, or written while it was made: runs once, is never found */
+    bool one_shot;
     uint8_t birth;     /* TbBirth */
     bool profiled;     /* its code counts run_count and TcgCpu.accesses */
     uint16_t accesses; /* of its code to guest memory, from its beginning to its end */
@@ -83,15 +83,15 @@ struct TranslationBlock {
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */
     uint32_t code_size;
     TbJump jump[TB_MAX_SLOTS];
-    TranslationBlock
-        *incoming; /* blocks that chain to this one: list through their jump[] */
+    /* Blocks that chain to this one: list through their jump[] */
+    TranslationBlock *incoming;
     uint8_t incoming_slot;
     /* membership */
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* blocks that touch the same page(s) */
     TranslationBlock *region_next;
-    uint64_t
-        run_count; /* BackendState.profile: not atomic, so near enough with several vCPUs */
+    /* BackendState.profile: not atomic, so near enough with several vCPUs */
+    uint64_t run_count;
     uint64_t born;   /* number of the translation: its name for the inspector */
     uint64_t parent; /* born of the block that `birth` speaks of; 0: none */
 };

@@ -32,9 +32,9 @@ typedef enum TbExit {
     TB_EXIT_LOOKUP = 2,  /* env pc is set; no TB known for it yet */
     TB_EXIT_REQUEST = 3, /* exit_request was seen at a block entry, or the block has more
                             instructions than icount_left; env pc is set */
-    TB_EXIT_STATE =
-        4, /* the CPU's state changed (interrupts enabled, ...), or it spins and
-                             others may have a turn: look again */
+    /* The CPU's state changed (interrupts enabled, ...), or it spins and others may have a
+     * turn: look again */
+    TB_EXIT_STATE = 4,
     TB_EXIT_HALT = 5,  /* wait for interrupt */
     TB_EXIT_DEBUG = 6, /* break or watch point, single step */
     TB_EXIT_MASK = 7,
@@ -75,10 +75,10 @@ static inline unsigned jump_cache_index(vaddr pc) {
 /* The host's floating-point environment while generated code is not running. */
 typedef struct FpEnv {
     uint32_t host; /* x86_64: an image of MXCSR. Others: see flags */
-    uint8_t
-        flags; /* RISC-V fflags order: valid after fp_get_flags(), and always for interp */
-    uint8_t
-        round; /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
+    /* RISC-V fflags order: valid after fp_get_flags(), and always for interp */
+    uint8_t flags;
+    /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
+    uint8_t round;
 } FpEnv;
 
 struct TcgCpu {
@@ -89,10 +89,10 @@ struct TcgCpu {
     FpEnv fp;
     uint64_t saved_gpr[16]; /* back end scratch: host registers at a slow path */
     uint64_t saved_fpr[16];
-    TranslationBlock
-        *current_tb; /* set by the slow paths: the block they were called from */
-    uint64_t
-        accesses; /* to guest memory, by blocks that are profiled; for the inspector */
+    /* Set by the slow paths: the block they were called from */
+    TranslationBlock *current_tb;
+    /* Accesses to guest memory by blocks that are profiled; for the inspector */
+    uint64_t accesses;
     /* Hot. Keep last: nearest to env. */
     uint64_t reservation_addr, reservation_value; /* LR/SC; addr all ones: none */
     union {
@@ -102,11 +102,11 @@ struct TcgCpu {
         };
         uint64_t word;
     } jump_tag;
-    uint8_t
-        fault_taken; /* a helper delivered a guest exception; env pc is the handler's */
-    uint8_t
-        stop_after; /* set by a store slow path: the running TB was changed under it; leave
-                              after this instruction */
+    /* A helper delivered a guest exception; env pc is the handler's */
+    uint8_t fault_taken;
+    /* Set by a store slow path: the running TB was changed under it; leave after this
+     * instruction */
+    uint8_t stop_after;
     uint8_t icount_ahead;  /* set by slow paths and calls: instructions of the block that
                              are still to come */
     uint32_t exit_request; /* atomic; not 0: leave at the next block entry or back edge */

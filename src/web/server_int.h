@@ -43,8 +43,8 @@ struct WebServer {
     UnixFile socket_file;
     /* atomic */
     bool end; /* asked for by the owner */
-    bool
-        wake_pending; /* lws_cancel_service() is under way: libwebsockets may be asked too often */
+    /* lws_cancel_service() is under way: libwebsockets may be asked too often */
+    bool wake_pending;
     /* server thread */
     bool ending; /* all are told so, in a hurry ... */
     bool hurry;  /* ... who has not taken what was for him, too ... */

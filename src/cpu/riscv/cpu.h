@@ -33,11 +33,11 @@ enum {
     TBF_MMU_SHIFT = 2,     /* 2 bits: mmu index of loads and stores (MPRV, SUM) */
     TBF_FS_SHIFT = 4,      /* 2 bits: mstatus.FS */
     TBF_FRM_SOFT = 1 << 6, /* frm is RMM: dynamic rounding by the exact software path */
-    TBF_FRM_BAD =
-        1 << 7,         /* frm is reserved: dynamic rounding is an illegal instruction */
+    /* frm is reserved: dynamic rounding is an illegal instruction */
+    TBF_FRM_BAD = 1 << 7,
     TBF_PAGED = 1 << 8, /* fetches are translated: chains may not leave the page */
-    TBF_TRIGGERS =
-        1 << 9, /* an execute trigger is armed: one instruction a block, checked */
+    /* An execute trigger is armed: one instruction a block, checked */
+    TBF_TRIGGERS = 1 << 9,
     TBF_STEP = 1 << 10,  /* single step */
     TBF_BLOCK = 1 << 20, /* leave after the block */
     TBF_TO_DEBUGGER = TBF_STEP | TBF_BLOCK,
@@ -46,8 +46,8 @@ enum {
     TBF_TSR = 1 << 13,
     TBF_ALIGN = 1 << 14, /* misaligned accesses fault (cfg.misaligned == false) */
     TBF_CBO_SHIFT = 15,  /* 3 bits: cbo.inval, cbo.clean/flush, cbo.zero allowed here */
-    TBF_CSR_COUNTERS =
-        1 << 18, /* cycle/time/instret readable here without further checks */
+    /* cycle/time/instret readable here without further checks */
+    TBF_CSR_COUNTERS = 1 << 18,
 };
 
 /* Which extensions a hart has. One bool an extension, named as in the ISA string. */
@@ -57,8 +57,8 @@ typedef struct RiscvConfig {
 #include "cpu/riscv/ext.def"
 #undef RISCV_EXT
     bool misaligned; /* loads and stores may be misaligned */
-    unsigned
-        satp_max; /* deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32 */
+    /* Deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32 */
+    unsigned satp_max;
 } RiscvConfig;
 
 typedef struct RiscvEnv {
@@ -71,8 +71,8 @@ typedef struct RiscvEnv {
     uint64_t mstatus, misa, medeleg, mideleg, mie, mtvec, mcounteren, mcountinhibit;
     uint64_t mscratch, mepc, mcause, mtval, menvcfg, mseccfg;
     uint64_t mip; /* atomic: devices set their bits from other threads */
-    uint64_t
-        mip_external_seip; /* SEIP as the interrupt controller drives it (the OR of 3.1.9) */
+    /* SEIP as the interrupt controller drives it (the OR of 3.1.9) */
+    uint64_t mip_external_seip;
     /* supervisor level */
     uint64_t stvec, scounteren, sscratch, sepc, scause, stval, senvcfg, satp, stimecmp;
     /* floating point: frm as written; flags live in cpu->tcg.fp while running */
@@ -118,8 +118,8 @@ typedef struct RiscvCPU {
     CPUState parent; /* env follows without a gap */
     RiscvEnv env;
     RiscvConfig cfg;
-    const struct RiscvDecoder
-        *decoder; /* riscv_decoder_new(&cfg); riscv_decoder_free() */
+    /* riscv_decoder_new(&cfg); riscv_decoder_free() */
+    const struct RiscvDecoder *decoder;
     uint64_t hartid;
     vaddr reset_pc;
     RiscvMmuCache mmu;
@@ -234,8 +234,8 @@ typedef struct RiscvWalk {
     hwaddr phys;   /* page-aligned */
     unsigned prot; /* PROT_* that this mode has now (W only if D is set) */
     bool global;   /* G bit at any level */
-    uint8_t
-        page_bits;    /* log2 of the mapping's size: more than PAGE_BITS for superpages */
+    /* log2 of the mapping's size: more than PAGE_BITS for superpages */
+    uint8_t page_bits;
     RiscvCause fault; /* valid if the walk failed */
     uint8_t reason;   /* as well: a RiscvWalkReason, see walk.h */
 } RiscvWalk;

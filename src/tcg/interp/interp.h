@@ -49,9 +49,9 @@ typedef struct InterpBlock {
     uint32_t dead; /* atomic; 1: kill() was called, the checked entry leaves */
     uint32_t insn_count;
     const InterpOp *ops;
-    const void
-        *jump[TB_MAX_SLOTS]; /* atomic; where goto_tb goes, NULL: to the run loop */
-    uint64_t pcs[];          /* insn_count of them */
+    /* Atomic; where goto_tb goes, NULL: to the run loop */
+    const void *jump[TB_MAX_SLOTS];
+    uint64_t pcs[]; /* insn_count of them */
 } InterpBlock;
 
 /* One op as text. p: an InterpOp. */
