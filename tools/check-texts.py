@@ -14,7 +14,8 @@ stand for others, and a file that a fenced block of the same text speaks of is t
     [words](glossary.md#tb)  a file beside the text; a heading of it
     *Memory: TLB*            a workspace of the page, and a title there (as English speakers see it)
 
-In comments: `name()`, a function; "Book: x.md", a chapter. And the book's chapter about locks names every mutex.
+In comments: `name()`, a function; "Book: x.md", a chapter. The book's
+chapter about locks names every mutex, and a folder's README every source.
 """
 import fnmatch
 import os
@@ -180,6 +181,17 @@ def check_locks(there, name):
             yield number, lock, None if f"`{lock}`" in chapter else f"{LOCKS} does not name this lock"
 
 
+def check_folders(there):
+    """Sources that neither the README of their folder nor that of the folder above names."""
+    readmes = {f: (ROOT / f).read_text(encoding="utf-8") for f in there.files if f.endswith("README.md")}
+    for name in there.code:
+        path = pathlib.PurePosixPath(name)
+        if name.startswith("src/") and path.suffix in (".c", ".def") and path.parent.as_posix() != "src":
+            texts = [readmes.get(f"{folder}/README.md", "") for folder in (path.parent, path.parent.parent)]
+            if not any(re.search(rf"\b{path.stem}\b", text) for text in texts):
+                yield name
+
+
 def main():
     there = Tree()
     bad = 0
@@ -193,6 +205,9 @@ def main():
             if reason:
                 print(f"{name}:{number}: {what}: {reason}")
                 bad += 1
+    for name in check_folders(there):
+        print(f"{name}: its folder's README does not name it")
+        bad += 1
     return 1 if bad else 0
 
 
