@@ -107,9 +107,9 @@ struct Device {
 /* All classes: the rows of devices.def. NULL if unknown. */
 const DeviceClass *device_class_find(const char *name);
 const DeviceClass *const *device_classes(unsigned *count);
-/* Writes what `-device help` and `-device NAME,help` show; false if there is no such
- * class. */
+/* Writes what `-device help` shows. */
 void device_list_help(FILE *out);
+/* ... and `-device NAME,help`; false if there is no such class. */
 bool device_class_help(const char *name, FILE *out);
 
 /* Allocates a device with default properties, then those of -global, and adds it to the

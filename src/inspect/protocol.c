@@ -59,7 +59,7 @@ int protocol_find_event(const char *name) {
     return -1;
 }
 
-/* Offers "domain.name"; true if it is the nearest so far, and stands in `text`. */
+/* Offers "domain.name"; if it is the nearest so far it stands in `text` from here on. */
 static void offer(Nearest *nearest, const char *domain, const char *verb,
                   char text[PROTOCOL_NAME_MAX]) {
     char name[PROTOCOL_NAME_MAX];

@@ -84,6 +84,7 @@ struct IrOptimizer {
 
 void opt_fact_init(IrOptimizer *o, TempId t, Fact *f);
 
+/* What is known of t's value now. */
 static inline Fact *opt_fact(IrOptimizer *o, TempId t) {
     Fact *f = &o->fact[t];
     if (__builtin_expect(f->stamp != o->stamp, 0)) {

@@ -3,7 +3,8 @@
 #ifndef VITRINE_UTIL_NEAREST_H
 #define VITRINE_UTIL_NEAREST_H
 
-/* The search for the nearest of many names. */
+/* The search for the nearest of many names: nearest_init(), nearest_offer() each; then `name` is it. Letters
+ * may be missing, too many or wrong, in a longer name more of them. */
 typedef struct Nearest {
     const char *written;
     const char *name; /* the nearest so far, or NULL: none is near */

@@ -258,10 +258,11 @@ const char *x86_reg_name(unsigned reg);
 
 /* --- emission helpers (int.c) ------------------------------------------------- */
 
+/* add, sub, cmp ... dst, o; mov dst, o: o is a register, memory or a constant. w: X_W or 0. */
 void gen_alu(X86Gen *g, uint32_t w, AluOp alu, unsigned dst, Opnd o);
+void gen_mov(X86Gen *g, uint32_t w, unsigned dst, Opnd o);
 /* op reg, o: a register or memory. */
 void gen_rm(X86Gen *g, uint32_t opc, unsigned reg, Opnd o);
-void gen_mov(X86Gen *g, uint32_t w, unsigned dst, Opnd o);
 /* Compares two temps; returns the condition to test (operands may have been swapped). */
 HostCond gen_compare(X86Gen *g, const IrOp *op);
 bool gen_int_op(X86Gen *g, const IrOp *op); /* false: not an op of int.c */
@@ -285,8 +286,9 @@ static inline unsigned gen_insns_ahead(const X86Gen *g, const IrOp *op) {
 bool gen_control_op(X86Gen *g, const IrOp *op);
 void gen_control_cold(X86Gen *g, const Cold *c);
 Cold *cold_new(X86Gen *g, ColdKind kind, uint8_t *jump);
-/* Makes the fixed code at e->p; false if the host lacks something needed. */
+/* Makes the fixed code at e->p. */
 void thunks_emit(Emit *e, BackendState *bs, X86Priv *priv);
+/* HOST_*: what this processor has. */
 uint32_t host_features(void);
 /* The back end with fewer host features; for tests. */
 bool x86_64_init_features(BackendState *bs, uint32_t mask, Error **errp);
