@@ -120,7 +120,7 @@ run_system() {
         return
     fi
     local test
-    for test in cli boot disk net gdb icount replay history snapshot rpc tb mem dev monitor web readme; do
+    for test in cli boot disk net gdb icount replay history dma snapshot rpc tb mem dev monitor web readme; do
         tap "system $test" env VITRINE="$PWD/$release/vitrine-system-riscv64" "tests/system/$test.py"
     done
 }

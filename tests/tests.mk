@@ -33,5 +33,6 @@ SYSTEM_TESTS += mem
 SYSTEM_TESTS += replay
 SYSTEM_TESTS += readme
 SYSTEM_TESTS += history
+SYSTEM_TESTS += dma
 SYSTEM_TESTS += cpu
 SYSTEM_TESTS += book

@@ -26,6 +26,7 @@ static void points_changed(CpuGroup *g, const DebugPoint *p) {
     for (unsigned i = 0; i < g->count; i++) {
         tlb_flush_first(&g->cpu[i]->tcg.tlb);
     }
+    debug_find_spans(g);
 }
 
 static unsigned add_point(CpuGroup *g, DebugPoint point, Error **errp) {
@@ -48,16 +49,29 @@ unsigned debug_add_break(CpuGroup *g, DebugOwner owner, vaddr pc, Error **errp) 
     return add_point(g, (DebugPoint){.owner = owner, .addr = pc}, errp);
 }
 
-unsigned debug_add_watch(CpuGroup *g, DebugOwner owner, vaddr addr, uint64_t len,
-                         unsigned access, Error **errp) {
-    if (len == 0 || addr + (len - 1) < addr) {
-        error_set(errp, "%" PRIu64 " bytes from 0x%" PRIx64 " cannot be watched", len,
-                  addr);
+static unsigned add_watch(CpuGroup *g, DebugPoint point, Error **errp) {
+    if (point.len == 0 || point.addr + (point.len - 1) < point.addr) {
+        error_set(errp, "%" PRIu64 " bytes from 0x%" PRIx64 " cannot be watched",
+                  point.len, point.addr);
         return 0;
     }
-    assert(access && !(access & ~(unsigned)DEBUG_ACCESS));
-    return add_point(
+    assert(point.access && !(point.access & ~(unsigned)DEBUG_ACCESS));
+    return add_point(g, point, errp);
+}
+
+unsigned debug_add_watch(CpuGroup *g, DebugOwner owner, vaddr addr, uint64_t len,
+                         unsigned access, Error **errp) {
+    return add_watch(
         g, (DebugPoint){.owner = owner, .addr = addr, .len = len, .access = access},
+        errp);
+}
+
+unsigned debug_add_phys_watch(CpuGroup *g, DebugOwner owner, hwaddr addr, uint64_t len,
+                              unsigned access, Error **errp) {
+    return add_watch(
+        g,
+        (DebugPoint){
+            .owner = owner, .addr = addr, .len = len, .access = access, .physical = true},
         errp);
 }
 
@@ -104,22 +118,24 @@ static bool overlap(vaddr a, uint64_t a_len, vaddr b, uint64_t b_len) {
     return a <= b + (b_len - 1) && b <= a + (a_len - 1);
 }
 
-bool debug_watches_page_slow(const GroupDebug *d, vaddr addr) {
+bool debug_watches_page_slow(const GroupDebug *d, vaddr addr, hwaddr phys) {
     for (unsigned i = 0; i < d->count; i++) {
         const DebugPoint *p = &d->point[i];
-        if (p->access && overlap(p->addr, p->len, addr & PAGE_MASK, PAGE_SIZE)) {
+        vaddr page = (p->physical ? phys : addr) & PAGE_MASK;
+        if (p->access && overlap(p->addr, p->len, page, PAGE_SIZE)) {
             return true;
         }
     }
     return false;
 }
 
-static const DebugPoint *find_watch(const CpuGroup *g, vaddr addr, unsigned size,
-                                    unsigned access) {
+static const DebugPoint *find_watch(const CpuGroup *g, vaddr addr, hwaddr phys,
+                                    unsigned size, unsigned access) {
     const GroupDebug *d = &g->debug;
     for (unsigned i = 0; d->watches && i < d->count; i++) {
         const DebugPoint *p = &d->point[i];
-        if ((p->access & access) && overlap(p->addr, p->len, addr, size)) {
+        vaddr at = p->physical ? phys : addr;
+        if ((p->access & access) && overlap(p->addr, p->len, at, size)) {
             return p;
         }
     }
@@ -166,34 +182,31 @@ void debug_go(CpuGroup *g, const DebugPlan *plan) {
         }
         look_whether_busy(cpu);
     }
+    if (g->debug.watches) {
+        debug_find_spans(g);
+    }
 }
 
 /* --- stopping -------------------------------------------------------------------- */
 
-/* As if the stop had been told and the vCPU had gone on from it. */
-static bool is_swallowed(CPUState *cpu, const DebugStop *stop) {
+static bool is_swallowed(const CPUState *cpu, const DebugStop *stop) {
     const GroupDebug *g = &cpu->group->debug;
-    CpuDebug *d = &cpu->debug;
-    if (!g->swallow) {
-        return false;
-    }
     DebugStop whole = *stop;
     whole.cpu = cpu->index;
     whole.pc = cpu->cls->get_pc(cpu);
-    if (!g->swallow(g->swallow_opaque, &whole)) {
-        return false;
-    }
-    d->over_pc = whole.pc;
-    d->told = d->over = debug_find_break(g, whole.pc) != NULL;
-    look_whether_busy(cpu);
-    return true;
+    return g->swallow && g->swallow(g->swallow_opaque, &whole);
 }
 
-bool debug_claim(CPUState *cpu, const DebugStop *stop) {
+/* As if the stop had been told and the vCPU had gone on from it. */
+static void go_over(CPUState *cpu) {
+    CpuDebug *d = &cpu->debug;
+    d->over_pc = cpu->cls->get_pc(cpu);
+    d->told = d->over = debug_find_break(&cpu->group->debug, d->over_pc) != NULL;
+    look_whether_busy(cpu);
+}
+
+static bool claim(CPUState *cpu, const DebugStop *stop, bool told) {
     CpuGroup *g = cpu->group;
-    if (is_swallowed(cpu, stop)) {
-        return false;
-    }
     pthread_mutex_lock(&g->work_lock);
     bool mine = !g->debug.claimed;
     if (mine) {
@@ -201,8 +214,10 @@ bool debug_claim(CPUState *cpu, const DebugStop *stop) {
         g->debug.stop = *stop;
         g->debug.stop.cpu = cpu->index;
         g->debug.stop.pc = cpu->cls->get_pc(cpu);
-        cpu->debug.told = true;
-        cpu->debug.over_pc = g->debug.stop.pc;
+        if (told) {
+            cpu->debug.told = true;
+            cpu->debug.over_pc = g->debug.stop.pc;
+        }
         cpu_group_hold_locked(g);
     }
     pthread_mutex_unlock(&g->work_lock);
@@ -212,8 +227,21 @@ bool debug_claim(CPUState *cpu, const DebugStop *stop) {
     return mine;
 }
 
+bool debug_claim(CPUState *cpu, const DebugStop *stop) {
+    if (is_swallowed(cpu, stop)) {
+        go_over(cpu);
+        return false;
+    }
+    return claim(cpu, stop, true);
+}
+
+bool debug_claim_dma(CPUState *cpu, const DebugStop *stop) {
+    return !is_swallowed(cpu, stop) && claim(cpu, stop, false);
+}
+
 void debug_forget_stop(CPUState *cpu) {
     cpu->debug.told = false;
+    __atomic_store_n(&cpu->group->debug.dma_pending, false, __ATOMIC_RELEASE);
 }
 
 bool debug_is_claimed(const CpuGroup *g) {
@@ -373,10 +401,10 @@ void debug_note_trap(CPUState *cpu) {
     __atomic_store_n(&cpu->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
 }
 
-bool debug_check_watch(CPUState *cpu, vaddr addr, unsigned size, unsigned access,
-                       const uint8_t *host) {
+bool debug_check_watch(CPUState *cpu, vaddr addr, hwaddr phys, unsigned size,
+                       unsigned access, const uint8_t *host) {
     CpuDebug *d = &cpu->debug;
-    const DebugPoint *p = find_watch(cpu->group, addr, size, access);
+    const DebugPoint *p = find_watch(cpu->group, addr, phys, size, access);
     if (!p || d->watch.state == WATCH_STEPPING) {
         return false;
     }
@@ -386,6 +414,7 @@ bool debug_check_watch(CPUState *cpu, vaddr addr, unsigned size, unsigned access
                                 .owner = p->owner,
                                 .insn_pc = cpu->cls->get_pc(cpu),
                                 .address = addr,
+                                .phys = phys,
                                 .size = size,
                                 .access = access,
                                 .watching = p->access,

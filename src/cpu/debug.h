@@ -21,10 +21,16 @@
  * With -icount a run that is stepped is the same as one that is not: interrupts come when they come, no
  * hart is held while another steps (the step lasts until its turn), and wfi waits.
  *
+ * A device's access (DMA) is told between two instructions, after it happened: debug_dma.c. It is compared
+ * with where the watched bytes are in physical memory: with -icount at that moment, else as of when the
+ * points changed or the machine went on, for then another thread has the page tables.
+ *
  * Locks: points and plans change only while all vCPUs are parked and the machine lock is
  * held; so vCPUs read them freely. work_lock: claimed, stop.
- * Not modelled: a watch point sees what instructions load and store; not page-table walks
- * nor DMA.
+ * Not modelled: a watch point sees what instructions and devices load and store; not page-table walks,
+ * a device's reads of its rings, nor what a reset or a debugger writes. DMA to a point of more than
+ * DEBUG_DMA_PAGES pages of virtual memory is seen in the first ones. What the bytes were before a
+ * device's write is not known.
  */
 #ifndef VITRINE_CPU_DEBUG_H
 #define VITRINE_CPU_DEBUG_H
@@ -39,7 +45,13 @@
 struct CPUState;
 struct CpuGroup;
 
-enum { DEBUG_MAX_POINTS = 256, DEBUG_MAX_CPUS = 8 };
+enum {
+    DEBUG_MAX_POINTS = 256,
+    DEBUG_MAX_CPUS = 8,
+    DEBUG_DMA_PAGES = 16,
+    DEBUG_MAX_SPANS = 1024,
+    DEBUG_DEVICE_NAME = 40,
+};
 
 typedef enum DebugReason {
     DEBUG_NONE,
@@ -65,9 +77,29 @@ typedef struct DebugPoint {
     unsigned id; /* not 0; not used again */
     DebugOwner owner;
     unsigned access; /* DEBUG_READ, DEBUG_WRITE; 0: a break point */
-    vaddr addr;      /* virtual, in whatever address space */
+    bool physical;   /* a watch point on physical addresses, by whatever virtual ones */
+    vaddr addr;      /* virtual, in whatever address space; or physical */
     uint64_t len;    /* watched bytes */
 } DebugPoint;
+
+/* An access of a device to memory. */
+typedef struct DebugDma {
+    char device
+        [DEBUG_DEVICE_NAME]; /* device_unique_name(); "": it was no device's access */
+    int queue;               /* -1: it has none */
+    uint32_t descriptor;     /* the chain's head in the queue */
+    const char *part; /* what the device has there: "buffer", "used index"; a constant */
+    hwaddr addr;      /* physical */
+    uint64_t len;     /* bytes */
+} DebugDma;
+
+/* Where watched bytes are in physical memory. */
+typedef struct DebugSpan {
+    unsigned point; /* index */
+    vaddr addr;     /* as the point has it */
+    hwaddr phys;
+    uint64_t len;
+} DebugSpan;
 
 /* Why the vCPUs stopped. What does not belong to the reason is 0. */
 typedef struct DebugStop {
@@ -77,15 +109,24 @@ typedef struct DebugStop {
     unsigned point;   /* id of the break or watch point */
     DebugOwner owner; /* of the point */
     /* watch points */
-    vaddr insn_pc;      /* of the instruction that made the access */
-    vaddr address;      /* first byte accessed */
-    unsigned size;      /* bytes accessed */
-    unsigned access;    /* DEBUG_READ or DEBUG_WRITE */
-    unsigned watching;  /* what the point looks for */
-    vaddr watched;      /* where it begins */
-    uint64_t old_value; /* of the accessed bytes, at most 8; 0 for a device */
+    vaddr insn_pc;     /* of the instruction that made the access; 0: a device did */
+    vaddr address;     /* first byte accessed (by a device: of those watched), as the
+                         * point has it; of a physical point: virtual, by a device physical */
+    hwaddr phys;       /* the same, physical */
+    unsigned size;     /* bytes accessed */
+    unsigned access;   /* DEBUG_READ or DEBUG_WRITE */
+    unsigned watching; /* what the point looks for */
+    vaddr watched;     /* where it begins */
+    uint64_t
+        old_value; /* of the accessed bytes, at most 8; 0 for a device's registers, and if a
+                         * device wrote them */
     uint64_t new_value;
+    DebugDma dma; /* who, if it was a device */
 } DebugStop;
+
+static inline bool debug_stop_is_dma(const DebugStop *stop) {
+    return stop->reason == DEBUG_WATCH && stop->dma.device[0] != 0;
+}
 
 /* How a vCPU goes on. */
 typedef enum DebugRun {
@@ -130,7 +171,13 @@ typedef struct GroupDebug {
     DebugPoint point[DEBUG_MAX_POINTS];
     unsigned count, breaks, watches;
     unsigned last_id;
+    /* machine lock */
+    DebugSpan span[DEBUG_MAX_SPANS]; /* of the watch points */
+    unsigned spans;
     /* work_lock */
+    bool
+        dma_pending; /* atomic: a device hit a watch point, and no vCPU was there yet to stop */
+    DebugStop dma_stop;
     bool claimed; /* atomic: a vCPU has stopped all, and the machine has not heard yet */
     DebugStop stop;
     /* Asked before a stop is claimed: true swallows it, and the vCPU goes on. NULL: none is */
@@ -146,6 +193,9 @@ typedef struct GroupDebug {
 unsigned debug_add_break(struct CpuGroup *g, DebugOwner owner, vaddr pc, Error **errp);
 unsigned debug_add_watch(struct CpuGroup *g, DebugOwner owner, vaddr addr, uint64_t len,
                          unsigned access, Error **errp);
+/* The same on physical addresses. */
+unsigned debug_add_phys_watch(struct CpuGroup *g, DebugOwner owner, hwaddr addr,
+                              uint64_t len, unsigned access, Error **errp);
 /* False: the owner has no such point. */
 bool debug_remove(struct CpuGroup *g, DebugOwner owner, unsigned id);
 void debug_remove_all(struct CpuGroup *g, DebugOwner owner);
@@ -154,10 +204,10 @@ const DebugPoint *debug_find_break_slow(const GroupDebug *d, vaddr pc);
 static inline const DebugPoint *debug_find_break(const GroupDebug *d, vaddr pc) {
     return d && d->breaks ? debug_find_break_slow(d, pc) : NULL;
 }
-/* True if a TLB entry for the page at `addr` needs TLB_WATCH. */
-bool debug_watches_page_slow(const GroupDebug *d, vaddr addr);
-static inline bool debug_watches_page(const GroupDebug *d, vaddr addr) {
-    return d && d->watches && debug_watches_page_slow(d, addr);
+/* True if a TLB entry for the page at `addr`, which is at `phys`, needs TLB_WATCH. */
+bool debug_watches_page_slow(const GroupDebug *d, vaddr addr, hwaddr phys);
+static inline bool debug_watches_page(const GroupDebug *d, vaddr addr, hwaddr phys) {
+    return d && d->watches && debug_watches_page_slow(d, addr, phys);
 }
 
 /* --- going on and stopping ------------------------------------------------------- */
@@ -183,7 +233,19 @@ bool debug_after_block(struct CPUState *cpu, bool executed, bool debug_exit);
 void debug_note_trap(struct CPUState *cpu);
 /* An access to a TLB_WATCH page. True: it must not happen now; env pc stays at the
  * instruction. host: where the bytes are, NULL for a device. */
-bool debug_check_watch(struct CPUState *cpu, vaddr addr, unsigned size, unsigned access,
-                       const uint8_t *host);
+bool debug_check_watch(struct CPUState *cpu, vaddr addr, hwaddr phys, unsigned size,
+                       unsigned access, const uint8_t *host);
+
+/* --- devices (debug_dma.c) ------------------------------------------------------- */
+/* A device has accessed memory. host: the bytes as they are now. Locks: machine lock. */
+void debug_note_dma(struct CpuGroup *g, const DebugDma *dma, unsigned access,
+                    const uint8_t *host);
+/* If a device hit a watch point, stops all vCPUs for it. True: they are. Own thread, between two
+ * instructions; with -icount, the machine lock. */
+bool debug_take_dma(struct CPUState *cpu);
+/* As debug_claim(); what there is to stop at the next instruction is not told by it. */
+bool debug_claim_dma(struct CPUState *cpu, const DebugStop *stop);
+/* Where the points' bytes are now. All vCPUs are parked, or this is the thread of all. Machine lock. */
+void debug_find_spans(struct CpuGroup *g);
 
 #endif

@@ -227,15 +227,19 @@ static bool is_reached(const CpuIcount *ic, CpuMoment m) {
 /* True: nothing may be executed now. */
 static bool stop_if_asked(CpuGroup *g) {
     CpuIcount *ic = &g->icount;
+    CPUState *cpu = g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)];
     if (is_held(g)) {
+        return true;
+    }
+    if (debug_take_dma(cpu)) {
+        gate_stand(ic->gate, true);
         return true;
     }
     if (!is_reached(ic, ic->limit) && !is_reached(ic, ic->end)) {
         return false;
     }
     gate_stand(ic->gate, true); /* until the machine has heard of it */
-    debug_claim(g->cpu[__atomic_load_n(&g->turn, __ATOMIC_RELAXED)],
-                &(DebugStop){.reason = DEBUG_COUNT});
+    debug_claim(cpu, &(DebugStop){.reason = DEBUG_COUNT});
     return true;
 }
 
@@ -358,6 +362,9 @@ static bool step_locked(CpuGroup *g, int64_t *wait_ns) {
         return false;
     }
     gate_call_ports(g->icount.gate);
+    if (__atomic_load_n(&g->debug.dma_pending, __ATOMIC_RELAXED)) {
+        return true; /* told before anything else happens */
+    }
     CPUState *cpu = choose(g);
     if (!cpu) {
         return skip_time(g, wait_ns);

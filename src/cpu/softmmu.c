@@ -174,7 +174,8 @@ static bool is_watched(CPUState *cpu, const Place *place, vaddr addr, unsigned s
     if (cpu->cls->check_watch(cpu, addr, size, kind)) {
         return true;
     }
-    bool again = debug_check_watch(cpu, addr, size,
+    hwaddr phys = place->e->phys | (addr & PAGE_OFFSET_MASK);
+    bool again = debug_check_watch(cpu, addr, phys, size,
                                    kind == ACCESS_STORE ? DEBUG_WRITE : DEBUG_READ,
                                    place->tag & TLB_MMIO ? NULL : host);
     cpu->tcg.icount_left += again; /* it was not executed, unlike one that faults */

@@ -26,9 +26,10 @@ json_t *inspect_cpu_watch_add(InspectCall *call) {
     unsigned what = access[0] == 'r'   ? DEBUG_READ
                     : access[0] == 'w' ? DEBUG_WRITE
                                        : DEBUG_ACCESS;
-    unsigned id =
-        machine_add_watch(call->m, DEBUG_OWNER_INSPECT, inspect_u64(call, "addr"),
-                          (uint64_t)inspect_int(call, "len"), what, &err);
+    uint64_t addr = inspect_u64(call, "addr"), len = (uint64_t)inspect_int(call, "len");
+    bool physical = inspect_string(call, "space")[0] == 'p';
+    unsigned id = (physical ? machine_add_phys_watch : machine_add_watch)(
+        call->m, DEBUG_OWNER_INSPECT, addr, len, what, &err);
     if (!id) {
         return inspect_fail_error(call, INSPECT_LIMIT, "cpu.point_remove removes one",
                                   err);
@@ -59,9 +60,10 @@ static json_t *point_json(const DebugPoint *p) {
         [DEBUG_OWNER_INSPECT] = "inspect",
         [DEBUG_OWNER_HISTORY] = "history",
     };
-    return json_pack("{s:I, s:s, s:o, s:I, s:s}", "point", (json_int_t)p->id, "kind",
+    return json_pack("{s:I, s:s, s:o, s:I, s:s, s:s}", "point", (json_int_t)p->id, "kind",
                      kinds[p->access & DEBUG_ACCESS], "addr", inspect_hex(p->addr), "len",
-                     (json_int_t)p->len, "owner", owners[p->owner]);
+                     (json_int_t)p->len, "owner", owners[p->owner], "space",
+                     p->physical ? "phys" : "virt");
 }
 
 json_t *inspect_cpu_points(InspectCall *call) {

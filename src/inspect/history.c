@@ -28,10 +28,10 @@ static json_t *describe_stop(const DebugStop *stop) {
     json_object_set_new(out, "cpu", json_integer(stop->cpu));
     json_object_set_new(out, "pc", inspect_hex(stop->pc));
     if (stop->reason == DEBUG_WATCH) {
-        json_object_set_new(out, "insn_pc", inspect_hex(stop->insn_pc));
-        json_object_set_new(out, "address", inspect_hex(stop->address));
-        json_object_set_new(out, "size", json_integer(stop->size));
-        json_object_set_new(out, "old_value", inspect_hex(stop->old_value));
+        inspect_put_access(out, stop);
+        if (!debug_stop_is_dma(stop)) {
+            json_object_set_new(out, "old_value", inspect_hex(stop->old_value));
+        }
         json_object_set_new(out, "new_value", inspect_hex(stop->new_value));
     }
     return out;
@@ -139,6 +139,7 @@ json_t *inspect_history_last_write(InspectCall *call) {
     }
     machine_stop(call->m, RUN_PAUSED);
     const TravelQuestion q = {.addr = inspect_u64(call, "addr"),
+                              .physical = inspect_string(call, "space")[0] == 'p',
                               .len = (uint64_t)inspect_int(call, "len"),
                               .before = inspect_u64(call, "before"),
                               .within = inspect_u64(call, "within")};

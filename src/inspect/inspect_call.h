@@ -126,4 +126,7 @@ void *inspect_state(Inspector *ins, const void *key, size_t size,
 void *inspect_client_state(InspectCall *call, const void *key, size_t size,
                            void (*destroy)(void *state, Machine *m));
 
+/* Who accessed what at a watch point: an instruction, or a device ("dma"). */
+void inspect_put_access(json_t *out, const DebugStop *stop);
+
 #endif

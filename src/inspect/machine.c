@@ -171,6 +171,25 @@ static const char *debug_reason_name(DebugReason reason) {
     return names[reason];
 }
 
+void inspect_put_access(json_t *out, const DebugStop *stop) {
+    if (debug_stop_is_dma(stop)) {
+        const DebugDma *dma = &stop->dma;
+        json_t *who =
+            json_pack("{s:s, s:s, s:o, s:o}", "device", dma->device, "part", dma->part,
+                      "addr", inspect_hex(dma->addr), "len", inspect_hex(dma->len));
+        if (dma->queue >= 0) {
+            json_object_set_new(who, "queue", json_integer(dma->queue));
+            json_object_set_new(who, "descriptor", json_integer(dma->descriptor));
+        }
+        json_object_set_new(out, "dma", who);
+    } else {
+        json_object_set_new(out, "insn_pc", inspect_hex(stop->insn_pc));
+    }
+    json_object_set_new(out, "address", inspect_hex(stop->address));
+    json_object_set_new(out, "phys", inspect_hex(stop->phys));
+    json_object_set_new(out, "size", json_integer(stop->size));
+}
+
 json_t *inspect_debug_stop_json(const DebugStop *stop) {
     json_t *data = json_pack("{s:s, s:i, s:o}", "reason", debug_reason_name(stop->reason),
                              "cpu", (int)stop->cpu, "pc", inspect_hex(stop->pc));
@@ -178,14 +197,14 @@ json_t *inspect_debug_stop_json(const DebugStop *stop) {
         json_object_set_new(data, "point", json_integer(stop->point));
     }
     if (stop->reason == DEBUG_WATCH) {
-        json_object_set_new(data, "insn_pc", inspect_hex(stop->insn_pc));
-        json_object_set_new(data, "address", inspect_hex(stop->address));
-        json_object_set_new(data, "size", json_integer(stop->size));
+        inspect_put_access(data, stop);
         json_object_set_new(data, "access",
                             json_string(stop->access == DEBUG_ACCESS  ? "access"
                                         : stop->access == DEBUG_WRITE ? "write"
                                                                       : "read"));
-        json_object_set_new(data, "old", inspect_hex(stop->old_value));
+        if (!debug_stop_is_dma(stop)) {
+            json_object_set_new(data, "old", inspect_hex(stop->old_value));
+        }
         json_object_set_new(data, "new", inspect_hex(stop->new_value));
     }
     return data;

@@ -226,6 +226,22 @@ void address_space_unmap(AddressSpace *as, void *host, uint64_t len, bool is_wri
     }
 }
 
+bool address_space_find_host(const AddressSpace *as, const void *host, hwaddr *addr) {
+    const FlatView *fv = address_space_view(as);
+    for (unsigned i = 0; i < fv->count; i++) {
+        const FlatRange *fr = &fv->ranges[i];
+        if (!fr->is_ram) {
+            continue;
+        }
+        uintptr_t offset = (uintptr_t)host - (uintptr_t)range_host(fr, fr->addr);
+        if (offset <= flat_range_last(fr) - fr->addr) {
+            *addr = fr->addr + offset;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool address_space_write_rom(AddressSpace *as, hwaddr addr, const void *buf,
                              uint64_t len) {
     const FlatView *fv = address_space_view(as);

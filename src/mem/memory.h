@@ -148,6 +148,8 @@ typedef struct AddressSpace {
      * is NULL the bit is just set. */
     void (*ram_written)(void *opaque, RAMBlock *rb, uint64_t offset, uint64_t len);
     void *ram_written_opaque;
+    /* Somebody wants to hear of each DMA access (hw/dma.h). Machine lock. */
+    bool dma_watched;
 } AddressSpace;
 
 /* --- building regions. All init functions copy `name`. ------------------------------ */
@@ -213,6 +215,8 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf,
  * address_space_unmap with what it wrote, while the RAM is still mapped. */
 void *address_space_map(AddressSpace *as, hwaddr addr, uint64_t *len, bool is_write);
 void address_space_unmap(AddressSpace *as, void *host, uint64_t len, bool is_write);
+/* Where a byte of RAM or ROM is. False: nowhere. */
+bool address_space_find_host(const AddressSpace *as, const void *host, hwaddr *addr);
 
 /* Loader's write: goes through to ROM as well. False if [addr, addr+len) is not all
  * RAM or ROM. */

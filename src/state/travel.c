@@ -34,6 +34,7 @@ typedef struct Hit {
 typedef struct Search {
     bool any; /* every point; else only stores to these bytes, whoever watches them */
     vaddr addr;
+    bool physical;
     uint64_t len;
     uint64_t before; /* hits at smaller counts */
     bool at_end;     /* and right there */
@@ -228,9 +229,16 @@ bool travel_restart(Travel *t, Error **errp) {
 
 /* --- running up to a moment ------------------------------------------------------------ */
 
-static bool is_store_to(const DebugStop *stop, vaddr addr, uint64_t len) {
-    return stop->reason == DEBUG_WATCH && (stop->access & DEBUG_WRITE) &&
-           stop->address < addr + len && addr < stop->address + stop->size;
+/* A device's is told of the search's own point before others'. */
+static bool is_store_to(const DebugStop *stop, const Search *s) {
+    if (stop->reason != DEBUG_WATCH || !(stop->access & DEBUG_WRITE)) {
+        return false;
+    }
+    if (debug_stop_is_dma(stop)) {
+        return stop->owner == DEBUG_OWNER_HISTORY;
+    }
+    vaddr at = s->physical ? stop->phys : stop->address;
+    return at < s->addr + s->len && s->addr < at + stop->size;
 }
 
 /* Every hit of a point on the way. True: it is no reason to stop. */
@@ -245,7 +253,7 @@ static bool note_hit(void *opaque, const DebugStop *stop) {
         return now(t) != want->count || stop->point != want->stop.point ||
                stop->cpu != want->stop.cpu;
     }
-    bool wanted = s->any || is_store_to(stop, s->addr, s->len);
+    bool wanted = s->any || is_store_to(stop, s);
     if (wanted && (now(t) < s->before || (s->at_end && now(t) == s->before))) {
         s->last = (Hit){.found = true, .count = now(t), .stop = *stop};
     }
@@ -488,9 +496,10 @@ bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
     uint64_t floor = q->within && q->within < before.count ? before.count - q->within : 0;
     t->search.addr = q->addr;
     t->search.len = q->len;
+    t->search.physical = q->physical;
     machine_lock(t->m);
-    unsigned id = debug_add_watch(t->m->cpus, DEBUG_OWNER_HISTORY, q->addr, q->len,
-                                  DEBUG_WRITE, errp);
+    unsigned id = (q->physical ? debug_add_phys_watch : debug_add_watch)(
+        t->m->cpus, DEBUG_OWNER_HISTORY, q->addr, q->len, DEBUG_WRITE, errp);
     machine_unlock(t->m);
     bool ok = id && search_back(t, before, !q->before, floor, &write->from, errp);
     const Hit hit = t->search.last;

@@ -18,8 +18,8 @@
  * Backwards to a break or watch point: from entry to entry the run is repeated up to where one was, and
  * the last hit before that counts.
  *
- * Wants -icount, and disks that are not written in place. Not modelled: DMA does not hit watch points,
- * so a byte written by a device has no "last writer".
+ * Wants -icount, and disks that are not written in place. What a device wrote (DMA) has a last writer as
+ * well: the device. Not modelled: bytes written by a reset, or by a user, have none.
  *
  * The trace (util/trace.h) does not record a journey through the past: what happened then is in it
  * already.
@@ -52,7 +52,8 @@ typedef struct TravelRange {
 
 /* Who wrote these bytes last? */
 typedef struct TravelQuestion {
-    vaddr addr; /* virtual */
+    vaddr addr;    /* virtual */
+    bool physical; /* or not: then by whatever virtual address it was written */
     uint64_t len;
     /* The count of a write that was found: only older ones matter; 0: all */
     uint64_t before;
@@ -65,7 +66,7 @@ typedef struct TravelWrite {
     bool found;
     uint64_t from;  /* count from which on was looked */
     uint64_t count; /* of instructions before the one behind the store */
-    DebugStop stop; /* cpu, insn_pc, address, size, old_value, new_value */
+    DebugStop stop; /* cpu, insn_pc or dma, address, phys, size, old_value, new_value */
 } TravelWrite;
 
 /* Parses "every=N,mem=SIZE" of -history. */
@@ -89,7 +90,7 @@ bool travel_back(Travel *t, uint64_t n, Error **errp);
 /* Goes back to the last hit of any break or watch point; *stop: which. None: to the first entry, and
  * stop->reason is DEBUG_NONE. */
 bool travel_back_to_point(Travel *t, DebugStop *stop, Error **errp);
-/* Finds the last store by a hart to some bytes, and comes back here. */
+/* Finds the last store by a hart or a device to some bytes, and comes back here. */
 bool travel_last_write(Travel *t, const TravelQuestion *q, TravelWrite *write,
                        Error **errp);
 

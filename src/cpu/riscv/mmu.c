@@ -555,7 +555,7 @@ static void enter_first(RiscvCPU *cpu, vaddr addr, AccessKind kind, unsigned mmu
     if (cpu->env.triggers_armed && riscv_trigger_on_page(cpu, addr)) {
         flags |= TLB_WATCH;
     }
-    if (debug_watches_page(cs->debug.points, addr)) {
+    if (debug_watches_page(cs->debug.points, addr, page->phys)) {
         flags |= TLB_WATCH;
     }
     tlb_fill(&cs->tcg.tlb, addr, mmu_idx, page->phys, page->prot, page->host, page->ram,

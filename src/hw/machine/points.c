@@ -29,6 +29,14 @@ unsigned machine_add_watch(Machine *m, DebugOwner owner, vaddr addr, uint64_t le
     return id;
 }
 
+unsigned machine_add_phys_watch(Machine *m, DebugOwner owner, hwaddr addr, uint64_t len,
+                                unsigned access, Error **errp) {
+    begin(m);
+    unsigned id = debug_add_phys_watch(m->cpus, owner, addr, len, access, errp);
+    end(m);
+    return id;
+}
+
 bool machine_remove_point(Machine *m, DebugOwner owner, unsigned id) {
     begin(m);
     bool ok = debug_remove(m->cpus, owner, id);

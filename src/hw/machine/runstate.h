@@ -123,6 +123,8 @@ bool machine_wait_stopped(Machine *m, unsigned timeout_ms);
 
 /* Break and watch points, as in cpu/debug.h; the vCPUs are paused for it. Threads: as stop. */
 unsigned machine_add_break(Machine *m, DebugOwner owner, vaddr pc, Error **errp);
+unsigned machine_add_phys_watch(Machine *m, DebugOwner owner, hwaddr addr, uint64_t len,
+                                unsigned access, Error **errp);
 unsigned machine_add_watch(Machine *m, DebugOwner owner, vaddr addr, uint64_t len,
                            unsigned access, Error **errp);
 bool machine_remove_point(Machine *m, DebugOwner owner, unsigned id);

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "hw/dma.h"
 #include "hw/machine/machine.h"
 
 enum {
@@ -136,6 +137,8 @@ static bool dma_read(FwCfg *s, hwaddr address, uint64_t length) {
         if (address_space_write(as, address, chunk, n) != MEMTX_OK) {
             return false;
         }
+        const DmaAccess a = {DEBUG_WRITE, -1, 0, "buffer"};
+        dma_note_at(&s->dev, a, address, n);
         address += n;
         length -= n;
     }
@@ -150,6 +153,8 @@ static void run_dma(FwCfg *s, hwaddr descriptor) {
                            (unsigned long long)descriptor);
         return;
     }
+    DmaAccess a = {DEBUG_READ, -1, 0, "descriptor"};
+    dma_note_at(&s->dev, a, descriptor, sizeof(d));
     uint32_t control = (uint32_t)get_be(d, 4);
     uint64_t length = get_be(d + 4, 4), address = get_be(d + 8, 8);
     bool ok = true;
@@ -170,6 +175,8 @@ static void run_dma(FwCfg *s, hwaddr descriptor) {
     }
     const uint8_t done[4] = {0, 0, 0, ok ? 0 : DMA_ERROR};
     address_space_write(as, descriptor, done, sizeof(done));
+    a.access = DEBUG_WRITE;
+    dma_note_at(&s->dev, a, descriptor, sizeof(done));
 }
 
 /* --- registers ------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/dma.h"
 #include "hw/machine/machine.h"
 #include "hw/virtio/virtio.h"
 #include "net/net.h"
@@ -136,6 +137,9 @@ static unsigned net_fill_chains(VirtIONet *s, VirtQueue *vq, const uint8_t *fram
         *count[1] = (uint8_t)(chains >> 8);
         address_space_unmap(s->vdev.as, count[0], 1, true);
         address_space_unmap(s->vdev.as, count[1], 1, true);
+        const DmaAccess a = {DEBUG_WRITE, RX_QUEUE, 0, "buffer count"};
+        dma_note(&s->vdev.dev, a, count[0], 1);
+        dma_note(&s->vdev.dev, a, count[1], 1);
     }
     return chains;
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/dma.h"
 #include "hw/machine/machine.h"
 #include "hw/virtio/virtio.h"
 
@@ -91,6 +92,18 @@ static VirtDesc load_desc(const uint8_t *table, unsigned i) {
 }
 
 _Static_assert(sizeof(VirtDesc) == DESC_SIZE, "VirtDesc has the layout of the ring");
+
+/* Tells who watches these bytes that the device accessed them. */
+static void note(const VirtQueue *vq, unsigned access, uint32_t head, const char *part,
+                 const void *host, uint64_t len) {
+    const DmaAccess a = {access, (int)vq->index, head, part};
+    dma_note(&vq->vdev->dev, a, host, len);
+}
+
+static void note_ring(const VirtQueue *vq, const char *part, const void *host,
+                      uint64_t len) {
+    note(vq, DEBUG_WRITE, 0, part, host, len);
+}
 
 /* --- mapping ------------------------------------------------------------------------ */
 
@@ -172,6 +185,12 @@ void virtqueue_reset(VirtQueue *vq) {
     };
 }
 
+/* The driver is to notify us from here on. */
+static void ask_event(VirtQueue *vq) {
+    store_u16(avail_event(vq), vq->last_avail);
+    note_ring(vq, "avail event", avail_event(vq), sizeof(vq->last_avail));
+}
+
 /* --- taking chains ------------------------------------------------------------------ */
 
 bool virtqueue_is_empty(VirtQueue *vq) {
@@ -180,7 +199,8 @@ bool virtqueue_is_empty(VirtQueue *vq) {
 
 /* Adds a piece of guest memory; a piece that is not contiguous on the host becomes
  * several. */
-static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
+static bool elem_add(VirtQueue *vq, VirtQueueElement *elem, VirtDesc d) {
+    VirtIODevice *vdev = vq->vdev;
     bool is_write = d.flags & DESC_F_WRITE;
     if (!is_write && elem->in_count > 0) {
         virtio_error(vdev, "a chain has a readable descriptor behind a writable one");
@@ -209,6 +229,9 @@ static bool elem_add(VirtIODevice *vdev, VirtQueueElement *elem, VirtDesc d) {
             return false;
         }
         elem->iov[n] = (struct iovec){host, got};
+        if (!is_write) {
+            note(vq, DEBUG_READ, elem->head, "buffer", host, got);
+        }
         *(is_write ? &elem->in_count : &elem->out_count) += 1;
         *(is_write ? &elem->in_len : &elem->out_len) += got;
         d.addr += got;
@@ -248,7 +271,7 @@ static bool elem_collect(VirtQueue *vq, VirtQueueElement *elem) {
             i = 0;
             continue;
         }
-        if (!elem_add(vdev, elem, d)) {
+        if (!elem_add(vq, elem, d)) {
             return false;
         }
         if (!(d.flags & DESC_F_NEXT)) {
@@ -283,7 +306,7 @@ bool virtqueue_pop(VirtQueue *vq, VirtQueueElement *elem) {
     elem->in = elem->iov + elem->out_count;
     vq->last_avail++;
     if (vq->notification && virtio_has_feature(vdev, VIRTIO_F_EVENT_IDX_BIT)) {
-        store_u16(avail_event(vq), vq->last_avail);
+        ask_event(vq);
     }
     return true;
 }
@@ -301,18 +324,21 @@ void virtqueue_fill(VirtQueue *vq, const VirtQueueElement *elem, uint32_t writte
     for (unsigned i = 0; i < elem->in_count && left > 0; i++) {
         uint64_t n = in[i].iov_len < left ? in[i].iov_len : left;
         address_space_unmap(vq->vdev->as, in[i].iov_base, n, true);
+        note(vq, DEBUG_WRITE, elem->head, "buffer", in[i].iov_base, n);
         left -= n;
     }
     unsigned entry = (uint16_t)(vq->used_idx + slot) % vq->num;
     uint8_t *p = vq->view.used + RING_ENTRIES + USED_ENTRY * entry;
     store_u32(p, elem->head);
     store_u32(p + sizeof(uint32_t), written);
+    note(vq, DEBUG_WRITE, elem->head, "used", p, USED_ENTRY);
 }
 
 void virtqueue_flush(VirtQueue *vq, unsigned count) {
     vq->used_idx = (uint16_t)(vq->used_idx + count);
     __atomic_store_n((uint16_t *)(void *)(vq->view.used + RING_IDX), vq->used_idx,
                      __ATOMIC_RELEASE);
+    note_ring(vq, "used index", vq->view.used + RING_IDX, sizeof(vq->used_idx));
 }
 
 void virtqueue_push(VirtQueue *vq, const VirtQueueElement *elem, uint32_t written) {
@@ -327,8 +353,9 @@ void virtqueue_set_notification(VirtQueue *vq, bool on) {
     }
     if (!virtio_has_feature(vq->vdev, VIRTIO_F_EVENT_IDX_BIT)) {
         store_u16(vq->view.used, on ? 0 : USED_F_NO_NOTIFY);
+        note_ring(vq, "used flags", vq->view.used, sizeof(uint16_t));
     } else if (on) {
-        store_u16(avail_event(vq), vq->last_avail);
+        ask_event(vq);
     }
     if (on) { /* our wish before we look at avail.idx again */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -6,6 +6,7 @@
  * A watch point is on virtual addresses. For a physical one the page tables in force are gone through, and every
  * virtual address found gets one: a store through any other mapping is not seen, and the text says so.
  */
+import { deviceWords } from "../time/travel.js";
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 
@@ -98,7 +99,7 @@ export function hexPoints(app, p, selection) {
     const stop = answer.stop;
     const ours = stop && stop.address && !app.machine?.running;
     stopped.hidden = !ours;
-    stopped.textContent = ours ? app.t("memory.watch.stopped", { addr: fmt.addr(stop.address), pc: fmt.addr(stop.insn_pc ?? stop.pc), old: stop.old ?? "?", new: stop.new ?? "?" }) : "";
+    stopped.textContent = ours ? app.t(stop.dma ? "memory.watch.stopped.dma" : "memory.watch.stopped", { device: stop.dma ? deviceWords(stop.dma) : "", addr: fmt.addr(stop.address), pc: fmt.addr(stop.insn_pc ?? stop.pc), old: stop.old ?? "?", new: stop.new ?? "?" }) : "";
   }
 
   p.bus.every(POINTS_MS, "cpu.points", {}, paint, (/** @type {Error} */ e) => p.fail(e));

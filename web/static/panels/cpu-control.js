@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 /** Harts and steps: which hart all panels look at, where each one is, and why the machine stopped. */
+import { deviceWords } from "../time/travel.js";
 import { clear, h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
 import { fmt } from "../ui/format.js";
@@ -18,7 +19,8 @@ export function stopWords(stop, t) {
   if (!stop) {
     return t("cpu.stop.pause");
   }
-  return t(`cpu.stop.${stop.reason}`, {
+  return t(stop.dma ? "cpu.stop.watch.dma" : `cpu.stop.${stop.reason}`, {
+    device: stop.dma ? deviceWords(stop.dma) : "",
     cpu: stop.cpu,
     pc: fmt.addr(stop.pc),
     point: stop.point ?? "",

@@ -8,7 +8,7 @@
  * The past is searched in steps, so that one can give up: STEP instructions, then ten times as many.
  */
 import { hexOf, num } from "../time/scale.js";
-import { travel } from "../time/travel.js";
+import { deviceWords, travel } from "../time/travel.js";
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
@@ -21,10 +21,14 @@ import { table } from "../ui/table.js";
 const STEP = 100_000_000;
 const GROWS = 10;
 const SIZES = [1, 2, 4, 8];
+const SPACES = ["virt", "phys"];
+
+/** @param {Stop} stop who wrote: where the instruction is, or which device and chain */
+export const writerName = (stop) => (stop.dma ? deviceWords(stop.dma) : fmt.addr(stop.insn_pc ?? stop.pc));
 
 /**
  * The last write before a count, looked for step by step.
- * @param {(params: object) => Promise<Answer>} ask @param {{addr: string, len: number}} what @param {number | null} before
+ * @param {(params: object) => Promise<Answer>} ask @param {{addr: string, len: number, space?: string}} what @param {number | null} before
  * @param {number} first where the history begins @param {(from: number) => boolean} tell how far it was looked; false: give up
  * @returns {Promise<{write: Answer | null, from: number}>}
  */
@@ -65,6 +69,7 @@ class Writer {
     this.giveUp = false;
     this.input = /** @type {HTMLInputElement} */ (h("input", { class: "mono grow", placeholder: app.t("time.writer.hint"), "aria-label": app.t("time.writer.address"), spellcheck: "false", autocomplete: "off", value: app.focus.get().addr ?? "" }));
     this.size = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": app.t("time.writer.size") }, SIZES.map((n) => h("option", { value: n, selected: n === 8 }, app.t("time.writer.bytes", { n })))));
+    this.space = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": app.t("time.writer.space"), title: app.t("time.writer.space.help") }, SPACES.map((s) => h("option", { value: s }, app.t(`time.writer.space.${s}`)))));
     this.older = h("button", { type: "button", hidden: true, onclick: () => this.ask(num(this.writes[this.writes.length - 1].count)) }, app.t("time.writer.older"));
     this.say = h("p", { class: "time-say", "aria-live": "polite" });
     this.table = table({
@@ -72,9 +77,9 @@ class Writer {
       rowKey: (w) => w.count,
       columns: [
         { key: "count", title: app.t("time.col.count"), num: true, render: (v) => fmt.exact(v) },
-        { key: "hart", title: app.t("time.col.hart"), num: true, render: (_v, w) => w.stop.cpu },
-        { key: "insn", title: app.t("time.writer.insn"), mono: true, render: (_v, w) => `${fmt.addr(w.stop.insn_pc ?? w.stop.pc)}  ${w.text}` },
-        { key: "change", title: app.t("time.writer.change"), mono: true, explain: app.t("time.writer.change.help"), render: (_v, w) => `${w.stop.old_value} → ${w.stop.new_value}` },
+        { key: "hart", title: app.t("time.col.hart"), num: true, render: (_v, w) => (w.stop.dma ? "" : w.stop.cpu) },
+        { key: "insn", title: app.t("time.writer.insn"), mono: true, render: (_v, w) => `${writerName(w.stop)}  ${w.text}` },
+        { key: "change", title: app.t("time.writer.change"), mono: true, explain: app.t("time.writer.change.help"), render: (_v, w) => `${w.stop.old_value ?? "?"} → ${w.stop.new_value}` },
         { key: "go", title: "", render: (_v, w) => this.links(w) },
       ],
     });
@@ -125,14 +130,14 @@ class Writer {
     const len = Number(this.size.value);
     clear(this.say, app.t("time.writer.searching"));
     const first = num((await p.bus.call("history.status")).first);
-    const { write, from } = await findWrite((params) => p.bus.call("history.last_write", params), { addr: this.addr, len }, before, first, (at) => {
+    const { write, from } = await findWrite((params) => p.bus.call("history.last_write", params), { addr: this.addr, len, space: this.space.value }, before, first, (at) => {
       clear(this.say, app.t("time.writer.looked", { from: fmt.exact(at) }), " ", h("button", { type: "button", onclick: () => (this.giveUp = true) }, app.t("time.export.cancel")));
       return !this.giveUp;
     });
     await app.refresh();
     if (write) {
       const pc = write.stop.insn_pc ?? write.stop.pc;
-      const text = await p.bus.call("cpu.disas", { addr: pc, cpu: write.stop.cpu, count: 1 }).then((r) => r.insns[0]?.text ?? "", () => "");
+      const text = write.stop.dma ? "" : await p.bus.call("cpu.disas", { addr: pc, cpu: write.stop.cpu, count: 1 }).then((r) => r.insns[0]?.text ?? "", () => "");
       this.writes.push({ ...write, text });
     }
     this.show(write !== null, from);
@@ -142,8 +147,8 @@ class Writer {
   show(found, from) {
     const { app } = this;
     const last = this.writes[this.writes.length - 1];
-    const vars = { addr: fmt.addr(this.addr), from: fmt.exact(from), count: last ? fmt.exact(last.count) : "", cpu: last?.stop.cpu ?? 0, pc: last ? fmt.addr(last.stop.insn_pc ?? last.stop.pc) : "", text: last?.text ?? "" };
-    clear(this.say, app.t(found ? "time.writer.found" : "time.writer.none", vars));
+    const vars = { addr: fmt.addr(this.addr), from: fmt.exact(from), count: last ? fmt.exact(last.count) : "", cpu: last?.stop.cpu ?? 0, pc: last ? writerName(last.stop) : "", text: last?.text ?? "" };
+    clear(this.say, app.t(!found ? "time.writer.none" : last.stop.dma ? "time.writer.found.dma" : "time.writer.found", vars));
     this.older.hidden = !found;
     this.table.root.hidden = this.writes.length === 0;
     this.table.update(this.writes);
@@ -154,7 +159,7 @@ class Writer {
     await p.busy(
       (async () => {
         const addr = await this.address();
-        await p.bus.call("cpu.watch_add", { addr, len: Number(this.size.value) });
+        await p.bus.call("cpu.watch_add", { addr, len: Number(this.size.value), space: this.space.value });
         app.toast(app.t("time.writer.watched", { addr: fmt.addr(addr) }));
       })(),
     );
@@ -174,6 +179,7 @@ class Writer {
       },
       this.input,
       this.size,
+      this.space,
       h("button", { type: "submit", class: "primary", disabled: !operator }, app.t("time.writer.ask")),
       h("button", { type: "button", disabled: !operator, title: app.t("time.writer.watch.help"), onclick: () => this.watch() }, app.t("time.writer.watch")),
       this.older,

@@ -6,7 +6,8 @@ import { fmt } from "../ui/format.js";
 /** @typedef {import("../app.js").App} App */
 /** @typedef {ReturnType<typeof import("../ui/panel.js").panel>} Panel */
 /** @typedef {{reason: string, cpu: number, pc: string, insn_pc?: string, address?: string, size?: number, old_value?: string, new_value?: string,
- *            old?: string, new?: string}} Stop */
+ *            old?: string, new?: string, dma?: Dma}} Stop */
+/** @typedef {{device: string, part: string, addr: string, len: string, queue?: number, descriptor?: number}} Dma a device's access */
 /** @typedef {{first: string, count: string, seen: string, entries: number, bytes: string, budget: string, stop: Stop,
  *             moments?: {count: string, ns: string, bytes: string}[]}} HistoryStatus */
 
@@ -25,9 +26,15 @@ export async function travel(app, bus, method, params = {}) {
   return answer;
 }
 
+/** Which device, and where the driver let it. @param {Dma} dma */
+export function deviceWords(dma) {
+  return dma.queue === undefined ? dma.device : `${dma.device} queue ${dma.queue} chain ${dma.descriptor}`;
+}
+
 /** Why the machine stands where it stands. @param {App} app @param {Stop} stop */
 export function stopWords(app, stop) {
-  return app.t(`time.stop.${stop.reason}`, {
+  return app.t(stop.dma ? "time.stop.watch.dma" : `time.stop.${stop.reason}`, {
+    device: stop.dma ? deviceWords(stop.dma) : "",
     pc: fmt.addr(stop.insn_pc ?? stop.pc),
     address: stop.address ? fmt.addr(stop.address) : "",
     old: stop.old_value ?? stop.old ?? "",

@@ -23,7 +23,7 @@ export const styles = ["css/bitstrip.css", "css/cpu.css"];
 
 /**
  * @typedef {{point: number, kind: "break" | "read" | "write" | "access", addr: string, len: number, owner: string}} Point
- * @typedef {{reason: string, cpu: number, pc: string, point?: number, insn_pc?: string, address?: string, size?: number,
+ * @typedef {{reason: string, cpu: number, pc: string, point?: number, insn_pc?: string, dma?: import("../time/travel.js").Dma, address?: string, size?: number,
  *            access?: string, old?: string, new?: string}} Stop
  * @typedef {{cpu: number, changed: string[], general: Record<string, string>, fp: Record<string, string>,
  *            csr: Record<string, string>, privileged: Record<string, string>}} Registers
