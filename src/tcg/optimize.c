@@ -458,6 +458,82 @@ static void remove_empty_branch(IrOptimizer *o, const IrOp *label) {
     }
 }
 
+/* --- branches over one op --------------------------------------------------------- */
+
+/* Takes a cycle, and nothing but its result tells that it ran. */
+static bool is_cheap(IrOpcode opcode) {
+    return opcode <= IR_sextract && opcode != IR_mul && opcode != IR_mulhs &&
+           opcode != IR_mulhu && opcode != IR_mulhsu && opcode != IR_divs &&
+           opcode != IR_divu && opcode != IR_rems && opcode != IR_remu;
+}
+
+/* The last op before `at` that does something, or NULL. */
+static IrOp *op_before(IrContext *ctx, const IrOp *at) {
+    for (IrOp *op = &ctx->ops[at - ctx->ops]; op-- > ctx->ops;) {
+        if (!op->removed && op->opcode != IR_insn_start) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+static bool is_branched_to(const IrContext *ctx, uint64_t label) {
+    for (unsigned i = 0; i < ctx->op_count; i++) {
+        const IrOp *op = &ctx->ops[i];
+        if (ir_op_defs[op->opcode].flags & OPF_BRANCH && !op->removed &&
+            op->imm == label) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell(IrOptimizer *o, IrOp *op) {
+    opt_mark(op, RULE_choose);
+    if (o->ctx->on_rule) {
+        o->ctx->on_rule(o->ctx, op, o->ctx->on_pass_opaque);
+    }
+}
+
+/*   if a c b goto L              t = f(x)
+ *   g = f(x)              -->    g = a c b ? g : t
+ *   L:                           L: is gone, if nothing else goes there
+ *
+ * Whether such a branch is taken often depends on data that no host can foresee, and the
+ * registers outlive it. A copy needs no t. */
+static void choose_without_branch(IrOptimizer *o, IrOp *label) {
+    IrContext *ctx = o->ctx;
+    IrOp *op = o->previous < 0 ? NULL : &ctx->ops[o->previous];
+    IrOp *br = op && is_cheap((IrOpcode)op->opcode) ? op_before(ctx, op) : NULL;
+    if (!br || br->opcode != IR_brcond || br->imm != label->imm || br->type != IR_I64 ||
+        opt_is_local(o, op->out) || ctx->temps[op->out].type != IR_I64) {
+        return;
+    }
+    IrOp choice = *op;
+    opt_to_op1(&choice, IR_movcond, br->in[0], 0, RULE_choose);
+    choice.type = IR_I64;
+    choice.cond = br->cond;
+    choice.in[1] = br->in[1];
+    choice.in[2] = op->out;
+    if (op->opcode == IR_mov && is_full_width(o, op)) {
+        choice.in[3] = op->in[0];
+        br->removed = 1;
+    } else {
+        IrOp value = *op;
+        value.insn = br->insn;
+        value.id = br->id;
+        value.out = choice.in[3] = ir_temp_new(ctx, IR_I64);
+        *br = value;
+    }
+    *op = choice;
+    tell(o, br);
+    tell(o, op);
+    if (!is_branched_to(ctx, label->imm)) {
+        label->removed = 1;
+        tell(o, label);
+    }
+}
+
 /* Rules make constants, three for an op at the most: a block that might run out of temps
  * stays as it is.
  */
@@ -478,10 +554,15 @@ static void walk(IrContext *ctx) {
         }
         if (op->opcode == IR_label) {
             remove_empty_branch(o, op);
+            choose_without_branch(o, op);
             reachable = true;
         }
         if (!reachable) {
             opt_remove(op, RULE_unreachable);
+            continue;
+        }
+        if (op->removed) { /* a label that nothing goes to: the facts are of the branch */
+            forget_all(o, (uint16_t)(o->index + 1));
             continue;
         }
         visit(o, op);

@@ -444,6 +444,24 @@ static void s_branch_to_next(IrRandom *r) {
     forget_locals(r);
 }
 
+/* Also with the branch's own operands as what is written, and with a second branch there. */
+static void s_choose(IrRandom *r) {
+    unsigned label = ir_label_new(r->ctx);
+    TempId g = r_global(r), a = unknown64(r), b = rnd(r, 2) ? g : unknown64(r);
+    if (rnd(r, 4) == 0) {
+        ir_brcond(r->ctx, IR_I64, COND_EQ, unknown64(r), kc(r, IR_I64, 3), label);
+        ir_op2(r->ctx, IR_mul, IR_I64, r_global(r), a, b);
+    }
+    ir_brcond(r->ctx, IR_I64, (IrCond)rnd(r, COND_COUNT), b, a, label);
+    if (rnd(r, 2)) {
+        ir_mov(r->ctx, IR_I64, g, rnd(r, 2) ? a : kc(r, IR_I64, 6));
+    } else {
+        ir_op2(r->ctx, rnd(r, 2) ? IR_add : IR_xor, IR_I64, g, rnd(r, 2) ? g : a, b);
+    }
+    ir_label(r->ctx, label);
+    forget_locals(r);
+}
+
 static void s_env_forward(IrRandom *r) {
     int64_t at = FIELD_OFFSET + 8 * rnd(r, 4);
     unsigned memop = rnd(r, 4) | (rnd(r, 2) ? MO_SIGN : 0);
@@ -543,6 +561,7 @@ static const struct {
     {RULE_cond_unsigned_one, s_cond_unsigned_one},
     {RULE_setcond_bool, s_setcond_bool},
     {RULE_branch_to_next, s_branch_to_next},
+    {RULE_choose, s_choose},
     {RULE_env_forward, s_env_forward},
     {RULE_env_same, s_env_same},
     {RULE_displacement, s_displacement},

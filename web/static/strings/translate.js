@@ -511,6 +511,7 @@ const zh = {
   "translate.rule.cond_unsigned_one": "无符号 x < 1 就是 x == 0",
   "translate.rule.setcond_bool": "x 只能是 0 或 1：x != 0 是 x，x == 0 是 x ^ 1",
   "translate.rule.branch_to_next": "标号本来就紧随其后",
+  "translate.rule.choose": "分支只跳过一个简单操作：两种结果都算出，由条件选择",
   "translate.rule.env_forward": "该字段刚被读或写过：临时量里还有它",
   "translate.rule.env_same": "该字段已经是这个值",
   "translate.rule.displacement": "地址是基址加常量：常量并入访存操作",
