@@ -10,11 +10,14 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
 from guest import EMULATOR, GUEST, ROOT, Failure, Guest, Report
 
+BENCH = pathlib.Path(EMULATOR).resolve().parent / "bench"
+COMPILER = "riscv64-unknown-elf-gcc"
 PROMPTS = ("vitrine:~# ", "(vitrine) ", "(gdb) ", "$ ")
 KEY = {"Ctrl-A c": b"\x01c"}
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r|\x07")
@@ -121,6 +124,7 @@ def play(lines):
         (directory / "build/release").mkdir(parents=True)
         (directory / "build/release/vitrine-system-riscv64").symlink_to(os.path.abspath(EMULATOR))
         (directory / "guest").symlink_to(GUEST.parent)
+        (directory / "build/release/bench").symlink_to(BENCH)
         session = Session(name)
         try:
             session.play(lines)
@@ -134,10 +138,14 @@ def main():
     if len(blocks) < 3:
         print("not ok - readme: the sessions are gone")
         sys.exit(1)
+    if shutil.which(COMPILER):
+        subprocess.run(["make", "-s", f"BUILD={BENCH.parent}", f"{BENCH}/fib.elf"], cwd=ROOT, check=True)
     for number, lines in blocks:
         name = f"session at line {number}"
         if any("gdb-multiarch" in line for line in lines) and not shutil.which("gdb-multiarch"):
             report.skip(name, "no gdb-multiarch")
+        elif any("bench/fib.elf" in line for line in lines) and not shutil.which(COMPILER):
+            report.skip(name, f"no {COMPILER}")
         else:
             report.case(name, play, lines)
     report.end()

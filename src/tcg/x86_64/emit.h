@@ -116,8 +116,6 @@ enum {
     X_TZCNT = 0xbc | X_0F | X_F3,
     X_BSF = 0xbc | X_0F,
     X_BSR = 0xbd | X_0F,
-    X_MOVBE_RM = 0xf0 | X_0F38,
-    X_MOVBE_MR = 0xf1 | X_0F38,
 };
 
 /* --- bytes -------------------------------------------------------------------- */

@@ -40,7 +40,6 @@ enum {
     HOST_BMI2 = 1 << 1, /* shlx, shrx, sarx, rorx */
     HOST_LZCNT = 1 << 2,
     HOST_POPCNT = 1 << 3,
-    HOST_MOVBE = 1 << 4,
     HOST_AVX = 1 << 5,
     HOST_FMA = 1 << 6,
 };

@@ -251,7 +251,6 @@ uint32_t host_features(void) {
         return 0;
     }
     host |= c & bit_POPCNT ? HOST_POPCNT : 0;
-    host |= c & bit_MOVBE ? HOST_MOVBE : 0;
     /* AVX registers are usable only if the OS saves them (XCR0 bits 1 and 2). */
     bool avx = c & bit_AVX && c & bit_OSXSAVE && (xgetbv0() & 6) == 6;
     host |= avx ? HOST_AVX : 0;
