@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the texts name is there: in the code spans and links of every *.md, and in the comments of src.
+"""What the texts name is there: in the code spans and links of every *.md, and in the comments of src and web/static.
 
     tools/check-texts.py        prints a line for each name that is not in the tree; nothing if all are
 
@@ -199,7 +199,7 @@ def main():
         found = ()
         if name.endswith(".md") and name not in MADE:
             found = check_text(there, name)
-        elif name.startswith("src/") and name in there.code:
+        elif name.startswith(("src/", "web/static/")) and name in there.code:
             found = [*check_comments(there, name), *check_locks(there, name)]
         for number, what, reason in found:
             if reason:

@@ -12,9 +12,6 @@
 /** @typedef {"en" | "zh"} Language */
 /** @typedef {Record<Language, Record<string, string>>} Strings */
 
-/** @type {Language[]} */
-export const languages = ["en", "zh"];
-
 export class Words {
   /** @param {Language} language */
   constructor(language) {

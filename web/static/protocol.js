@@ -77,11 +77,6 @@ function parseMessage(text) {
   }
 }
 
-/** "0x1f" or a number as a BigInt. @param {string | number} v */
-export function big(v) {
-  return BigInt(v);
-}
-
 /** @param {bigint | number} v @param {number} [digits] */
 export function hex(v, digits = 0) {
   return "0x" + v.toString(16).padStart(digits, "0");

@@ -33,11 +33,6 @@ export function treeRows(tree) {
   return rows;
 }
 
-/** The first address behind a region. @param {Region} node */
-export function endOf(node) {
-  return BigInt(node.addr) + BigInt(node.size);
-}
-
 /**
  * The row of each step of a path; undefined: the step is not in the tree (what an alias shows).
  * @param {TreeRow[]} rows @param {bigint} addr @param {PathStep[]} path
