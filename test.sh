@@ -120,8 +120,8 @@ run_system() {
         return
     fi
     local test
-    for test in cli boot disk net gdb icount replay history dma snapshot rpc tb mem dev monitor web readme; do
-        tap "system $test" env VITRINE="$PWD/$release/vitrine-system-riscv64" "tests/system/$test.py"
+    for test in $(make --no-print-directory --silent MODE=release list-system-tests); do
+        tap "system $(basename "$test" .py)" env VITRINE="$PWD/$release/vitrine-system-riscv64" "$test"
     done
 }
 

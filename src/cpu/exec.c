@@ -368,6 +368,7 @@ CpuGroup *cpu_group_new(AddressSpace *as, pthread_mutex_t *machine_lock,
     pthread_cond_init(&g->ticker_wake, &monotonic);
     pthread_cond_init(&g->single_wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    g->sampler = cpu_sampler_new(g);
     return g;
 }
 
@@ -439,6 +440,7 @@ void cpu_group_free(CpuGroup *group) {
             free(cpu);
         }
     }
+    cpu_sampler_free(group->sampler);
     tb_cache_free(group->cache);
     pthread_cond_destroy(&group->ticker_wake);
     pthread_cond_destroy(&group->single_wake);

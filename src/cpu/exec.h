@@ -22,6 +22,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/icount.h"
+#include "cpu/sampler.h"
 #include "tcg/cache.h"
 
 enum { CPU_GROUP_MAX = 8 };
@@ -51,6 +52,7 @@ struct CpuGroup {
     bool marking;     /* atomic */
     GroupDebug debug; /* break and watch points, see debug.h */
     CpuIcount icount;
+    CpuSampler *sampler;
     /* fixed */
     const Backend *backend;
     uint64_t tb_size;

@@ -272,6 +272,7 @@ static void join(CpuGroup *g, pthread_t thread, bool *started) {
 }
 
 void cpu_group_quit(CpuGroup *g) {
+    cpu_sampler_end(g);
     pthread_mutex_lock(&g->work_lock);
     g->quit = true;
     cpu_group_hold_locked(g);

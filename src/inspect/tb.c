@@ -57,6 +57,7 @@ json_t *tb_record_json(const TbRecord *r) {
         json_object_set_new(j, "ram2", inspect_hex(r->phys2));
     }
     json_object_set_new(j, "runs", r->profiled ? inspect_hex(r->run_count) : json_null());
+    json_object_set_new(j, "samples", inspect_hex(r->samples));
     return j;
 }
 
@@ -186,6 +187,57 @@ unsigned tb_walk_step(InspectCall *call, TbWalk *walk, TbRecord step[TB_WALK_STE
     return n;
 }
 
+/* --- samples ----------------------------------------------------------------------------------- */
+
+/* A client's wish that samples be taken: it ends with the client. */
+typedef struct SamplerHold {
+    bool on;
+} SamplerHold;
+
+static const char sampler_key;
+
+static void sampler_let_go(void *state, Machine *m) {
+    SamplerHold *hold = state;
+    if (hold->on) {
+        cpu_sampler_release(m->cpus);
+        hold->on = false;
+    }
+}
+
+static json_t *sampling_json(InspectCall *call) {
+    CpuSamples s;
+    cpu_sampler_get(call->m->cpus, &s);
+    return json_pack("{s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "on", s.on, "per_s",
+                     CPU_SAMPLES_PER_S, "code", inspect_hex(s.counts.code), "helper",
+                     inspect_hex(s.counts.helper), "other", inspect_hex(s.counts.other),
+                     "gone", inspect_hex(s.counts.gone), "dropped",
+                     inspect_hex(s.dropped));
+}
+
+json_t *inspect_tb_sample(InspectCall *call) {
+    bool on = inspect_bool(call, "on");
+    SamplerHold *hold =
+        inspect_client_state(call, &sampler_key, sizeof(SamplerHold), sampler_let_go);
+    if (!hold) {
+        return inspect_fail(call, INSPECT_BAD_STATE,
+                            "samples are taken while the client that wants them is there",
+                            "ask over a connection that stays: -rpc, or the console's");
+    }
+    if (!on) {
+        sampler_let_go(hold, call->m);
+    } else if (!hold->on) {
+        Error *err = NULL;
+        if (!cpu_sampler_hold(call->m->cpus, &err)) {
+            json_t *failed = inspect_failf(call, INSPECT_HOST, "raise the host's limits",
+                                           "%s", error_message(err));
+            error_free(err);
+            return failed;
+        }
+        hold->on = true;
+    }
+    return json_pack("{s:o}", "sampling", sampling_json(call));
+}
+
 /* --- list -------------------------------------------------------------------------------------- */
 
 typedef struct ListFilter {
@@ -201,7 +253,7 @@ static uint64_t sort_key(const char *sort, const TbRecord *r, const Deaths *deat
     case 'r':
         return r->run_count;
     case 's':
-        return r->size;
+        return strcmp(sort, "samples") == 0 ? r->samples : r->size;
     case 'h':
         return r->code_size;
     case 'i':
@@ -252,6 +304,7 @@ json_t *inspect_tb_list(InspectCall *call) {
         return NULL;
     }
     const char *sort = inspect_string(call, "sort");
+    json_t *sampling = sampling_json(call); /* first: it counts what was found so far */
     Deaths deaths;
     deaths_get(tc, &deaths);
     TbTop top;
@@ -280,9 +333,10 @@ json_t *inspect_tb_list(InspectCall *call) {
         more ? json_sprintf("%" PRIx64 "-%" PRIx64, top.item[top.count - 1].key,
                             top.item[top.count - 1].r.born)
              : json_null();
-    json_t *result = json_pack("{s:o, s:o, s:o, s:b}", "blocks", blocks, "matches",
+    json_t *result = json_pack("{s:o, s:o, s:o, s:b, s:o}", "blocks", blocks, "matches",
                                inspect_hex(top.total), "cursor", cursor, "counting",
-                               __atomic_load_n(&tc->bs.profile, __ATOMIC_RELAXED));
+                               __atomic_load_n(&tc->bs.profile, __ATOMIC_RELAXED),
+                               "sampling", sampling);
     tb_top_free(&top);
     free(deaths.key);
     return result;

@@ -125,6 +125,10 @@ typedef struct Backend {
     /* Runs from `code` until generated code returns: a TbExit, with the TB for SLOT0/1 in the high
      * bits. env must be complete, and is on return. Swaps the host's FP environment. */
     uintptr_t (*enter)(BackendState *bs, TcgCpu *cpu, const void *code);
+    /* Which code a vCPU's thread is at, given its host pc: an address in a block's code, or NULL if it is in
+     * none. *helper: it is in C that the block called. Signal handlers may call it, on that thread. */
+    const uint8_t *(*place)(const BackendState *bs, const TcgCpu *cpu, uintptr_t host_pc,
+                            bool *helper);
     /* Patches exit `slot` of `from` to go to `to`, or back to the run loop. Atomic. */
     void (*link)(BackendState *bs, TranslationBlock *from, unsigned slot,
                  const TranslationBlock *to);

@@ -427,7 +427,9 @@ bool tb_cache_generate_locked(TbCache *tc, IrContext *ctx, TranslationBlock *tb)
     tb->region_next = region->first;
     region->first = tb;
     region->tb_count++;
-    tb->born = ++tc->stats.translated;
+    tb->born = tc->stats.translated + 1;
+    __atomic_store_n(&tc->stats.translated, tb->born,
+                     __ATOMIC_RELAXED); /* samplers look */
     tb->profiled = tc->bs.profile;
     tb->birth = TB_BIRTH_ONCE; /* until it is inserted */
     tc->stats.guest_bytes += tb->size;

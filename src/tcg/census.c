@@ -7,6 +7,7 @@ void tb_record_fill_locked(const TbCache *tc, const TranslationBlock *tb, TbReco
         .born = tb->born,
         .parent = tb->parent,
         .run_count = tb->run_count,
+        .samples = tb->samples,
         .pc = tb->pc,
         .phys = tb->phys,
         .phys2 = tb->phys2,

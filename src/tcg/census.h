@@ -20,7 +20,7 @@
 
 /* One block as it was when it was looked at. */
 typedef struct TbRecord {
-    uint64_t born, parent, run_count;
+    uint64_t born, parent, run_count, samples;
     vaddr pc;
     ram_addr phys, phys2;
     uint32_t flags;

@@ -92,8 +92,9 @@ struct TranslationBlock {
     TranslationBlock *region_next;
     /* BackendState.profile: not atomic, so near enough with several vCPUs */
     uint64_t run_count;
-    uint64_t born;   /* number of the translation: its name for the inspector */
-    uint64_t parent; /* born of the block that `birth` speaks of; 0: none */
+    uint64_t samples; /* how often a sampler found a vCPU in it, see cpu/sampler.h */
+    uint64_t born;    /* number of the translation: its name for the inspector */
+    uint64_t parent;  /* born of the block that `birth` speaks of; 0: none */
 };
 
 #endif

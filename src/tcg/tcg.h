@@ -91,6 +91,9 @@ struct TcgCpu {
     uint64_t saved_fpr[16];
     /* Set by the slow paths: the block they were called from */
     TranslationBlock *current_tb;
+    /* Back end scratch, for a signal handler on the vCPU's thread: where enter() keeps what place() needs.
+     * NULL: the vCPU is not in generated code. */
+    const void *volatile frame;
     /* Accesses to guest memory by blocks that are profiled; for the inspector */
     uint64_t accesses;
     /* Hot. Keep last: nearest to env. */

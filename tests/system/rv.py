@@ -3,7 +3,7 @@
 
     Spec: RISC-V Unprivileged ISA 20191213, 2.2 to 2.6, 7.1
 """
-ZERO, T0, T1, T2, S0, S1 = 0, 5, 6, 7, 8, 9
+ZERO, T0, T1, T2, S0, S1, A0, A1 = 0, 5, 6, 7, 8, 9, 10, 11
 
 
 def u_type(op, rd, upper):

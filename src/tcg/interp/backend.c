@@ -296,6 +296,7 @@ const Backend backend_interp = {
     .destroy = destroy,
     .generate = generate,
     .enter = interp_enter,
+    .place = interp_place,
     .link = link_jump,
     .unlink = unlink_jump,
     .kill = kill,

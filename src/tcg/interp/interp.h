@@ -58,5 +58,7 @@ typedef struct InterpBlock {
 unsigned interp_disassemble(const BackendState *bs, const uint8_t *p, const uint8_t *end,
                             uint64_t address, char *text, size_t text_size);
 uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code);
+const uint8_t *interp_place(const BackendState *bs, const TcgCpu *cpu, uintptr_t host_pc,
+                            bool *helper);
 
 #endif

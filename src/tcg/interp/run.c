@@ -495,9 +495,13 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     s.base[BASE_FRAME] = (char *)frame;
     s.base[BASE_ENV] = tcg_cpu_env(cpu);
     s.pc = (uint64_t *)(s.base[BASE_ENV] + bs->pc_offset);
+    s.block = (const InterpBlock *)((uintptr_t)code & ~(uintptr_t)INTERP_FAST);
+    cpu->frame = &s;
     for (;;) {
         bool fast = (uintptr_t)s.next & INTERP_FAST;
-        s.block = (const InterpBlock *)((uintptr_t)s.next & ~(uintptr_t)INTERP_FAST);
+        __atomic_store_n(
+            &s.block, (const InterpBlock *)((uintptr_t)s.next & ~(uintptr_t)INTERP_FAST),
+            __ATOMIC_RELAXED); /* seen by interp_place() */
         uintptr_t result = fast ? GO_ON : check_entry(&s);
         if (s.icount && result == GO_ON) {
             result = take_icount(&s);
@@ -510,7 +514,18 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
             result = run_block(&s);
         }
         if (result != GO_ON) {
+            cpu->frame = NULL;
             return result;
         }
     }
+}
+
+const uint8_t *interp_place(const BackendState *bs, const TcgCpu *cpu, uintptr_t host_pc,
+                            bool *helper) {
+    (void)bs;
+    (void)host_pc;
+    *helper =
+        false; /* all of it is C: what a block does itself is not told from what it calls */
+    const Interp *s = cpu->frame;
+    return s ? (const uint8_t *)__atomic_load_n(&s->block, __ATOMIC_RELAXED) : NULL;
 }

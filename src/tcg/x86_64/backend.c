@@ -14,6 +14,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tcg/x86_64/gen.h"
 
@@ -197,6 +198,41 @@ static uintptr_t x86_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     return enter(tcg_cpu_env(cpu), code);
 }
 
+/* Generated code runs with rsp = frame all the way. A call pushes its return address right below that, so in C
+ * that a block called it is found there:
+ *
+ *   frame --> | spill slots             |
+ *             | return into the block   |  call thunk
+ *             | alignment, return, ...  |  what the thunk calls
+ *
+ * Before thunk.slow lie enter, epilogue and lookup, which no block is in. */
+static const uint8_t *x86_place(const BackendState *bs, const TcgCpu *cpu,
+                                uintptr_t host_pc, bool *helper) {
+    const X86Priv *priv = bs->priv;
+    uintptr_t base = (uintptr_t)bs->code.rx_base;
+    const void *frame = cpu->frame;
+    *helper = false;
+    if (!frame) {
+        return NULL;
+    }
+    if (host_pc - base < bs->code.size) {
+        if (host_pc - base >= bs->fixed_size) {
+            return (const uint8_t *)host_pc;
+        }
+        if (host_pc < (uintptr_t)(priv->thunk.slow + priv->rx_delta)) {
+            return NULL;
+        }
+    }
+    uintptr_t called_from;
+    memcpy(&called_from, (const char *)frame - sizeof(called_from), sizeof(called_from));
+    if (called_from - base <= bs->fixed_size || called_from - base > bs->code.size) {
+        return NULL; /* the lookup thunk called */
+    }
+    *helper = true;
+    return (const uint8_t *)called_from -
+           1; /* in the call, which may be a block's last */
+}
+
 /* Replaces `count` bytes at p, which lie in one aligned word, by one atomic store.
  * Patches of the same word do not race with each other: tb_lock. */
 static void patch_atomic(uint8_t *p, const void *bytes, unsigned count) {
@@ -360,6 +396,7 @@ const Backend backend_x86_64 = {
     .destroy = x86_destroy,
     .generate = x86_generate,
     .enter = x86_enter,
+    .place = x86_place,
     .link = x86_link,
     .unlink = x86_unlink,
     .kill = x86_kill,

@@ -88,12 +88,15 @@ static void emit_enter(Emit *e, X86Priv *priv) {
     emit_mxcsr(e, OP_STMXCSR, RSP, FRAME_MXCSR);
     emit_mxcsr(e, OP_LDMXCSR, RBP, CPU_DISP(fp.host));
     move_pinned(e, priv, EACH_LOAD, false);
+    emit_rm(e, X_MOV_MR | X_W, RSP, RBP, CPU_DISP(frame));
     emit_rr(e, 0xff, 4, RSI); /* jmp rsi */
 
     align(e);
     priv->thunk.exit_lookup = e->p;
     emit_mov_imm(e, RAX, TB_EXIT_LOOKUP);
     priv->thunk.epilogue = e->p;
+    emit_rm(e, 0xc7 | X_W, 0, RBP, CPU_DISP(frame)); /* mov qword [frame], 0 */
+    emit32(e, 0);
     move_pinned(e, priv, EACH_STORE, false);
     emit_mxcsr(e, OP_STMXCSR, RBP, CPU_DISP(fp.host));
     emit_mxcsr(e, OP_LDMXCSR, RSP, FRAME_MXCSR);
