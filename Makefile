@@ -19,7 +19,7 @@ OPT_tsan    := -O1 -g -fsanitize=thread -Wno-tsan
 OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE) is unknown; use debug, release, asan or tsan))
 
-CFLAGS_ALL := $(BASE) $(WARN) $(OPT) $(CFLAGS)
+CFLAGS_ALL = $(BASE) $(WARN) $(OPT) $(CFLAGS)
 # Capstone is loaded at run time, when host code is to be shown.
 LDLIBS := -lslirp -lfdt -ljansson -ledit -lwebsockets -lmicrohttpd -ldl -lpthread -lutil -lm
 LDLIBS += -lxxhash -lzstd
@@ -47,6 +47,8 @@ all: $(BUILD)/vitrine page ## build the emulator and the page of its console (th
 help: ## print every target
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# The translator runs for each block while the guest waits.
+$(BUILD)/obj/tcg/%.o $(BUILD)/obj/cpu/%.o: OPT := $(OPT:-O2=-O3)
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)

@@ -66,7 +66,7 @@ static Opnd fp_operand(X86Gen *g, TempId t) {
  * must have been filled before the jump (a constant asked for again would be loaded
  * behind it). */
 static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out,
-                      const unsigned *in) {
+                      const unsigned in[3]) {
     SlowDesc d;
     memset(&d, 0, offsetof(SlowDesc, dirty));
     unsigned count = op_in_count[op->opcode];
@@ -85,7 +85,7 @@ static Cold *soft_new(X86Gen *g, const IrOp *op, uint8_t *jump, unsigned out,
 
 /* The whole op out of line. */
 static void gen_soft(X86Gen *g, const IrOp *op) {
-    unsigned in[3];
+    unsigned in[3] = {0};
     for (unsigned i = 0; i < op_in_count[op->opcode]; i++) {
         in[i] = ra_use(g, op->in[i]);
     }
@@ -217,7 +217,7 @@ static void gen_fmadd(X86Gen *g, const IrOp *op) {
                 dst, b, c);
     /* inf * 0 + quiet NaN is invalid for the guest and not for the host */
     emit_rr(e, ucomi(op->type, SSE_UCOMI), dst, dst);
-    Cold *cold = soft_new(g, op, emit_jcc_later(e, CC_P), dst, (unsigned[]){a, b, c});
+    Cold *cold = soft_new(g, op, emit_jcc_later(e, CC_P), dst, (unsigned[3]){a, b, c});
     cold->back = e->p;
     ra_set_out(g, op, dst);
 }
@@ -229,7 +229,7 @@ static void gen_min_max(X86Gen *g, const IrOp *op, uint32_t sse) {
     unsigned a = ra_use(g, op->in[0]), b = ra_use(g, op->in[1]);
     unsigned dst = ra_out(g, op, bit(a) | bit(b));
     emit_rr(e, ucomi(op->type, SSE_UCOMI), a, b);
-    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_E), dst, (unsigned[]){a, b});
+    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_E), dst, (unsigned[3]){a, b});
     emit_movaps(e, dst, a);
     emit_rr(e, scalar(op->type, sse), dst, b);
     c->back = e->p;
@@ -281,7 +281,7 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
         emit_rr(e, opc | w, dst, a);
         emit_alu_imm(e, w, ALU_CMP, dst,
                      1); /* overflows for 0x80... only: out of range */
-        Cold *c = soft_new(g, op, emit_jcc_later(e, CC_O), dst, &a);
+        Cold *c = soft_new(g, op, emit_jcc_later(e, CC_O), dst, (unsigned[3]){a});
         c->back = e->p;
         ra_set_out(g, op, dst);
         return;
@@ -289,11 +289,11 @@ static void gen_f2i(X86Gen *g, const IrOp *op) {
     unsigned t = ra_alloc(g, (uint32_t)XMM_TEMPS);
     emit_clear(e, t);
     emit_rr(e, ucomi(op->type, SSE_UCOMI), a, t);
-    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_B), dst, &a);
+    Cold *c = soft_new(g, op, emit_jcc_later(e, CC_B), dst, (unsigned[3]){a});
     FpConstant limit = op->imm == FCVT_U32 ? FP_CONST_U32_MAX : FP_CONST_2_63;
     emit_rip(e, ucomi(op->type, SSE_UCOMI), a, constant(g, limit, op->type));
-    Cold *high =
-        soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE), dst, &a);
+    Cold *high = soft_new(g, op, emit_jcc_later(e, op->imm == FCVT_U32 ? CC_A : CC_AE),
+                          dst, (unsigned[3]){a});
     emit_rr(e, opc | X_W, dst, a);
     c->back = high->back = e->p;
     ra_set_out(g, op, dst);
@@ -310,7 +310,7 @@ static void gen_i2f(X86Gen *g, const IrOp *op) {
     Cold *c = NULL;
     if (op->imm == FCVT_U64) {
         emit_rr(e, X_TEST | X_W, a, a);
-        c = soft_new(g, op, emit_jcc_later(e, CC_S), dst, &a);
+        c = soft_new(g, op, emit_jcc_later(e, CC_S), dst, (unsigned[3]){a});
     } else if (op->imm == FCVT_U32) {
         unsigned t = ra_alloc(g, GPR_TEMPS);
         emit_mov(e, 0, t, a);
