@@ -177,8 +177,8 @@ static TempId best_copy(IrOptimizer *o, TempId t, bool is_address) {
     return opt_prefer(o, f->base, t) ? f->base : t;
 }
 
-static void replace_copies(IrOptimizer *o, IrOp *op) {
-    bool is_access = ir_op_defs[op->opcode].flags & OPF_MAY_FAULT;
+/* is_access: in[0] is an address. */
+static void replace_copies(IrOptimizer *o, IrOp *op, bool is_access) {
     for (unsigned i = 0; i < 4 && op->in[i] != TEMP_NONE; i++) {
         TempId t = best_copy(o, op->in[i], is_access && i == 0);
         if (t != op->in[i]) {
@@ -398,19 +398,19 @@ static void record_effects(IrOptimizer *o, const IrOp *op, uint32_t flags) {
 enum { MAX_RULES_AN_OP = 12 };
 
 /* replace_copies() and one rule, and the rule's copies, until none applies. */
-static void apply_all_rules(IrOptimizer *o, IrOp *op) {
-    replace_copies(o, op);
+static void apply_all_rules(IrOptimizer *o, IrOp *op, bool is_access) {
+    replace_copies(o, op, is_access);
     for (unsigned n = 0; n < MAX_RULES_AN_OP && apply_rules(o, op) && !op->removed; n++) {
-        replace_copies(o, op);
+        replace_copies(o, op, is_access);
     }
 }
 
 /* The same, telling explain of each. */
-static void apply_rules_told(IrOptimizer *o, IrOp *op) {
+static void apply_rules_told(IrOptimizer *o, IrOp *op, bool is_access) {
     IrContext *ctx = o->ctx;
     for (unsigned n = 0; n <= MAX_RULES_AN_OP; n++) {
         IrOp before = *op;
-        replace_copies(o, op);
+        replace_copies(o, op, is_access);
         if (memcmp(before.in, op->in, sizeof(before.in)) != 0) {
             ctx->on_rule(ctx, op, ctx->on_pass_opaque);
         }
@@ -426,10 +426,11 @@ static void apply_rules_told(IrOptimizer *o, IrOp *op) {
 
 static void visit(IrOptimizer *o, IrOp *op) {
     uint32_t flags = ir_op_defs[op->opcode].flags;
+    bool is_access = flags & OPF_MAY_FAULT;
     if (__builtin_expect(o->ctx->on_rule != NULL, 0)) {
-        apply_rules_told(o, op);
+        apply_rules_told(o, op, is_access);
     } else {
-        apply_all_rules(o, op);
+        apply_all_rules(o, op, is_access);
     }
     if (op->removed) {
         return;
@@ -547,11 +548,12 @@ static void walk(IrContext *ctx) {
     o->ctx = ctx;
     o->open_count = o->open_next = o->shared_count = 0;
     forget_all(o, 0);
-    for (o->index = 0; o->index < ctx->op_count; o->index++) {
-        IrOp *op = &ctx->ops[o->index];
+    const IrOp *end = ctx->ops + ctx->op_count;
+    for (IrOp *op = ctx->ops; op < end; op++) {
         if (op->removed || op->opcode == IR_insn_start) {
             continue;
         }
+        o->index = (unsigned)(op - ctx->ops);
         if (op->opcode == IR_label) {
             remove_empty_branch(o, op);
             choose_without_branch(o, op);
