@@ -14,7 +14,7 @@
 enum {
     CHAR_MAX_PORTS = 4,
     CHAR_RING_SIZE = 64 * 1024, /* input read ahead of the guest */
-    /* Output the host has not taken; beyond it is dropped */
+    /* Output the host has not taken; beyond it is dropped. */
     CHAR_OUT_LIMIT = 1024 * 1024,
     CHAR_OUT_BUSY = 16 * 1024, /* from here on devices are asked to hold back */
 };

@@ -50,7 +50,7 @@ typedef struct CommandLine {
     const char *pidfile;
     const char *loadvm; /* -loadvm */
     bool daemonize;
-    /* The first accelerator that was asked for and cannot be had */
+    /* The first accelerator that was asked for and cannot be had. */
     const char *accel_wish;
     /* strings made here that config borrows */
     char **owned;

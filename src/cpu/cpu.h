@@ -130,7 +130,7 @@ typedef struct FetchPage {
     const uint8_t *host; /* NULL: not RAM, fetched by loads */
     ram_addr ram;        /* of the page; RAM_ADDR_INVALID if not RAM */
     hwaddr phys;
-    /* Permissions hold for the access only, not for the page (PMP): ask each time */
+    /* Permissions hold for the access only, not for the page (PMP): ask each time. */
     bool partial;
 } FetchPage;
 enum { FETCH_CACHE_SIZE = 256, FETCH_NO_PAGE = 1 };
@@ -160,11 +160,11 @@ struct CPUState {
     RAMBlock *ram_hint;  /* the block the last slow store hit */
     bool in_code;        /* atomic: inside generated code, or making it (see exec.h) */
     uint32_t code_exits; /* atomic: how many times it was left */
-    /* CodePage.sequence of the pages of the block being made */
+    /* CodePage.sequence of the pages of the block being made. */
     uint32_t fetch_sequence[2];
     unsigned idle_spins; /* wfi that returned at once since an interrupt was taken */
     bool sleeping;       /* atomic: waits on `wake` (halted or parked) */
-    /* Grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them */
+    /* Grows with cpu_tlb_flush(); the ISA's second-level stamps have it in them. */
     uint64_t tlb_epoch;
     CpuCounters counters; /* own thread counts */
     bool alone;           /* own thread; -icount: the next block is of one instruction */

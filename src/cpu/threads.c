@@ -126,8 +126,8 @@ static bool wait_for_work_single(CpuGroup *g) {
 
 static void *single_thread(void *arg) {
     CpuGroup *g = arg;
-    unsigned next =
-        0; /* also after a stop, so that one that stops all does not starve others */
+    /* Also after a stop, so that one that stops all does not starve others. */
+    unsigned next = 0;
     while (wait_for_work_single(g)) {
         for (unsigned n = 0; n < g->count; n++) {
             if (__atomic_load_n(&g->stop_request, __ATOMIC_ACQUIRE)) {

@@ -208,8 +208,8 @@ bool inspect_may_touch(InspectCall *call) {
 /* A hold begins; what was done before does not count. */
 static void begin_hold(InspectCall *call, bool locked) {
     call->pause_start = inspect_now_ns();
-    call->pause_cpu_start =
-        inspect_own_ns(); /* other threads of a busy host do not count */
+    /* Other threads of a busy host do not count. */
+    call->pause_cpu_start = inspect_own_ns();
     call->pause_parking_ns = 0;
     call->pause_locked = locked;
 }

@@ -43,7 +43,7 @@ enum {
     INSPECT_MAX_QUEUE = 64,        /* requests of a client that wait */
     INSPECT_MAX_QUEUE_BYTES = 4 << 20,
     INSPECT_MAX_ANSWER = 8 << 20, /* bytes of an answer */
-    /* Bytes that wait to be taken before requests wait, too */
+    /* Bytes that wait to be taken before requests wait, too. */
     INSPECT_MAX_BACKLOG = 1 << 20,
     INSPECT_MAX_EVENTS = 4096,      /* events of a client that wait to be taken */
     INSPECT_MAX_SUBSCRIPTIONS = 32, /* of a client */

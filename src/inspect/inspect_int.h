@@ -92,7 +92,7 @@ struct InspectClient {
     OutItem *out_first, **out_last;
     size_t out_bytes;
     unsigned out_events;
-    /* Something waits and nothing was taken since; 0: nothing waits */
+    /* Something waits and nothing was taken since; 0: nothing waits. */
     int64_t stalled_since_ns;
     InspectSub *subs;
     unsigned sub_count;
@@ -113,7 +113,7 @@ typedef struct InspectSpent {
 /* How long looking held the guest up. */
 typedef struct PauseRecord {
     int64_t ns; /* from the wish to the release */
-    /* Of it the inspector's own computing: the rest is waiting and the host */
+    /* Of it the inspector's own computing: the rest is waiting and the host. */
     int64_t cpu_ns;
     const InspectMethod *method;
 } PauseRecord;

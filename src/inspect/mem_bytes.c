@@ -337,8 +337,8 @@ static uint64_t search_copy(InspectCall *call, Search *s, hwaddr *base, hwaddr *
         *base = first;
         *next = first + len;
         if (first + (len - 1) != last) {
-            *next -=
-                s->pattern_len - 1; /* it may begin in this chunk and end in the next */
+            /* It may begin in this chunk and end in the next. */
+            *next -= s->pattern_len - 1;
         }
     }
     inspect_unlock(call);

@@ -267,8 +267,8 @@ static void mappings_run(InspectCall *call, RiscvCPU *cpu, Mappings *m, vaddr en
     bool more = true;
     while (more && m->walks < WALKS_A_CALL) {
         inspect_pause(call);
-        uint64_t own =
-            cpu->env.satp; /* the guest may have switched since the last pause */
+        /* The guest may have switched since the last pause. */
+        uint64_t own = cpu->env.satp;
         cpu->env.satp = m->satp;
         for (unsigned i = 0; more && i < WALKS_A_PAUSE; i++) {
             more = mapping_step(cpu, m, end);

@@ -41,9 +41,9 @@ enum {
 };
 
 enum {
-    /* Never matches; under a page address: good for one access only */
+    /* Never matches; under a page address: good for one access only. */
     TLB_INVALID = 1 << 11,
-    /* Stores: a dirty client wants to know (or there is code here) */
+    /* Stores: a dirty client wants to know (or there is code here). */
     TLB_NOTDIRTY = 1 << 10,
     TLB_MMIO = 1 << 9,  /* not plain RAM */
     TLB_WATCH = 1 << 8, /* a watch point is on this page */
@@ -61,7 +61,7 @@ enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 
 /* Second level: what a walk found out, for one page. */
 typedef struct TlbEntry2 {
-    /* Virtual page number << 8 | mmu_idx; 0 is impossible (TLB2_VALID is set) */
+    /* Virtual page number << 8 | mmu_idx; 0 is impossible (TLB2_VALID is set). */
     uint64_t key;
     uint64_t stamp; /* generation of its ASID (global pages: of all) */
     hwaddr phys;    /* physical page | PROT_* */

@@ -22,7 +22,7 @@ enum {
     GDB_REG_CSR0 = 65,
     GDB_CSR_COUNT = 4096,
     GDB_REG_PRIV = GDB_REG_CSR0 + GDB_CSR_COUNT,
-    /* What a `g` packet holds; gdb asks for the others by `p` */
+    /* What a `g` packet holds; gdb asks for the others by `p`. */
     GDB_REGS_OF_G = GDB_REG_PC + 1,
 };
 

@@ -38,7 +38,7 @@
 typedef struct Travel Travel;
 
 typedef struct TravelConfig {
-    /* Instructions between two entries: a multiple of ICOUNT_EPOCH; 0: that */
+    /* Instructions between two entries: a multiple of ICOUNT_EPOCH; 0: that. */
     uint64_t every;
     uint64_t budget; /* bytes of memory; 0: 256 MiB */
 } TravelConfig;
@@ -55,9 +55,9 @@ typedef struct TravelQuestion {
     vaddr addr;    /* virtual */
     bool physical; /* or not: then by whatever virtual address it was written */
     uint64_t len;
-    /* The count of a write that was found: only older ones matter; 0: all */
+    /* The count of a write that was found: only older ones matter; 0: all. */
     uint64_t before;
-    /* Instructions to look back at, and what is left to a moment; 0: all */
+    /* Instructions to look back at, and what is left to a moment; 0: all. */
     uint64_t within;
 } TravelQuestion;
 

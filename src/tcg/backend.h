@@ -41,7 +41,7 @@ typedef struct BackendState {
     CodeBuffer code;
     size_t fixed_size; /* bytes at the head of `code` taken by init(): prologue, thunks */
     int32_t pc_offset; /* of the guest pc in env */
-    /* A context whose globals are declared; the same in all contexts */
+    /* A context whose globals are declared; the same in all contexts. */
     const IrContext *globals;
     bool profile; /* blocks count their runs in tb->run_count, and TcgCpu.accesses */
     /* Blocks take their instructions from icount_left, or return TB_EXIT_REQUEST if those

@@ -44,7 +44,7 @@ typedef struct TbObituary {
     uint8_t death; /* TbDeath */
     bool profiled;
     TbCulprit by;
-    /* Of the chain of its hash bucket: the number of the one before + 1, or 0 */
+    /* Of the chain of its hash bucket: the number of the one before + 1, or 0. */
     uint64_t before;
 } TbObituary;
 

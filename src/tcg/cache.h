@@ -34,7 +34,7 @@ typedef struct CodePage {
     /* Blocks by the granule where their part of this page begins; low bit of the pointers: which of
      * the block's two pages this is. */
     TranslationBlock *first[TB_GRANULES];
-    /* +1 at each write to the page: a translation made meanwhile is stale */
+    /* +1 at each write to the page: a translation made meanwhile is stale. */
     uint32_t sequence;
     uint32_t count;                /* live blocks on the page */
     uint16_t covered[TB_GRANULES]; /* live blocks that cover the granule */

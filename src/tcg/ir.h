@@ -45,7 +45,7 @@ enum {
     OPF_FP =
         1
         << 7, /* reads the rounding mode, sets sticky flags: not removable, not foldable */
-    /* Not mergeable across stores to env, calls and faulting ops */
+    /* Not mergeable across stores to env, calls and faulting ops. */
     OPF_READS_ENV = 1 << 8,
 };
 
@@ -152,10 +152,10 @@ typedef struct IrTemp {
     uint8_t kind; /* TempKind */
     uint8_t type; /* IrType */
     /* Globals: 1 is the first the back end should keep in a host register from block to
-     * block, 2 the second, ...; 0: no wish */
+     * block, 2 the second, ...; 0: no wish. */
     uint8_t pin_rank;
     int32_t env_offset; /* globals: bytes from env */
-    /* Constants; i32 constants are zero-extended. Locals: their number in dumps */
+    /* Constants; i32 constants are zero-extended. Locals: their number in dumps. */
     uint64_t value;
     const char *name; /* globals: "a0"; else NULL */
 } IrTemp;
@@ -169,7 +169,7 @@ enum {
     HELPER_FAULTS = 1 << 3, /* may deliver a guest exception: env pc is set to the current
                                      instruction before, cpu->fault_taken is tested after; implies
                                      both of the above */
-    /* Reads or sets cpu->fp: fp_save before, fp_load after, by the back end */
+    /* Reads or sets cpu->fp: fp_save before, fp_load after, by the back end. */
     HELPER_FP = 1 << 4,
     HELPER_NO_RETURN_VALUE = 1 << 5,
 };
@@ -197,7 +197,7 @@ typedef struct IrOp {
     uint8_t cond;    /* IrCond, IrFcond or IrRmw */
     uint8_t rule;    /* IrRuleId: the last rule that changed or removed it */
     uint8_t removed; /* 1: struck through; later passes and back ends skip it */
-    /* Liveness: bit i: the value that in[i] has here is not used after this op */
+    /* Liveness: bit i: the value that in[i] has here is not used after this op. */
     uint8_t dead_in;
     uint8_t dead_out; /* liveness: 1: the output is never used */
     uint8_t pad;
@@ -236,12 +236,12 @@ typedef struct IrContext {
     unsigned label_count;
     uint16_t next_id;
     uint16_t access_count; /* ir_liveness(): ops that access guest memory */
-    /* An append did not fit: the block must be cut and translated again, shorter */
+    /* An append did not fit: the block must be cut and translated again, shorter. */
     bool overflow;
     int32_t pc_offset;                     /* of the guest pc in env */
     TempId const_bucket[IR_CONST_BUCKETS]; /* chains through const_next */
     TempId const_next[IR_MAX_TEMPS];
-    /* == block_stamp: the bucket is of this block */
+    /* == block_stamp: the bucket is of this block. */
     uint32_t const_stamp[IR_CONST_BUCKETS];
     uint32_t block_stamp;
     /* Set by explain, else NULL: called with the ops after each pass ("optimize", ...), and with an

@@ -235,8 +235,8 @@ static void record_mov(IrOptimizer *o, IrOp *op, Fact *f) {
     }
     record_base(o, op, f, 0);
     if (opt_is_local(o, t) && !opt_is_local(o, op->out)) {
-        g->base =
-            op->out; /* from now on read the guest register, so that the local can die */
+        /* From now on read the guest register, so that the local can die. */
+        g->base = op->out;
         g->base_def = f->def;
         g->addend = 0;
     }

@@ -38,7 +38,7 @@ typedef struct EnvField {
     int32_t offset;
     uint16_t def; /* of temp */
     TempId temp;
-    /* MO_SIZE of the field; of loads also MO_SIGN: how temp was extended */
+    /* MO_SIZE of the field; of loads also MO_SIGN: how temp was extended. */
     uint8_t memop;
     bool is_load;
 } EnvField;

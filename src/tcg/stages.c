@@ -89,7 +89,7 @@ void ir_stages_begin(IrStages *s, IrContext *ctx) {
 typedef struct LiveWalk {
     IrStages *s;
     const IrContext *ctx;
-    /* Op index + 1 of the value's birth, 0: entry; NOT_LIVE */
+    /* Op index + 1 of the value's birth, 0: entry; NOT_LIVE. */
     uint16_t from[IR_MAX_TEMPS];
     uint16_t last[IR_MAX_TEMPS]; /* op index of its last reader so far */
 } LiveWalk;

@@ -73,7 +73,7 @@ struct TranslationBlock {
     ram_addr phys2; /* of its second page's first byte, or RAM_ADDR_INVALID */
     uint8_t death;  /* TbDeath */
     uint8_t region; /* of the code buffer */
-    /* Not from RAM, or written while it was made: runs once, is never found */
+    /* Not from RAM, or written while it was made: runs once, is never found. */
     bool one_shot;
     uint8_t birth;     /* TbBirth */
     bool profiled;     /* its code counts run_count and TcgCpu.accesses */
@@ -83,14 +83,14 @@ struct TranslationBlock {
     const uint8_t *code_fast; /* the unchecked entry, for chains that go forward */
     uint32_t code_size;
     TbJump jump[TB_MAX_SLOTS];
-    /* Blocks that chain to this one: list through their jump[] */
+    /* Blocks that chain to this one: list through their jump[]. */
     TranslationBlock *incoming;
     uint8_t incoming_slot;
     /* membership */
     TranslationBlock *hash_next;
     TranslationBlock *page_next[2]; /* blocks that touch the same page(s) */
     TranslationBlock *region_next;
-    /* BackendState.profile: not atomic, so near enough with several vCPUs */
+    /* BackendState.profile: not atomic, so near enough with several vCPUs. */
     uint64_t run_count;
     uint64_t samples; /* how often a sampler found a vCPU in it, see cpu/sampler.h */
     uint64_t born;    /* number of the translation: its name for the inspector */

@@ -33,7 +33,7 @@ typedef enum TbExit {
     TB_EXIT_REQUEST = 3, /* exit_request was seen at a block entry, or the block has more
                             instructions than icount_left; env pc is set */
     /* The CPU's state changed (interrupts enabled, ...), or it spins and others may have a
-     * turn: look again */
+     * turn: look again. */
     TB_EXIT_STATE = 4,
     TB_EXIT_HALT = 5,  /* wait for interrupt */
     TB_EXIT_DEBUG = 6, /* break or watch point, single step */
@@ -75,9 +75,9 @@ static inline unsigned jump_cache_index(vaddr pc) {
 /* The host's floating-point environment while generated code is not running. */
 typedef struct FpEnv {
     uint32_t host; /* x86_64: an image of MXCSR. Others: see flags */
-    /* RISC-V fflags order: valid after fp_get_flags(), and always for interp */
+    /* RISC-V fflags order: valid after fp_get_flags(), and always for interp. */
     uint8_t flags;
-    /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid) */
+    /* FP_MODE_*: the guest's dynamic rounding mode (RNE while RMM or invalid). */
     uint8_t round;
 } FpEnv;
 
@@ -89,12 +89,12 @@ struct TcgCpu {
     FpEnv fp;
     uint64_t saved_gpr[16]; /* back end scratch: host registers at a slow path */
     uint64_t saved_fpr[16];
-    /* Set by the slow paths: the block they were called from */
+    /* Set by the slow paths: the block they were called from. */
     TranslationBlock *current_tb;
     /* Back end scratch, for a signal handler on the vCPU's thread: where enter() keeps what place() needs.
      * NULL: the vCPU is not in generated code. */
     const void *volatile frame;
-    /* Accesses to guest memory by blocks that are profiled; for the inspector */
+    /* Accesses to guest memory by blocks that are profiled; for the inspector. */
     uint64_t accesses;
     /* Hot. Keep last: nearest to env. */
     uint64_t reservation_addr, reservation_value; /* LR/SC; addr all ones: none */
@@ -105,10 +105,10 @@ struct TcgCpu {
         };
         uint64_t word;
     } jump_tag;
-    /* A helper delivered a guest exception; env pc is the handler's */
+    /* A helper delivered a guest exception; env pc is the handler's. */
     uint8_t fault_taken;
     /* Set by a store slow path: the running TB was changed under it; leave after this
-     * instruction */
+     * instruction. */
     uint8_t stop_after;
     uint8_t icount_ahead;  /* set by slow paths and calls: instructions of the block that
                              are still to come */

@@ -43,7 +43,7 @@ struct WebServer {
     UnixFile socket_file;
     /* atomic */
     bool end; /* asked for by the owner */
-    /* lws_cancel_service() is under way: libwebsockets may be asked too often */
+    /* lws_cancel_service() is under way: libwebsockets may be asked too often. */
     bool wake_pending;
     /* server thread */
     bool ending; /* all are told so, in a hurry ... */

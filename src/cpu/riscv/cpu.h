@@ -33,10 +33,10 @@ enum {
     TBF_MMU_SHIFT = 2,     /* 2 bits: mmu index of loads and stores (MPRV, SUM) */
     TBF_FS_SHIFT = 4,      /* 2 bits: mstatus.FS */
     TBF_FRM_SOFT = 1 << 6, /* frm is RMM: dynamic rounding by the exact software path */
-    /* frm is reserved: dynamic rounding is an illegal instruction */
+    /* frm is reserved: dynamic rounding is an illegal instruction. */
     TBF_FRM_BAD = 1 << 7,
     TBF_PAGED = 1 << 8, /* fetches are translated: chains may not leave the page */
-    /* An execute trigger is armed: one instruction a block, checked */
+    /* An execute trigger is armed: one instruction a block, checked. */
     TBF_TRIGGERS = 1 << 9,
     TBF_STEP = 1 << 10,  /* single step */
     TBF_BLOCK = 1 << 20, /* leave after the block */
@@ -46,7 +46,7 @@ enum {
     TBF_TSR = 1 << 13,
     TBF_ALIGN = 1 << 14, /* misaligned accesses fault (cfg.misaligned == false) */
     TBF_CBO_SHIFT = 15,  /* 3 bits: cbo.inval, cbo.clean/flush, cbo.zero allowed here */
-    /* cycle/time/instret readable here without further checks */
+    /* cycle/time/instret readable here without further checks. */
     TBF_CSR_COUNTERS = 1 << 18,
 };
 
@@ -57,7 +57,7 @@ typedef struct RiscvConfig {
 #include "cpu/riscv/ext.def"
 #undef RISCV_EXT
     bool misaligned; /* loads and stores may be misaligned */
-    /* Deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32 */
+    /* Deepest paging mode: 0 bare, 8 Sv39, 9 Sv48, 10 Sv57; RV32: 1 Sv32. */
     unsigned satp_max;
 } RiscvConfig;
 
@@ -71,7 +71,7 @@ typedef struct RiscvEnv {
     uint64_t mstatus, misa, medeleg, mideleg, mie, mtvec, mcounteren, mcountinhibit;
     uint64_t mscratch, mepc, mcause, mtval, menvcfg, mseccfg;
     uint64_t mip; /* atomic: devices set their bits from other threads */
-    /* SEIP as the interrupt controller drives it (the OR of 3.1.9) */
+    /* SEIP as the interrupt controller drives it (the OR of 3.1.9). */
     uint64_t mip_external_seip;
     /* supervisor level */
     uint64_t stvec, scounteren, sscratch, sepc, scause, stval, senvcfg, satp, stimecmp;
@@ -118,7 +118,7 @@ typedef struct RiscvCPU {
     CPUState parent; /* env follows without a gap */
     RiscvEnv env;
     RiscvConfig cfg;
-    /* riscv_decoder_new(&cfg); riscv_decoder_free() */
+    /* riscv_decoder_new(&cfg); riscv_decoder_free(). */
     const struct RiscvDecoder *decoder;
     uint64_t hartid;
     vaddr reset_pc;
@@ -234,7 +234,7 @@ typedef struct RiscvWalk {
     hwaddr phys;   /* page-aligned */
     unsigned prot; /* PROT_* that this mode has now (W only if D is set) */
     bool global;   /* G bit at any level */
-    /* log2 of the mapping's size: more than PAGE_BITS for superpages */
+    /* log2 of the mapping's size: more than PAGE_BITS for superpages. */
     uint8_t page_bits;
     RiscvCause fault; /* valid if the walk failed */
     uint8_t reason;   /* as well: a RiscvWalkReason, see walk.h */

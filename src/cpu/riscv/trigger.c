@@ -170,8 +170,8 @@ static bool address_matches(const RiscvEnv *env, unsigned i, vaddr addr, unsigne
 bool riscv_trigger_check(CPUState *cs, vaddr addr, unsigned size, AccessKind kind) {
     RiscvCPU *cpu = riscv_cpu(cs);
     const RiscvEnv *env = &cpu->env;
-    unsigned bytes =
-        kind == ACCESS_FETCH ? 1 : size; /* an instruction's address is its first byte */
+    /* An instruction's address is its first byte. */
+    unsigned bytes = kind == ACCESS_FETCH ? 1 : size;
     for (unsigned i = 0; i < RISCV_TRIGGER_COUNT; i++) {
         if ((trigger_kinds(cpu, i) & 1u << kind) && mode_matches(env, env->tdata1[i]) &&
             address_matches(env, i, addr, bytes)) {

@@ -258,8 +258,8 @@ static bool elf_parse(const ImageSource *src, const ImagePlace *place, Image *im
         return false;
     }
     if (image->entry == UINT64_MAX) {
-        image->entry =
-            image->low; /* an entry outside of the program: begin at its first byte */
+        /* An entry outside of the program: begin at its first byte. */
+        image->entry = image->low;
     }
     return true;
 }

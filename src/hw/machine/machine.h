@@ -105,9 +105,9 @@ struct Machine {
     GatePort *entropy_input; /* of machine_random() */
     GatePort *touch_input;   /* what its user does to it, see touch.h */
     bool touch_reset_again;  /* lock: the user's reset that was asked for is the log's */
-    /* Atomic: grows when the run jumps: a reset, a state that was loaded */
+    /* Atomic: grows when the run jumps: a reset, a state that was loaded. */
     uint32_t epoch;
-    /* Of the generator a deterministic machine has instead of the host's */
+    /* Of the generator a deterministic machine has instead of the host's. */
     uint64_t entropy_state;
 
     pthread_mutex_t lock; /* recursive: the machine lock */

@@ -284,8 +284,8 @@ static bool virt_init(Machine *m, Error **errp) {
 static bool virt_boot(Machine *m, Error **errp) {
     Boot *b = &((VirtBoard *)m->board)->boot;
     if (m->config.dump_dtb && !m->config.bios && !m->config.kernel) {
-        m->config.bios =
-            "none"; /* the tree does not depend on firmware that may be missing */
+        /* The tree does not depend on firmware that may be missing. */
+        m->config.bios = "none";
     }
     if (!boot_open(b, m, errp)) {
         return false;

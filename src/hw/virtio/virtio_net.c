@@ -38,7 +38,7 @@ enum {
 typedef struct VirtIONet {
     VirtIODevice vdev;
     NetBackend *net; /* or NULL: no cable */
-    /* Property; zeros: the n-th card has 52:54:00:12:34:56 + n */
+    /* Property; zeros: the n-th card has 52:54:00:12:34:56 + n. */
     uint8_t mac[NET_MAC_BYTES];
     VirtQueueElement *rx_element; /* a reply may come while a transmit chain is handled */
     uint8_t frame[NET_FRAME_MAX];

@@ -49,7 +49,7 @@ typedef struct InterpBlock {
     uint32_t dead; /* atomic; 1: kill() was called, the checked entry leaves */
     uint32_t insn_count;
     const InterpOp *ops;
-    /* Atomic; where goto_tb goes, NULL: to the run loop */
+    /* Atomic; where goto_tb goes, NULL: to the run loop. */
     const void *jump[TB_MAX_SLOTS];
     uint64_t pcs[]; /* insn_count of them */
 } InterpBlock;

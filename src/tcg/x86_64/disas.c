@@ -26,8 +26,8 @@ typedef struct Capstone {
 } Capstone;
 
 static bool capstone_load(Capstone *cs) {
-    void *library =
-        dlopen("libcapstone.so.4", RTLD_NOW | RTLD_LOCAL); /* again: only counted */
+    /* Again: only counted. */
+    void *library = dlopen("libcapstone.so.4", RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         return false;
     }

@@ -17,7 +17,7 @@
 /* The spill slots lie at [rsp, SPILL_SLOTS * 8); above them the host's MXCSR. */
 enum {
     FRAME_MXCSR = SPILL_SLOTS * 8,
-    /* With six pushes and the return address: 16-byte aligned */
+    /* With six pushes and the return address: 16-byte aligned. */
     FRAME_SIZE = SPILL_SLOTS * 8 + 8,
     OP_STMXCSR = 3,
     OP_LDMXCSR = 2,
