@@ -58,6 +58,7 @@ json_t *tb_record_json(const TbRecord *r) {
     }
     json_object_set_new(j, "runs", r->profiled ? inspect_hex(r->run_count) : json_null());
     json_object_set_new(j, "samples", inspect_hex(r->samples));
+    json_object_set_new(j, "share", json_real((double)r->share));
     return j;
 }
 
@@ -253,7 +254,8 @@ static uint64_t sort_key(const char *sort, const TbRecord *r, const Deaths *deat
     case 'r':
         return r->run_count;
     case 's':
-        return strcmp(sort, "samples") == 0 ? r->samples : r->size;
+        return strcmp(sort, "samples") == 0 ? (uint64_t)((double)r->share * (1ull << 40))
+                                            : r->size;
     case 'h':
         return r->code_size;
     case 'i':

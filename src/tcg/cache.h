@@ -67,7 +67,9 @@ typedef struct TbCache {
     TranslationBlock *spare;  /* free TB structs */
     TranslationBlock *chunks; /* all allocations, for free() */
     TbStats stats;
-    Trace *trace; /* told of deaths; or NULL */
+    uint64_t sample_count; /* of all samples, in blocks or not */
+    TbHeat heat;           /* of all of them */
+    Trace *trace;          /* told of deaths; or NULL */
     TbBiography biography;
     TbCulprit culprit; /* of the deaths that follow; set by tb_cache_blame_locked() */
 } TbCache;

@@ -2,6 +2,8 @@
 /* Looking at all blocks a few at a time; see census.h. */
 #include "tcg/census.h"
 
+#include "tcg/sample.h"
+
 void tb_record_fill_locked(const TbCache *tc, const TranslationBlock *tb, TbRecord *out) {
     *out = (TbRecord){
         .born = tb->born,
@@ -22,6 +24,10 @@ void tb_record_fill_locked(const TbCache *tc, const TranslationBlock *tb, TbReco
         .one_shot = tb->one_shot,
         .profiled = tb->profiled,
     };
+    if (tb->samples) {
+        out->share =
+            tb_heat(&tb->heat, tc->sample_count) / tb_heat(&tc->heat, tc->sample_count);
+    }
     for (unsigned slot = 0; slot < TB_MAX_SLOTS; slot++) {
         out->slots_used |= (uint8_t)(tb->jump[slot].used << slot);
         if (tb->jump[slot].to) {

@@ -29,6 +29,7 @@ typedef struct TbRecord {
     uint16_t size, insns;
     uint8_t birth, death, region;
     bool one_shot, profiled;
+    float share;                       /* of the samples of late, 0 to 1 */
     uint8_t slots_used, slots_chained; /* bit i: exit i */
     uint64_t to[TB_MAX_SLOTS];         /* born of what exit i is chained to, or 0 */
 } TbRecord;

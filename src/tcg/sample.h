@@ -31,6 +31,9 @@ typedef struct TbSampleCounts {
     uint64_t gone;   /* in a block that was evicted before its samples were counted */
 } TbSampleCounts;
 
+/* The sum after sample number `now`. */
+float tb_heat(const TbHeat *heat, uint64_t now);
+
 /* Adds each sample to its block, and to `counts`. Sorts the array. */
 void tb_samples_credit(TbCache *tc, TbSample *sample, unsigned count,
                        TbSampleCounts *counts);

@@ -62,6 +62,14 @@ typedef struct TbJump {
     uint32_t reset_offset; /* back end: where it leads while unchained */
 } TbJump;
 
+/* A sum of samples in which each is worth half as much after TB_HEAT_HALF more were taken: of a machine that goes on
+ * changing, the last two seconds or so. */
+typedef struct TbHeat {
+    float sum;
+    uint64_t at; /* number of the sample it was brought up to */
+} TbHeat;
+enum { TB_HEAT_HALF = 512 };
+
 struct TranslationBlock {
     /* key */
     vaddr pc;
@@ -93,6 +101,7 @@ struct TranslationBlock {
     /* BackendState.profile: not atomic, so near enough with several vCPUs. */
     uint64_t run_count;
     uint64_t samples; /* how often a sampler found a vCPU in it, see cpu/sampler.h */
+    TbHeat heat;      /* the same, of late */
     uint64_t born;    /* number of the translation: its name for the inspector */
     uint64_t parent;  /* born of the block that `birth` speaks of; 0: none */
 };

@@ -49,23 +49,49 @@ await suite("translate", async (t) => {
     await page.getByText("identical to the running code").waitFor();
   });
 
-  await t.test("an operator is told what counting costs, counts, and sees the guest's hot block first", async () => {
+  /** The first row is one of the machine's first three, of those that have numbers. */
+  const leads = (sort) => until(`the hottest block leads the list by ${sort}`, async () => {
+    const { blocks } = await call(page, "tb.list", { sort, limit: 3 });
+    const first = await page.locator("#tb-list tbody tr").first().locator("td").nth(1).textContent();
+    return blocks.some((b) => number(b.pc) === BigInt("0x" + first.replace("_", "")));
+  });
+
+  await t.test("where the time goes is seen at once, uncounted, and by a viewer as well", async () => {
+    for (const [who, role] of [[page, "operator"], [await t.open(machine, "ws=translate", { role: "viewer" }), "viewer"]]) {
+      await who.locator("#tb-list .heat").first().waitFor();
+      matches(`${role}: of the whole`, await who.locator("#tb-list .tb-counting").textContent(), /Of the time [\d.]+ % in blocks/);
+      role === "viewer" && (await t.close(who));
+    }
+    await leads("samples");
+    const { counting, sampling } = await call(page, "tb.list", {});
+    equal("nothing is counted, samples are taken", [counting, sampling.on], [false, true]);
+  });
+
+  await t.test("no samples are taken while nobody looks at the list", async () => {
+    const on = async () => (await call(page, "tb.list", {})).sampling.on;
+    await page.evaluate(() => (location.hash = "#ws=memory"));
+    await until("they have ended", async () => !(await on()));
+    await page.evaluate(() => (location.hash = "#ws=translate"));
+    await until("they have begun", on);
+    await page.locator("#tb-col-guest .row").first().waitFor();
+  });
+
+  await t.test("an operator is told what counting costs, counts, and sees what runs most first", async () => {
+    await page.getByLabel("Sort by").selectOption("runs");
     const box = page.locator("#tb-list .tb-counting");
+    await box.getByRole("button").waitFor();
     matches("the cost", await box.textContent(), /slower/);
     await box.getByRole("button").click();
     await page.locator("#tb-list .heat").first().waitFor();
     await page.mouse.move(700, 5);
-    await until("the machine's hottest block leads the list", async () => {
-      const { blocks } = await call(page, "tb.list", { sort: "runs", limit: 3 });
-      const first = await page.locator("#tb-list tbody tr").first().locator("td").nth(1).textContent();
-      return blocks.some((b) => number(b.pc) === BigInt("0x" + first.replace("_", "")));
-    });
+    await leads("runs");
   });
 
   await t.test("rows stay where they are while one points at the list", async () => {
     const order = () => page.$$eval("#tb-list tbody tr", (rows) => rows.map((r) => r.children[1].textContent));
     await page.locator("#tb-list tbody tr").nth(2).hover();
     await page.getByText("held while you read").waitFor();
+    ok("the pointer is in the list", await page.locator("#tb-list tbody tr:hover").count() > 0);
     const before = await order();
     const value = () => page.locator("#tb-list tbody tr").first().locator("td").last().textContent();
     const was = await value();
@@ -257,7 +283,7 @@ await suite("translate", async (t) => {
     await page.locator("#tb-life .life.current").waitFor();
     const got = await call(page, "tb.get", { id });
     await page.locator("#tb-life").getByText(`Exits chained to it: ${got.incoming_count}`).waitFor();
-    await page.locator("#tb-life").getByText("It lives.").waitFor();
+    await page.locator("#tb-life").getByText("It lives.").first().waitFor();
   });
 
   await t.test("an address that is chosen is the way to its block, and back leads to the block before", async () => {

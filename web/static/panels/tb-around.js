@@ -25,17 +25,19 @@ export function boxWidth(bytes) {
   return Math.round(WIDTH_LEAST + (WIDTH_MOST - WIDTH_LEAST) * share);
 }
 
-/** Heat from 0 to 1, by the logarithm of runs beside the hottest. @param {string | null} runs @param {number} most */
-export function heatOf(runs, most) {
-  const n = runs === null ? 0 : Number(BigInt(runs));
+/** How often it ran, or was found running if runs are not counted. @param {any} b a block */
+export const oftenOf = (b) => Number(BigInt(b.runs ?? b.samples ?? 0));
+
+/** Heat from 0 to 1, by the logarithm beside the hottest. @param {number} n @param {number} most of oftenOf() */
+export function heatOf(n, most) {
   return most > 1 && n > 0 ? Math.log(n + 1) / Math.log(most + 1) : 0;
 }
 
 /** @param {any} g a result of tb.graph @returns {Around} */
 export function around(g) {
-  const most = g.nodes.reduce((/** @type {number} */ m, /** @type {any} */ n) => Math.max(m, n.runs === null ? 0 : Number(BigInt(n.runs))), 0);
+  const most = g.nodes.reduce((/** @type {number} */ m, /** @type {any} */ n) => Math.max(m, oftenOf(n)), 0);
   /** @type {Box[]} */
-  const boxes = g.nodes.map((/** @type {any} */ n) => ({ id: n.id, block: n, width: boxWidth(n.host_size), height: HEIGHT, heat: heatOf(n.runs, most), dead: !n.alive, depth: n.depth }));
+  const boxes = g.nodes.map((/** @type {any} */ n) => ({ id: n.id, block: n, width: boxWidth(n.host_size), height: HEIGHT, heat: heatOf(oftenOf(n), most), dead: !n.alive, depth: n.depth }));
   const ids = new Set(boxes.map((b) => b.id));
   const byPc = new Map(boxes.filter((b) => !b.dead).map((b) => [b.block.pc, b.id]));
   let open = 0;

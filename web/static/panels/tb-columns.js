@@ -211,6 +211,7 @@ class Columns {
       h("span", { class: "chip", title: app.t("translate.priv.help") }, app.t(`translate.priv.${b.priv}`)),
       verdict,
       h("span", { class: "dim", title: app.t("translate.sizes.help") }, app.t("translate.sizes", { insns: b.insns, guest: b.size, ops: this.m?.order.length ?? 0, removed, host: b.host_size, times: (b.host_size / Math.max(1, b.size)).toFixed(1) })),
+      b.share > 0 && h("span", { class: "num", title: app.t("translate.share.help") }, app.t("translate.share", { share: fmt.percent(b.share) })),
       b.runs !== null && h("span", { class: "num", title: app.t("translate.runs.help") }, app.t("translate.ran", { runs: fmt.count(b.runs) })),
     );
   }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
-/** Hot list: which blocks there are, the hottest first, in an order that stays readable while it moves. */
+/**
+ * Hot list: which blocks there are, the hottest first, in an order that stays readable while it moves.
+ *
+ * While it is looked at the machine is asked where its harts are (tb.sample): that costs the guest next to nothing.
+ * How often blocks run is known only while runs are counted, which has a price and is an operator's to say.
+ */
 import { clear, h } from "../ui/dom.js";
 import { fmt } from "../ui/format.js";
 import { panel } from "../ui/panel.js";
@@ -14,7 +19,8 @@ const LIST_MS = 200;
 const ROW_PX = 23;
 const ROWS_LEAST = 8;
 const ROWS_MOST = 60;
-const SORTS = ["runs", "size", "age", "host", "insns", "invalidations"];
+const SAMPLE_MS = 1000;
+const SORTS = ["samples", "runs", "size", "age", "host", "insns", "invalidations"];
 const PRIVS = ["", "u", "s", "m"];
 
 class HotList {
@@ -22,7 +28,7 @@ class HotList {
   constructor(app, bus) {
     this.app = app;
     this.p = panel(app, bus, { id: "tb-list", title: "translate.list", help: "translate.list.help", class: "tb-list" });
-    this.sort = app.view("translate.sort", "runs");
+    this.sort = app.view("translate.sort", "samples");
     this.priv = app.view("translate.priv", "");
     this.range = app.view("translate.range", "");
     this.ranking = new Ranking();
@@ -30,6 +36,9 @@ class HotList {
     this.last = null;
     /** @type {(() => void) | null} */
     this.end = null;
+    /** @type {(() => void) | null} */
+    this.endSampling = null;
+    this.pointing = false;
     this.limit = 0;
     this.most = 1;
     this.note = h("span", { class: "dim", role: "status" });
@@ -46,6 +55,9 @@ class HotList {
     this.p.body.append(this.controls, this.counting, this.table.root);
     this.p.setJson(() => this.last);
     this.table.root.classList.add("grow");
+    /* not :hover: a pointer that rests where the table comes to lie reads nothing */
+    this.table.root.addEventListener("pointermove", () => (this.pointing = true));
+    this.table.root.addEventListener("pointerleave", () => (this.pointing = false));
     this.build();
   }
 
@@ -73,14 +85,20 @@ class HotList {
     return h("span", { class: `climb ${r.climb > 0 ? "good" : "warn"}` }, `${r.climb > 0 ? "▲" : "▼"}${Math.abs(r.climb)}`);
   }
 
-  /** Runs a second, and a bar beside the hottest. @param {import("./tb-rank.js").Ranked} r */
+  /** How hot it is: runs a second if the list is sorted by runs, else its share of the time. null: not known. @param {import("./tb-rank.js").Ranked} r */
+  heatOf(r) {
+    return this.sort.get() === "runs" ? r.rate : r.away ? null : r.block.share;
+  }
+
+  /** The same with a bar beside the hottest. @param {import("./tb-rank.js").Ranked} r */
   heat(r) {
-    if (r.rate === null) {
-      return "";
+    const heat = this.heatOf(r);
+    if (heat === null || (heat === 0 && this.sort.get() !== "runs")) {
+      return ""; /* of samples: none of late */
     }
     const bar = h("i", { class: "heat", "aria-hidden": "true" });
-    bar.style.width = `${Math.round((r.rate / this.most) * 100)}%`;
-    return h("span", { class: "heat-box" }, h("span", { class: "track" }, bar), h("span", { class: "figure" }, fmt.count(Math.round(r.rate))));
+    bar.style.width = `${Math.round((heat / this.most) * 100)}%`;
+    return h("span", { class: "heat-box" }, h("span", { class: "track" }, bar), h("span", { class: "figure" }, this.sort.get() === "runs" ? fmt.count(Math.round(heat)) : fmt.percent(heat)));
   }
 
   /** What the list is sorted by. @param {any} b */
@@ -96,6 +114,8 @@ class HotList {
         return `#${BigInt(b.id)}`;
       case "invalidations":
         return b.deaths;
+      case "samples":
+        return fmt.count(b.samples);
       default:
         return b.runs === null ? "–" : fmt.count(b.runs);
     }
@@ -117,6 +137,24 @@ class HotList {
       })
     );
     clear(this.controls, pick("translate.sort", this.sort, SORTS, "translate.sort."), pick("translate.priv", this.priv, PRIVS, "translate.priv."), range, this.note);
+  }
+
+  /** Where its numbers come from: counting, if it is sorted by runs or runs are counted; else samples. @param {any} r of tb.list */
+  paintSource(r) {
+    const counts = r.counting || this.sort.get() === "runs";
+    counts ? this.paintCounting(r.counting) : this.paintSampling(r.sampling);
+  }
+
+  /** What samples say of the whole. @param {any} s */
+  paintSampling(s) {
+    const n = (/** @type {string} */ k) => Number(BigInt(s[k]));
+    const all = Math.max(1, n("code") + n("helper") + n("other") + n("gone"));
+    const vars = { code: fmt.percent((n("code") + n("gone")) / all), helper: fmt.percent(n("helper") / all), other: fmt.percent(n("other") / all) };
+    const text = this.app.t(s.on ? "translate.sampled" : "translate.not_sampled", vars);
+    if (this.counting.dataset.on !== text) {
+      this.counting.dataset.on = text;
+      clear(this.counting, h("span", { class: "dim", title: this.app.t("translate.sampled.help", { rate: s.per_s }) }, text));
+    }
   }
 
   /** Counting: whether, what it costs, and the switch for who may. @param {boolean} on */
@@ -153,6 +191,8 @@ class HotList {
     this.end?.();
     this.limit = limit;
     this.ranking.reset();
+    /* again and again: a machine that was away has forgotten it */
+    this.endSampling ??= this.p.bus.every(SAMPLE_MS, "tb.sample", { on: true }, () => {}, (e) => this.p.fail(e));
     this.end = this.p.bus.every(LIST_MS, "tb.list", params, (r) => this.take(r), (e) => this.p.fail(e));
   }
 
@@ -160,11 +200,17 @@ class HotList {
   rest() {
     this.end?.();
     this.end = null;
+    if (this.endSampling) {
+      this.endSampling();
+      this.endSampling = null;
+      this.p.bus.call("tb.sample", { on: false }).catch(() => {}); /* without a connection it has ended */
+    }
   }
 
   /** Somebody reads: rows stay where they are. */
   frozen() {
-    return this.table.root.matches(":hover") || this.table.root.contains(document.activeElement);
+    const gone = this.ranking.rows.every((r) => r.away);
+    return !gone && (this.pointing || !!this.table.root.querySelector(":focus-visible"));
   }
 
   /** @param {any} r */
@@ -172,8 +218,8 @@ class HotList {
     this.last = r;
     const frozen = this.frozen();
     const rows = this.ranking.take(r.blocks, performance.now(), frozen);
-    this.most = rows.reduce((most, x) => Math.max(most, x.rate ?? 0), 1);
-    this.paintCounting(r.counting);
+    this.most = rows.reduce((most, x) => Math.max(most, this.heatOf(x) ?? 0), 0) || 1;
+    this.paintSource(r);
     this.note.textContent = this.app.t(frozen ? "translate.frozen" : "translate.matches", { shown: r.blocks.length, count: fmt.exact(r.matches) });
     this.table.update(rows);
   }

@@ -97,7 +97,7 @@ export async function loadBlock(bus, focus) {
       const { block } = await bus.call("tb.get", { pc: focus.addr });
       return { kind: "found", id: block.id };
     }
-    const { blocks } = await bus.call("tb.list", { limit: GOOD_AMONG });
+    const { blocks } = await bus.call("tb.list", { sort: "samples", limit: GOOD_AMONG });
     const first = blocks.find((/** @type {any} */ b) => b.insns >= GOOD_INSNS) ?? blocks[0];
     return first ? { kind: "found", id: first.id } : { kind: "none", why: "no-blocks" };
   } catch (error) {
