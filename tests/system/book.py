@@ -3,7 +3,7 @@
 """What book/life-of-an-instruction.md shows is what the emulator prints: the chapter's program is built and run as it says.
 
 A listing must come line by line, where it shows `...` with anything between. Host addresses differ from run to run, so
-numbers of nine digits and more only have to be numbers. Remarks that the chapter adds stand three spaces and a `;` behind
+numbers of nine digits and more only have to be numbers, and so do offsets of fields from env (rbp). Remarks that the chapter adds stand three spaces and a `;` behind
 a line. Of listings side by side each side's lines must come in their order.
 """
 import pathlib
@@ -29,6 +29,7 @@ def plain(line):
     """A line without remarks, and without what differs from run to run."""
     line = re.sub(r"\s{3,};.*$", "", line)
     line = re.sub(r"0x[0-9a-f]{9,}", lambda m: m.group() if m.group().startswith("0xffff") else "ADDRESS", line)
+    line = re.sub(r"(\[rbp(?: \+ \w+)? [+-]) 0x[0-9a-f]+\]", r"\1 FIELD]", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
