@@ -35,6 +35,11 @@ Budget budget_full(unsigned clients) {
     return b;
 }
 
+int64_t budget_price_of_hold(int64_t held_ns, int64_t computed_ns) {
+    int64_t most = computed_ns + BUDGET_HOLD_WAITS_NS;
+    return held_ns < most ? held_ns : most;
+}
+
 void budget_charge(Budget *b, BudgetKind kind, int64_t ns) {
     b->left[kind] -= ns;
 }

@@ -34,7 +34,8 @@ typedef enum BudgetKind {
 
 enum { BUDGET_NS_PER_REQUEST = 1000000 };
 /* Of a hold so much is charged at most besides what the inspector computed: on a busy host a vCPU or the inspector
- * may be without a processor for 100 ms in the middle of it, and ten seconds of silence is no answer to that. */
+ * may be without a processor for 100 ms in the middle of it, and ten seconds of silence is no answer to that. What a
+ * client is told (held_ns) is all of it. */
 #define BUDGET_HOLD_WAITS_NS (10 * INT64_C(1000000))
 
 /* Costs in nanoseconds. */
@@ -49,6 +50,8 @@ typedef struct BudgetSharers {
 } BudgetSharers;
 
 Budget budget_full(unsigned clients);
+/* What is charged for a guest that was held up for so long, of which the inspector computed so much. */
+int64_t budget_price_of_hold(int64_t held_ns, int64_t computed_ns);
 void budget_charge(Budget *b, BudgetKind kind, int64_t ns);
 bool budget_in_debt(const Budget *b);
 /* Counts b in; when all are, budget_refill() each. */

@@ -220,13 +220,6 @@ static void note_count(InspectCall *call) {
     call->was_held = true;
 }
 
-/* Parked vCPUs take about as long to go on as they took to stop. */
-static int64_t charge_of_hold(const PauseRecord *rec, int64_t parking_ns) {
-    int64_t most = rec->cpu_ns + BUDGET_HOLD_WAITS_NS;
-    int64_t ns = rec->ns + parking_ns;
-    return ns < most ? ns : most;
-}
-
 static void record_pause(InspectCall *call) {
     PauseLog *log = &call->inspector->pauses;
     PauseRecord rec = {.ns = inspect_now_ns() - call->pause_start,
@@ -234,8 +227,11 @@ static void record_pause(InspectCall *call) {
                        .method = call->method};
     log->recent[log->count++ % PAUSES_RECENT] = rec;
     log->total_ns += rec.ns;
-    call->inspector->spent.ns[BUDGET_HELD] +=
-        charge_of_hold(&rec, call->pause_parking_ns);
+    /* Parked vCPUs take about as long to go on as they took to stop. */
+    const int64_t held_ns = rec.ns + call->pause_parking_ns;
+    InspectSpent *spent = &call->inspector->spent;
+    spent->held_ns += held_ns;
+    spent->ns[BUDGET_HELD] += budget_price_of_hold(held_ns, rec.cpu_ns);
     log->over_limit += rec.ns > INSPECT_PAUSE_LIMIT_NS;
     log->over_limit_cpu += rec.cpu_ns > INSPECT_PAUSE_LIMIT_NS;
     if (rec.ns > log->longest.ns) {
@@ -284,7 +280,7 @@ void inspect_unlock(InspectCall *call) {
 
 int64_t inspect_held_ns(const Inspector *ins, const InspectSpent *before) {
     bool runs = machine_run_state(ins->m) == RUN_RUNNING; /* else it loses nothing */
-    return runs ? ins->spent.ns[BUDGET_HELD] - before->ns[BUDGET_HELD] : 0;
+    return runs ? ins->spent.held_ns - before->held_ns : 0;
 }
 
 bool inspect_is_long(const InspectCall *call) {

@@ -107,7 +107,8 @@ struct InspectClient {
 
 /* What requests have cost so far. */
 typedef struct InspectSpent {
-    int64_t ns[BUDGET_KINDS];
+    int64_t ns[BUDGET_KINDS]; /* as it is charged */
+    int64_t held_ns;          /* as it was */
 } InspectSpent;
 
 /* How long looking held the guest up. */

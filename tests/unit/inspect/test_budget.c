@@ -48,6 +48,22 @@ static Crowd crowd_new(unsigned count) {
     return c;
 }
 
+/* From the table in budget.h: 10 ms of waiting at most, and all that was computed. */
+static void of_a_hold_no_more_is_charged_than_was_computed_and_a_little(void **state) {
+    (void)state;
+    static const struct {
+        int64_t held_ms, computed_ms, price_ms;
+    } row[] = {
+        {0, 0, 0},   {3, 1, 3},     {10, 0, 10}, {11, 0, 10},
+        {11, 1, 11}, {100, 0, 10}, {100, 5, 15}, {100, 95, 100}, {1000, 1000, 1000},
+    };
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        assert_int_equal(budget_price_of_hold(row[i].held_ms * NS_PER_MS,
+                                              row[i].computed_ms * NS_PER_MS),
+                         row[i].price_ms * NS_PER_MS);
+    }
+}
+
 static void one_request_may_cost_much_and_the_next_waits(void **state) {
     (void)state;
     Budget b = budget_full(1);
@@ -156,6 +172,7 @@ static void who_goes_leaves_what_is_left(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_a_hold_no_more_is_charged_than_was_computed_and_a_little),
         cmocka_unit_test(one_request_may_cost_much_and_the_next_waits),
         cmocka_unit_test(what_is_saved_up_is_limited),
         cmocka_unit_test(a_flood_holds_the_guest_for_one_percent),
