@@ -69,7 +69,7 @@ def samples(rpc, paths):
     pc = rpc.call("cpu.list")["cpus"][0]["pc"]
     block = rpc.call("tb.list", limit=1)["blocks"][0]
     known = {
-        "irq.path": {"dev": next(p for p in paths if "serial" in p)}, "mem.read": {"addr": hex(RAM), "len": 1 << 20, "format": "base64"},
+        "irq.path": {"dev": next(p for p in paths if "serial" in p)}, "mem.read": {"addr": hex(RAM), "len": 1 << 18, "format": "base64"},
         "mem.resolve": {"addr": "0x10000005"}, "mem.search": {"pattern": "4c696e75782076657273696f6e20"},
         "mmu.walk": {"addr": pc}, "mmu.mappings": {"limit": 4096}, "mmu.tlb": {"limit": 4096},
         "tb.list": {"limit": 1000}, "tb.verify": {"limit": 2000}, "trace.read": {"limit": 2000}, "trace.export": {"limit": 10000}, "dirty.read": {"limit": 10000},
@@ -269,7 +269,7 @@ class Stalled(Nobody):
         self.rpc = m.connect()
         self.rpc.call("events.every", ms=10, method="cpu.regs", changed=False)
         for _ in range(30):
-            self.rpc.request("mem.read", addr=hex(RAM), len=1 << 20)
+            self.rpc.request("mem.read", addr=hex(RAM), len=1 << 18)
 
     def close(self):
         self.rpc.close()

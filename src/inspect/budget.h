@@ -17,6 +17,10 @@
  * whose budget is not full share what all may have, so sixty-four that flood cost the guest as much as
  * two, and one that asks little never waits for one that floods.
  *
+ * Without a budget: a monitor's command (HMP, QMP, gdb's `monitor`). Each monitor asks one thing at a time and waits for the
+ * answer, the inspector serves others in between, and whoever may use one may stop the guest altogether. What the
+ * guest writes (serial.output, log.line) is nobody's request: it is told at most every 5 ms.
+ *
  * Threads: the inspector's lock.
  */
 #ifndef VITRINE_INSPECT_BUDGET_H

@@ -56,6 +56,16 @@ static json_t *forbidden(const Inspector *ins, const InspectMethod *method) {
                                 "connect as operator");
 }
 
+static json_t *busy(const InspectMethod *method) {
+    char what[160];
+    snprintf(what, sizeof(what),
+             "busy: the machine is on a journey through its history, and %s.%s cannot be "
+             "answered on the way",
+             method->domain, method->verb);
+    return inspect_error_object(-32002, "Busy", "bad-state", what,
+                                "ask again when machine.status says it is over");
+}
+
 static json_t *run_handler(InspectCall *call) {
     json_t *result = call->method->handler(call);
     assert(call->pause_depth == 0); /* the handler forgot inspect_unpause() */
@@ -82,6 +92,10 @@ json_t *inspect_dispatch(Inspector *ins, InspectClient *client, InspectRole role
     }
     if (method->role > role) {
         *error = forbidden(ins, method);
+        return NULL;
+    }
+    if (ins->journey_ns && !protocol_method_is_light(method)) {
+        *error = busy(method);
         return NULL;
     }
     if (!signature_parse(&sig, method->params)) {
@@ -285,6 +299,11 @@ int64_t inspect_held_ns(const Inspector *ins, const InspectSpent *before) {
 
 bool inspect_is_long(const InspectCall *call) {
     return inspect_own_ns() - call->own_start > INSPECT_SLICE_NS;
+}
+
+bool inspect_may_add_row(const InspectCall *call, unsigned rows) {
+    return rows < INSPECT_ROWS_AT_LEAST ||
+           inspect_own_ns() - call->own_start < INSPECT_SLICE_NS / 2;
 }
 
 /* --- results --------------------------------------------------------------------------------- */

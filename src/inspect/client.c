@@ -141,8 +141,7 @@ static void push_message_locked(InspectClient *client, InspectMessage *msg) {
 static InspectMessage *message_new(const char *text, size_t len) {
     InspectMessage *msg = malloc(sizeof(*msg) + len + 1);
     assert(msg);
-    msg->len = len;
-    msg->too_long = text == NULL;
+    *msg = (InspectMessage){.len = len, .too_long = text == NULL};
     if (text) {
         memcpy(msg->text, text, len);
     }

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "inspect/inspect_call.h"
+#include "inspect/inspect_int.h"
 #include "state/history.h"
 #include "state/travel.h"
 
@@ -66,6 +66,7 @@ static json_t *describe_moments(Travel *t) {
 /* Where a journey ended. Owns: takes err, which is NULL unless it failed. */
 static json_t *arrived(InspectCall *call, Travel *t, bool ok, const DebugStop *stop,
                        Error *err) {
+    inspector_journey_end(call->inspector);
     if (!ok) {
         return inspect_fail_error(call, INSPECT_BAD_STATE,
                                   "history.status says what can be gone to", err);
@@ -74,6 +75,12 @@ static json_t *arrived(InspectCall *call, Travel *t, bool ok, const DebugStop *s
     const DebugStop last = machine_debug_stop(call->m);
     json_object_set_new(out, "stop", describe_stop(stop ? stop : &last));
     return out;
+}
+
+/* A journey; meanwhile others are served. */
+static void begin(InspectCall *call) {
+    machine_stop(call->m, RUN_PAUSED);
+    inspector_journey_begin(call->inspector);
 }
 
 json_t *inspect_history_status(InspectCall *call) {
@@ -91,7 +98,7 @@ json_t *inspect_history_go(InspectCall *call) {
     if (!t) {
         return NULL;
     }
-    machine_stop(call->m, RUN_PAUSED);
+    begin(call);
     bool ok = travel_go(t, inspect_u64(call, "count"), &err);
     return arrived(call, t, ok, NULL, err);
 }
@@ -102,7 +109,7 @@ json_t *inspect_history_back(InspectCall *call) {
     if (!t) {
         return NULL;
     }
-    machine_stop(call->m, RUN_PAUSED);
+    begin(call);
     bool ok = travel_back(t, inspect_u64(call, "insns"), &err);
     return arrived(call, t, ok, NULL, err);
 }
@@ -114,7 +121,7 @@ json_t *inspect_history_back_to_point(InspectCall *call) {
     if (!t) {
         return NULL;
     }
-    machine_stop(call->m, RUN_PAUSED);
+    begin(call);
     bool ok = travel_back_to_point(t, &stop, &err);
     return arrived(call, t, ok, &stop, err);
 }
@@ -137,13 +144,15 @@ json_t *inspect_history_last_write(InspectCall *call) {
     if (!t) {
         return NULL;
     }
-    machine_stop(call->m, RUN_PAUSED);
     const TravelQuestion q = {.addr = inspect_u64(call, "addr"),
                               .physical = inspect_string(call, "space")[0] == 'p',
                               .len = (uint64_t)inspect_int(call, "len"),
                               .before = inspect_u64(call, "before"),
                               .within = inspect_u64(call, "within")};
-    if (!travel_last_write(t, &q, &write, &err)) {
+    begin(call);
+    bool ok = travel_last_write(t, &q, &write, &err);
+    inspector_journey_end(call->inspector);
+    if (!ok) {
         return inspect_fail_error(call, INSPECT_BAD_STATE,
                                   "history.status says how far back it looks", err);
     }

@@ -100,7 +100,9 @@ enum { INSPECT_PAUSE_LIMIT_NS = 2000000 };
 /* True if the call has computed for INSPECT_SLICE_NS: one that can be gone on with answers with what it
  * has, for other clients wait meanwhile. */
 bool inspect_is_long(const InspectCall *call);
-enum { INSPECT_SLICE_NS = 8000000 };
+/* The same of a long list, of which so many rows are made already: writing it as text takes as long again. */
+bool inspect_may_add_row(const InspectCall *call, unsigned rows);
+enum { INSPECT_SLICE_NS = 8000000, INSPECT_ROWS_AT_LEAST = 16 };
 
 /* May the machine be touched now (hw/machine/touch.h)? False: the call has failed. Held still. */
 bool inspect_may_touch(InspectCall *call);

@@ -29,6 +29,8 @@ typedef struct InspectMessage {
     struct InspectMessage *next;
     size_t len;
     bool too_long; /* what came was longer than allowed; no text */
+    bool peeked;   /* `light` is known: */
+    bool light;    /* it asks for what can be had during a journey */
     char text[];
 } InspectMessage;
 
@@ -155,6 +157,7 @@ struct Inspector {
     BudgetSharers sharers;        /* at the last refill ... */
     int64_t refilled_ns;          /* ... which was then */
     /* inspector thread */
+    int64_t journey_ns; /* a journey through the history began then; 0: there is none */
     InspectSpent spent;
     PauseLog pauses;
     InspectState *states;
@@ -189,6 +192,8 @@ InspectOut *inspect_out_new(const void *data, size_t len, bool frame);
  * Returns what is to be answered (malloc), or NULL: nothing, or nothing yet (client->batch). */
 char *jsonrpc_handle(InspectClient *client, const InspectMessage *msg);
 void jsonrpc_batch_free(JsonBatch *batch);
+/* Does it ask for something that needs no look at the machine? */
+bool jsonrpc_is_light(const InspectMessage *msg);
 
 /* --- call.c --- */
 /* Calls a method: result, or NULL and *error. Checks role and parameters. */
@@ -210,6 +215,13 @@ json_t *inspect_debug_stop_json(const DebugStop *stop);
 void inspector_run_at(Inspector *ins, int64_t due_ns, void (*fn)(void *opaque),
                       void *opaque);
 int64_t inspector_uptime_ns(const Inspector *ins);
+/* A call of the thread's waits for long while the machine is not to be touched: until _end() _meanwhile() serves
+ * others. What can be had is answered at once; what cannot waits, and after JOURNEY_PATIENCE_NS is refused as
+ * busy. Threads: the inspector's; _meanwhile() on another does nothing. */
+void inspector_journey_begin(Inspector *ins);
+void inspector_journey_end(Inspector *ins);
+void inspector_meanwhile(void *ins);
+#define JOURNEY_PATIENCE_NS INT64_C(300000000)
 
 /* --- serial.c, log.c: begin and end to keep what is written --- */
 void serial_start(Inspector *ins);

@@ -16,8 +16,10 @@
 #include <time.h>
 
 #include "inspect/inspect_int.h"
+#include "state/travel.h"
 
 #define NS_PER_S INT64_C(1000000000)
+enum { MEANWHILE_ROUNDS = 16 }; /* then whoever waits looks again */
 
 static int64_t read_clock_ns(clockid_t clock) {
     struct timespec ts;
@@ -39,6 +41,9 @@ int64_t inspector_uptime_ns(const Inspector *ins) {
 
 void inspector_set_travel(Inspector *ins, struct Travel *travel) {
     ins->travel = travel;
+    if (travel) {
+        travel_set_meanwhile(travel, inspector_meanwhile, ins);
+    }
 }
 
 struct Travel *inspector_travel(const Inspector *ins) {
@@ -150,9 +155,30 @@ static void end_work_locked(InspectClient *client, const InspectSpent *before) {
 
 /* --- requests --- */
 
-static bool run_message_locked(Inspector *ins) {
+/* May a client's request be served on a journey? Whoever began it waits for its end. */
+static bool fits_journey_locked(const Inspector *ins, const InspectClient *client,
+                                int64_t now_ns) {
+    InspectMessage *msg = client->in_first;
+    if (client->users) {
+        return false;
+    }
+    if (now_ns - ins->journey_ns > JOURNEY_PATIENCE_NS) {
+        return true; /* if it does not fit it is told so */
+    }
+    if (client->in_batch) {
+        return false;
+    }
+    if (!msg->peeked) {
+        msg->light = jsonrpc_is_light(msg);
+        msg->peeked = true;
+    }
+    return msg->light;
+}
+
+static bool run_message_locked(Inspector *ins, int64_t now_ns) {
     InspectClient *client = ins->clients;
-    while (client && !client_is_runnable_locked(client)) {
+    while (client && !(client_is_runnable_locked(client) &&
+                       (!ins->journey_ns || fits_journey_locked(ins, client, now_ns)))) {
         client = client->next;
     }
     if (!client) {
@@ -177,7 +203,8 @@ static bool run_message_locked(Inspector *ins) {
 static bool run_periodic_locked(Inspector *ins, int64_t now_ns) {
     for (InspectClient *c = ins->clients; c; c = c->next) {
         for (InspectSub *sub = c->subs; sub && !c->gone; sub = sub->next) {
-            if (!sub->method || sub->due_ns > now_ns || budget_in_debt(&c->budget)) {
+            if (!sub->method || sub->due_ns > now_ns || budget_in_debt(&c->budget) ||
+                (ins->journey_ns && !protocol_method_is_light(sub->method))) {
                 continue;
             }
             uint32_t id = sub->id;
@@ -211,6 +238,30 @@ static int64_t next_deadline_locked(Inspector *ins, int64_t now_ns) {
     return next_ns;
 }
 
+void inspector_journey_begin(Inspector *ins) {
+    ins->journey_ns = inspect_now_ns();
+}
+
+void inspector_journey_end(Inspector *ins) {
+    ins->journey_ns = 0;
+}
+
+void inspector_meanwhile(void *opaque) {
+    Inspector *ins = opaque;
+    if (!pthread_equal(pthread_self(), ins->thread) || !ins->journey_ns) {
+        return; /* gdb's thread travels */
+    }
+    pthread_mutex_lock(&ins->lock);
+    bool worked = true;
+    for (unsigned i = 0; worked && i < MEANWHILE_ROUNDS; i++) {
+        int64_t now_ns = inspect_now_ns();
+        refill_locked(ins, now_ns);
+        worked = run_message_locked(ins, now_ns);
+        worked = run_periodic_locked(ins, now_ns) || worked;
+    }
+    pthread_mutex_unlock(&ins->lock);
+}
+
 static void *thread_main(void *opaque) {
     Inspector *ins = opaque;
     pthread_mutex_lock(&ins->lock);
@@ -222,7 +273,7 @@ static void *thread_main(void *opaque) {
         if (ins->quit) {
             continue;
         }
-        worked = run_message_locked(ins) || worked;
+        worked = run_message_locked(ins, now_ns) || worked;
         worked = run_periodic_locked(ins, now_ns) || worked;
         if (worked) {
             continue;

@@ -180,6 +180,17 @@ static json_t *handle_text(InspectClient *client, const InspectMessage *msg) {
     return result;
 }
 
+bool jsonrpc_is_light(const InspectMessage *msg) {
+    json_t *root = msg->too_long || depth_of(msg->text, msg->len) > INSPECT_MAX_DEPTH
+                       ? NULL
+                       : json_loadb(msg->text, msg->len, JSON_REJECT_DUPLICATES, NULL);
+    const char *name = json_string_value(json_object_get(root, "method"));
+    const InspectMethod *method = name ? protocol_find_method(name) : NULL;
+    bool light = method && protocol_method_is_light(method);
+    json_decref(root);
+    return light;
+}
+
 char *jsonrpc_handle(InspectClient *client, const InspectMessage *msg) {
     json_t *result = msg ? handle_text(client, msg) : go_on_with_batch(client);
     if (!result) {

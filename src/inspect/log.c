@@ -4,6 +4,9 @@
  *
  *   any thread: log_printf() --tap--> ring of lines --job, when somebody subscribed--> log.line
  *
+ * Subscribers are told at most 200 lines every 5 ms: a log without end costs a twentieth of a processor and no more. Of what
+ * the ring has lost meanwhile the numbers tell.
+ *
  * A line's number counts the lines since the machine was made; the ring holds the last LOG_LINES, each cut
  * at LOG_LINE_SIZE bytes.
  *
@@ -15,6 +18,7 @@
 
 #include "inspect/inspect_int.h"
 
+#define TELL_NS INT64_C(5000000)
 enum { LOG_LINES = 1024, LOG_LINE_SIZE = 240, LOG_EVENT_LINES = 200, MASK_TEXT = 600 };
 
 typedef struct LogLines {
@@ -23,6 +27,7 @@ typedef struct LogLines {
     uint64_t end;                /* number of the line that is being written */
     size_t column;
     uint64_t told;
+    int64_t told_ns;
     bool job_queued;
 } LogLines;
 
@@ -45,13 +50,15 @@ static void tell(void *opaque) {
     uint64_t from = log->told;
     json_t *lines = copy_locked(log, &from, LOG_EVENT_LINES);
     log->told = from + json_array_size(lines);
+    log->told_ns = inspect_now_ns();
     bool more = log->told < log->end;
+    int64_t due_ns = log->told_ns + TELL_NS;
     log->job_queued = more;
     pthread_mutex_unlock(&log->lock);
     inspect_emit(ins, "log.line",
                  json_pack("{s:o, s:o}", "from", inspect_hex(from), "lines", lines));
     if (more) {
-        inspector_run(ins, tell, ins);
+        inspector_run_at(ins, due_ns, tell, ins);
     }
 }
 
@@ -81,9 +88,10 @@ static void keep(void *opaque, const char *text, size_t len) {
     bool queue = wanted && !log->job_queued && log->told < log->end;
     log->job_queued = log->job_queued || queue;
     log->told = wanted ? log->told : log->end;
+    int64_t due_ns = log->told_ns + TELL_NS;
     pthread_mutex_unlock(&log->lock);
     if (queue) {
-        inspector_run(ins, tell, ins);
+        inspector_run_at(ins, due_ns, tell, ins);
     }
 }
 

@@ -15,7 +15,8 @@
 #include "inspect/inspect_call.h"
 
 enum {
-    READ_MAX = 1 << 20, /* protocol.def says so, too */
+    READ_MAX = 1 << 20,   /* protocol.def says so, too */
+    TEXT_MAX = 256 << 10, /* of it as text, which takes 50 times as long to make */
     WRITE_MAX = 64 << 10,
     DEVICE_ACCESS_MAX = 4096, /* bytes of device registers in one call */
     PIECES_MAX = READ_MAX / PAGE_SIZE + 1,
@@ -220,10 +221,15 @@ static json_t *bytes_json(InspectCall *call, const uint8_t *data, size_t len) {
 
 json_t *inspect_mem_read(InspectCall *call) {
     uint64_t len = (uint64_t)inspect_int(call, "len");
+    if (len > TEXT_MAX && strcmp(inspect_string(call, "format"), "frame") != 0) {
+        return inspect_failf(call, INSPECT_LIMIT, "use format=frame, or ask for less",
+                             "more than %d bytes as text", TEXT_MAX);
+    }
     uint8_t *buf = malloc(len);
     if (!buf) {
         return inspect_fail(call, INSPECT_HOST, "no memory", "ask for fewer bytes");
     }
+    memset(buf, 0, len); /* the host gives its pages now, not while the guest waits */
     Pieces *p = pieces_begin(call, len);
     json_t *result = NULL;
     if (p) {

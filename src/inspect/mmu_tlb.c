@@ -187,14 +187,15 @@ static json_t *counts_json(const TlbCopy *copy) {
                        : "not counted; tb.profile on=true counts them from then on");
 }
 
-static json_t *copy_json(const TlbCopy *copy, unsigned mmu_idx) {
+static json_t *copy_json(const InspectCall *call, const TlbCopy *copy, unsigned mmu_idx) {
     json_t *rows = json_array();
-    for (unsigned i = 0; i < copy->count; i++) {
-        json_array_append_new(rows, row_json(&copy->row[i]));
+    unsigned shown = 0;
+    while (shown < copy->count && inspect_may_add_row(call, shown)) {
+        json_array_append_new(rows, row_json(&copy->row[shown++]));
     }
     return json_pack("{s:s, s:o, s:i, s:b, s:o}", "mode", mode_name(mmu_idx), "entries",
-                     rows, "matching", (int)copy->total, "truncated",
-                     copy->total > copy->count, "counts", counts_json(copy));
+                     rows, "matching", (int)copy->total, "truncated", copy->total > shown,
+                     "counts", counts_json(copy));
 }
 
 json_t *inspect_mmu_tlb(InspectCall *call) {
@@ -224,7 +225,7 @@ json_t *inspect_mmu_tlb(InspectCall *call) {
     }
     copy_counts(call, &copy, cs);
     inspect_unpause(call);
-    json_t *result = copy_json(&copy, mmu_idx);
+    json_t *result = copy_json(call, &copy, mmu_idx);
     free(copy.row);
     return result;
 }

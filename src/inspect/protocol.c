@@ -50,6 +50,20 @@ const InspectMethod *protocol_find_method(const char *name) {
     return NULL;
 }
 
+bool protocol_method_is_light(const InspectMethod *method) {
+    static const char *const names[] = {
+        "machine.status", "machine.version",  "machine.methods",    "machine.pauses",
+        "machine.quit",   "events.subscribe", "events.unsubscribe", "log.get",
+        "serial.list",    "serial.tail",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_named(names[i], method->domain, method->verb)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int protocol_find_event(const char *name) {
     for (unsigned i = 0; i < EVENT_COUNT; i++) {
         if (is_named(name, events[i].domain, events[i].name)) {

@@ -24,6 +24,8 @@ const InspectMethod *protocol_method(unsigned index);
 const InspectEvent *protocol_event(unsigned index);
 /* By "domain.name"; NULL: unknown. */
 const InspectMethod *protocol_find_method(const char *name);
+/* Looks at no guest and changes none: may be called in the middle of a journey through the history. */
+bool protocol_method_is_light(const InspectMethod *method);
 /* The event's number, or -1. */
 int protocol_find_event(const char *name);
 /* The known name nearest to what was written, in `text`; false: none is near. */

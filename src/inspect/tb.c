@@ -324,17 +324,18 @@ json_t *inspect_tb_list(InspectCall *call) {
     }
     tb_top_finish(&top);
     json_t *blocks = json_array();
-    for (unsigned i = 0; i < top.count; i++) {
-        json_t *j = tb_record_json(&top.item[i].r);
-        json_object_set_new(j, "deaths",
-                            json_integer(deaths_of(&deaths, &top.item[i].r)));
+    unsigned shown = 0;
+    while (shown < top.count && inspect_may_add_row(call, shown)) {
+        const TbRecord *r = &top.item[shown++].r;
+        json_t *j = tb_record_json(r);
+        json_object_set_new(j, "deaths", json_integer(deaths_of(&deaths, r)));
         json_array_append_new(blocks, j);
     }
-    bool more = top.total > top.count;
-    json_t *cursor =
-        more ? json_sprintf("%" PRIx64 "-%" PRIx64, top.item[top.count - 1].key,
-                            top.item[top.count - 1].r.born)
-             : json_null();
+    bool more = top.total > shown;
+    json_t *cursor = more && shown > 0
+                         ? json_sprintf("%" PRIx64 "-%" PRIx64, top.item[shown - 1].key,
+                                        top.item[shown - 1].r.born)
+                         : json_null();
     json_t *result = json_pack("{s:o, s:o, s:o, s:b, s:o}", "blocks", blocks, "matches",
                                inspect_hex(top.total), "cursor", cursor, "counting",
                                __atomic_load_n(&tc->bs.profile, __ATOMIC_RELAXED),

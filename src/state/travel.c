@@ -21,7 +21,7 @@
 #include "util/keyval.h"
 #include "util/trace.h"
 
-enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000 };
+enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000, MEANWHILE_MS = 5 };
 
 /* A hit of a break or watch point. */
 typedef struct Hit {
@@ -50,6 +50,8 @@ struct Travel {
     bool was_kept; /* the log was kept before, for a recording */
     uint32_t run;  /* of the gate: another one is another run, without a past */
     bool told;     /* that an entry could not be taken */
+    void (*meanwhile)(void *opaque);
+    void *meanwhile_opaque;
     pthread_mutex_t journey;
     /* journey */
     Search search;
@@ -170,6 +172,11 @@ void travel_free(Travel *t) {
     free(t);
 }
 
+void travel_set_meanwhile(Travel *t, void (*fn)(void *opaque), void *opaque) {
+    t->meanwhile = fn;
+    t->meanwhile_opaque = opaque;
+}
+
 static uint64_t now(const Travel *t) {
     return cpu_group_icount(t->m->cpus);
 }
@@ -273,12 +280,24 @@ static bool check_arrival(const Travel *t, uint64_t count, Error **errp) {
     return !divergence && now(t) == count;
 }
 
+/* True: it stopped. */
+static bool wait_and_see(Travel *t) {
+    bool stopped = false;
+    for (unsigned waited = 0; !stopped && waited < LOOK_MS; waited += MEANWHILE_MS) {
+        stopped = machine_wait_stopped(t->m, MEANWHILE_MS);
+        if (!stopped && t->meanwhile) {
+            t->meanwhile(t->meanwhile_opaque);
+        }
+    }
+    return stopped;
+}
+
 /* Until it stops by itself; a guest that waits for something, as only one that was not there before can,
  * is stopped. */
 static void wait_stopped(Travel *t) {
     uint64_t last = ICOUNT_NEVER;
     for (unsigned waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
-        if (machine_wait_stopped(t->m, LOOK_MS)) {
+        if (wait_and_see(t)) {
             return;
         }
         machine_lock(t->m);

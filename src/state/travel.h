@@ -75,6 +75,9 @@ bool travel_config_parse(TravelConfig *config, const char *text, Error **errp);
  * written in place; no memory. */
 Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp);
 void travel_free(Travel *t);
+/* While a journey waits for the machine, fn is called every few milliseconds on the traveller's thread, without a
+ * lock; it may look at what holds no guest state. Set before the first journey. */
+void travel_set_meanwhile(Travel *t, void (*fn)(void *opaque), void *opaque);
 /* If another state was loaded, which none of the moments leads to: forgets them, and begins with now. The
  * machine is stopped. Errors: no memory. */
 bool travel_restart(Travel *t, Error **errp);

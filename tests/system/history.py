@@ -8,13 +8,14 @@ import contextlib
 import hashlib
 import pathlib
 import random
+import select
 import socket
 import tempfile
 import threading
 import time
 
 from gdb import Gdb
-from guest import GUEST, Report, contains, equal
+from guest import GUEST, Failure, Report, contains, equal
 from rpc_client import Machine, RpcError, number
 from session import MILLION, Session, devices, in_directory
 
@@ -22,8 +23,8 @@ FAR = 10_000_000  # instructions
 PATIENCE = 1.0  # seconds for an answer over that distance, less than ICOUNT_EPOCH
 
 
-def machine(*options, smp=1):
-    return Machine("-M", "virt", "-m", "256", "-smp", smp, "-display", "none", "-serial", "null", "-S",
+def machine(*options, smp=1, kind=Machine):
+    return kind("-M", "virt", "-m", "256", "-smp", smp, "-display", "none", "-serial", "null", "-S",
                    "-icount", "shift=2,sleep=off", "-history", "on", "-device", "virtio-rng-device",
                    "-kernel", GUEST / "Image", "-initrd", GUEST / "initramfs.cpio",
                    "-append", "console=ttyS0", *options)
@@ -454,6 +455,51 @@ def gdb_goes_back():
             equal("pc", g.value("/x $pc"), before[2])
 
 
+def journey_to_meet(m, tries=20):
+    """Looks for a write that there never was, as far back as can be: the id of that request, with which the machine is
+    on its way now."""
+    other = m.connect()
+    for _ in range(tries):
+        asked = m.rpc.request("history.last_write", addr="0x80000000", len=1)
+        while not m.answered():
+            if other.call("machine.status")["travelling"]:
+                return asked, other
+        m.rpc.answer()
+    raise Failure("no journey took long enough to be met")
+
+
+class Slow(Machine):
+    def answered(self):
+        return bool(select.select([self.rpc.socket], [], [], 0)[0])
+
+
+def others_are_served_on_the_way():
+    with machine(kind=Slow) as m:
+        run_to(m, 900_000_000)
+        was = moment(m)
+        asked, other = journey_to_meet(m)
+        status = other.call("machine.status")
+        equal("it does not run", (status["running"], status["state"]), (False, "paused"))
+        late = m.connect()
+        late.request("cpu.regs")
+        answer = late.answer()   # busy, or after the end
+        if "error" in answer:
+            contains("why", answer["error"]["data"]["what"], "journey")
+        answer = m.rpc.answer()
+        equal("the journey's answer", (answer["id"], answer["result"]["found"]), (asked, False))
+        equal("it is over", other.call("machine.status")["travelling"], False)
+        equal("the moment", moment(m), was)
+
+
+def a_journey_does_not_keep_the_machine_from_ending():
+    for end in (lambda m, other: other.request("machine.quit"), lambda m, other: m.process.terminate()):
+        with machine(kind=Slow) as m:
+            run_to(m, 900_000_000)
+            _, other = journey_to_meet(m)
+            end(m, other)
+            equal("status", m.wait(30), 0)
+
+
 def main():
     report = Report("history")
     for smp in (1, 4):
@@ -478,6 +524,8 @@ def main():
     report.case("a guest that waits is not waited for", a_guest_that_waits_is_not_waited_for)
     report.case("what was forgotten is said", what_was_forgotten_is_said)
     report.case("what cannot be is said", what_cannot_be_is_said)
+    report.case("others are served on the way", others_are_served_on_the_way)
+    report.case("a journey does not keep the machine from ending", a_journey_does_not_keep_the_machine_from_ending)
     report.case("the monitor goes back", monitor_goes_back)
     report.case("gdb goes back", gdb_goes_back)
     report.end()

@@ -117,6 +117,17 @@ def virtual_is_physical(rpc):
     refused("guest", rpc.call, "mem.read", addr="0x100000000000000", len=8, space="virt")
 
 
+def text_is_for_pieces_and_frames_for_more(rpc):
+    """A text takes long to make, and others wait meanwhile."""
+    most, ram = 256 << 10, hex(RAM + (2 << 20))
+    rpc.call("mem.read", addr=ram, len=1 << 20, format="frame")
+    frame = rpc.frames.pop().data
+    equal("a frame", len(frame), 1 << 20)
+    for fmt, decoded in (("hex", bytes.fromhex), ("base64", base64.b64decode)):
+        refused("limit", rpc.call, "mem.read", addr=ram, len=most + 1, format=fmt)
+        equal(fmt, len(decoded(rpc.call("mem.read", addr=ram, len=most, format=fmt)["data"])), most)
+
+
 def tlb_agrees_with_walks(rpc):
     """What the TLB holds of global pages (the kernel's) is what a walk says."""
     r = rpc.call("mmu.tlb", mode="S", level=2, limit=64, **{"from": "0xff00000000000000"})
@@ -174,6 +185,7 @@ def linux_cases(report):
                            ("tree, flat view and blocks", tree_and_blocks),
                            ("walks of kernel addresses tell each level and the verdict", walks_the_kernel),
                            ("virtual and physical reads of the kernel are equal", virtual_is_physical),
+                           ("text is for pieces, frames are for more", text_is_for_pieces_and_frames_for_more),
                            ("the TLB holds what walks say", tlb_agrees_with_walks),
                            ("the TLB's map shows the entries that are listed",
                             tlb_map_shows_the_same_entries)):

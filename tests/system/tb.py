@@ -244,6 +244,15 @@ def linux_in_numbers(backend):
         if not (0.3 < s["chained_share"] <= 1 and 1 < s["expansion"] < 200 and 0 < s["fill"] <= 1):
             raise Failure(f"strange numbers: {s}")
         equal("kernel blocks", {b["priv"] for b in m.rpc.call("tb.list", priv="s")["blocks"]}, {"s"})
+        # However many fit in a page.
+        ids, cursor, pages = [], {}, 0
+        while cursor is not None:
+            page = m.rpc.call("tb.list", sort="size", limit=1000, **cursor)
+            ids += [b["id"] for b in page["blocks"]]
+            cursor, pages = {"cursor": page["cursor"]} if page["cursor"] else None, pages + 1
+        whole = number(m.rpc.call("tb.list", sort="size", limit=1)["matches"])
+        equal("blocks on all pages, each once", (len(ids), len(set(ids))), (whole, whole))
+        print(f"# {whole} blocks of Linux on {pages} pages", flush=True)
         for _ in range(20):
             m.rpc.call("tb.list", sort="invalidations", limit=1000)
         pauses = m.rpc.call("machine.pauses")["recent"]

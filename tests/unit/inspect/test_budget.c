@@ -54,8 +54,8 @@ static void of_a_hold_no_more_is_charged_than_was_computed_and_a_little(void **s
     static const struct {
         int64_t held_ms, computed_ms, price_ms;
     } row[] = {
-        {0, 0, 0},   {3, 1, 3},     {10, 0, 10}, {11, 0, 10},
-        {11, 1, 11}, {100, 0, 10}, {100, 5, 15}, {100, 95, 100}, {1000, 1000, 1000},
+        {0, 0, 0},    {3, 1, 3},    {10, 0, 10},    {11, 0, 10},        {11, 1, 11},
+        {100, 0, 10}, {100, 5, 15}, {100, 95, 100}, {1000, 1000, 1000},
     };
     for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         assert_int_equal(budget_price_of_hold(row[i].held_ms * NS_PER_MS,

@@ -134,7 +134,7 @@ static void the_inspectors_methods_can_be_called(void **state) {
     Rig *r = *state;
     Hmp hmp;
     hmp_init(&hmp, r->m, r->inspector, NULL);
-    expect_part(&hmp, "inspect machine.status", "machine    virt\n");
+    expect_part(&hmp, "inspect machine.status", "machine     virt\n");
     expect_part(&hmp, "inspect machine.stadus", "did you mean machine.status");
     expect_part(&hmp, "inspect machine.quit {\"status\":\"x\"}", "Error: ");
     expect_part(&hmp, "inspect machine.quit {", "no JSON object");
