@@ -26,7 +26,7 @@ enum { ADDRESS_BYTES = 16, NETWORK_BYTES = 8 }; /* of IPv6; a network is one use
 typedef struct Session {
     char value[AUTH_TOKEN_TEXT];
     AuthRole role; /* AUTH_NOBODY: free */
-    uint64_t used;
+    uint64_t number, used;
 } Session;
 
 /* What came of a kind since a minute began. */
@@ -353,7 +353,7 @@ AuthRole auth_login(Auth *auth, const AuthRequest *request, const char *token,
     if (role != AUTH_NOBODY) {
         Session *s = new_session_locked(auth, role);
         s->role = role;
-        s->used = ++auth->use_count;
+        s->number = s->used = ++auth->use_count;
         memcpy(s->value, value, sizeof(s->value));
         snprintf(cookie, size, "%s=%s", auth->cookie_name, s->value);
     }
@@ -361,13 +361,23 @@ AuthRole auth_login(Auth *auth, const AuthRequest *request, const char *token,
     return role;
 }
 
-void auth_logout(Auth *auth, const char *cookie) {
+uint64_t auth_session(Auth *auth, const char *cookie) {
+    pthread_mutex_lock(&auth->lock);
+    const Session *s = find_session_locked(auth, cookie);
+    uint64_t number = s != NULL ? s->number : 0;
+    pthread_mutex_unlock(&auth->lock);
+    return number;
+}
+
+uint64_t auth_logout(Auth *auth, const char *cookie) {
     pthread_mutex_lock(&auth->lock);
     Session *s = find_session_locked(auth, cookie);
+    uint64_t number = s != NULL ? s->number : 0;
     if (s != NULL) {
         memset(s, 0, sizeof(*s));
     }
     pthread_mutex_unlock(&auth->lock);
+    return number;
 }
 
 AuthRole auth_check(Auth *auth, const AuthRequest *request, int64_t now_ms,

@@ -87,8 +87,10 @@ AuthRefusal auth_check_source(Auth *auth, const AuthRequest *request);
  * `peer` is looked at. */
 AuthRole auth_login(Auth *auth, const AuthRequest *request, const char *token,
                     int64_t now_ms, char *cookie, size_t size, AuthRefusal *why);
-/* Ends the session of this cookie header. */
-void auth_logout(Auth *auth, const char *cookie);
+/* The number of this cookie header's session; 0: it has none. */
+uint64_t auth_session(Auth *auth, const char *cookie);
+/* Ends that session, and returns its number. */
+uint64_t auth_logout(Auth *auth, const char *cookie);
 /* A sentence for the user or the log. */
 const char *auth_refusal_text(AuthRefusal why);
 unsigned auth_refusal_status(AuthRefusal why); /* of HTTP */

@@ -4,13 +4,14 @@
  *
  *   GET  BASE/...       a file of the page (files.c)
  *   POST BASE/login     body: the token; answers 204 and the cookie
- *   POST BASE/logout    ends the session
+ *   POST BASE/logout    ends the session, and its WebSockets
  *   GET  BASE/whoami    "operator", "viewer" or 401
  *   GET  BASE/ws        a WebSocket (ws.c), or in words why not
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "web/server_int.h"
 
@@ -113,8 +114,9 @@ static int login(WebServer *ws, struct lws *wsi, WebRequest *req) {
     if (role == AUTH_NOBODY) {
         return refuse(ws, wsi, why);
     }
-    snprintf(header, sizeof(header), "%s; Path=%s/; HttpOnly; SameSite=Strict", cookie,
-             ws->base);
+    bool tls = request.origin != NULL && strncasecmp(request.origin, "https:", 6) == 0;
+    snprintf(header, sizeof(header), "%s; Path=%s/; HttpOnly; SameSite=Strict%s", cookie,
+             ws->base, tls ? "; Secure" : "");
     return web_reply_text(ws, wsi, 200, &(WebHeader){"set-cookie:", header},
                           role == AUTH_OPERATOR ? "operator" : "viewer");
 }
@@ -155,10 +157,15 @@ static int begin_request(WebServer *ws, struct lws *wsi, WebRequest *req,
             return 0; /* its body follows */
         }
         if (strcmp(path, "logout") == 0) {
-            auth_logout(ws->auth, request.cookie);
+            web_ws_log_out(ws, auth_logout(ws->auth, request.cookie));
             return web_reply_text(ws, wsi, 200, NULL, "bye");
         }
         return web_reply_text(ws, wsi, 404, NULL, "there is no such page");
+    }
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0 &&
+        lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) == 0) {
+        return web_reply_text(ws, wsi, 405, &(WebHeader){"allow:", "GET, HEAD, POST"},
+                              "GET and HEAD, and POST to login and logout");
     }
     if (strcmp(path, "whoami") == 0) {
         return whoami(ws, wsi, &request);

@@ -259,6 +259,7 @@ void web_server_free(WebServer *ws) {
         web_server_end(ws);
         pthread_join(ws->thread, NULL);
     }
+    web_ws_close_all(ws); /* or one would be woken while the context goes */
     if (ws->context != NULL) {
         lws_context_destroy(ws->context); /* closes what is open */
     }

@@ -17,11 +17,13 @@ typedef struct WebSession {
     struct lws *wsi;
     InspectClient *client;
     AuthRole role;
-    char *text; /* the message that comes in, in pieces */
+    uint64_t login; /* the session of its cookie; 0: it came by token */
+    char *text;     /* the message that comes in, in pieces */
     size_t text_len;
-    bool too_long; /* its rest is thrown away */
-    bool held;     /* reads nothing until the inspector has room */
-    bool closing;  /* was told that this is the end */
+    bool too_long;   /* its rest is thrown away */
+    bool held;       /* reads nothing until the inspector has room */
+    bool logged_out; /* ... and nothing more is sent or read */
+    bool closing;    /* was told that this is the end */
     struct WebSession *next;
 } WebSession;
 
@@ -106,5 +108,9 @@ int web_ws_refuse(WebServer *ws, struct lws *wsi, const AuthRequest *request);
 int web_ws_confirm(WebServer *ws, struct lws *wsi);
 /* The inspector has something for somebody. */
 void web_ws_serve(WebServer *ws);
+/* Hangs up on those of a session that was ended. */
+void web_ws_log_out(WebServer *ws, uint64_t login);
+/* The thread has ended: the inspector is to wake nobody any more. */
+void web_ws_close_all(WebServer *ws);
 
 #endif

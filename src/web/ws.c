@@ -124,6 +124,7 @@ static int open_session(WebServer *ws, WebSession *s, struct lws *wsi) {
     if (s->role == AUTH_NOBODY) {
         return -1; /* logged out since it was let in */
     }
+    s->login = auth_session(ws->auth, request.cookie);
     s->server = ws;
     s->wsi = wsi;
     s->client = inspect_client_new(ws->ins, inspect_role(s->role),
@@ -143,7 +144,9 @@ static void close_session(WebServer *ws, WebSession *s) {
             *p = s->next;
             __atomic_sub_fetch(&ws->session_count, 1, __ATOMIC_RELAXED);
             inspect_client_free(s->client);
+            s->client = NULL;
             free(s->text);
+            s->text = NULL;
             break;
         }
     }
@@ -185,7 +188,7 @@ static bool take_message(WebSession *s) {
 }
 
 static int receive(WebSession *s, const void *in, size_t len) {
-    if (s->server->ending) {
+    if (s->server->ending || s->logged_out) {
         return 0; /* it asks too late */
     }
     if (lws_frame_is_binary(s->wsi)) {
@@ -217,6 +220,11 @@ static int say_goodbye(WebSession *s) {
 static int send_one(WebSession *s) {
     if (s->closing) {
         return -1;
+    }
+    if (s->logged_out) {
+        s->closing = true;
+        return hang_up(s->server, s->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+                       "you have logged out");
     }
     if (s->server->hurry) {
         return say_goodbye(s);
@@ -253,6 +261,21 @@ void web_ws_serve(WebServer *ws) {
             lws_rx_flow_control(s->wsi, 1);
         }
         lws_callback_on_writable(s->wsi);
+    }
+}
+
+void web_ws_log_out(WebServer *ws, uint64_t login) {
+    for (WebSession *s = ws->sessions; s != NULL; s = s->next) {
+        if (login != 0 && s->login == login) {
+            s->logged_out = true;
+            lws_callback_on_writable(s->wsi);
+        }
+    }
+}
+
+void web_ws_close_all(WebServer *ws) {
+    while (ws->sessions != NULL) {
+        close_session(ws, ws->sessions);
     }
 }
 

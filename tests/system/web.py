@@ -96,6 +96,7 @@ def without_a_token_nobody_comes_in():
         equal("login", status, 200)
         for part in ("HttpOnly", "SameSite=Strict"):
             contains("cookie", headers["set-cookie"], part)
+        equal("without TLS", "Secure" in headers["set-cookie"], False)
         cookie = headers["set-cookie"].split(";")[0]
         equal("with the cookie", m.get("/whoami", Cookie=cookie)[2], b"operator")
         equal("the cookie at -api", m.api("GET", "/api/v1", token=None, Cookie=cookie)[0], 401)
@@ -199,6 +200,26 @@ def a_viewer_looks_and_does_not_drive():
 def error_of(client, text):
     client.send_text(text)
     return client.answer()["error"]
+
+
+def who_logs_out_has_no_door_left_open():
+    with standing() as m:
+        def login():
+            return request(m.web_at, "POST", "/login", body=OPERATOR.encode())[1]["set-cookie"].split(";")[0]
+        mine, others = login(), login()
+        first, second, other = (m.socket(token=None, headers={"Cookie": c}) for c in (mine, mine, others))
+        by_token = m.socket()
+        first.subscribe("machine.resumed")
+        equal("logout", request(m.web_at, "POST", "/logout", {"Cookie": mine})[0], 200)
+        for ws in (first, second):
+            try:
+                ws.call("machine.status")
+                raise Failure("it is still open")
+            except Closed as closed:
+                equal("why", (closed.code, closed.reason), (1008, "you have logged out"))
+        refused(m, 401, token=None, headers={"Cookie": mine})
+        for ws in (other, by_token):
+            equal("others stay", ws.call("machine.status")["running"], False)
 
 
 def bad_messages_are_answered_and_change_nothing():
@@ -484,6 +505,16 @@ def files_come_gzipped_and_not_twice():
         for known, status in ((tag, 304), (f'"other", {tag}', 304), ('"other"', 200)):
             equal(known, m.get("/protocol.js", If_None_Match=known)[0], status)
         equal("a tag is of one coding", m.get("/protocol.js", If_None_Match=tag, Accept_Encoding="gzip")[0], 200)
+        with connect(m.web_at) as s:   # a head has no body that the next answer would be taken for
+            for path, status in (("/", 200), ("/protocol.js", 200), ("/whoami", 401), ("/nothing", 404)):
+                head = exchange(s, "HEAD", path, {"Host": "localhost"})
+                whole = exchange(s, "GET", path, {"Host": "localhost"})
+                equal(path, (head[0], head[2], head[1]["content-length"]), (status, b"", str(len(whole[2]))))
+        for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+            equal(method, request(m.web_at, method, "/")[0] in (403, 405, 400), True)
+        for wanted in ("bytes=0-9", "bytes=-5", "bytes=9999999-", "bytes=" + "0-," * 500 + "0-"):
+            status, headers, got = m.get("/protocol.js", Range=wanted)   # who does not know ranges gives all
+            equal(wanted[:20], (status, got == body), (200, True))
         for name in ("/", "/whoami"):
             headers = m.get(name)[1]
             contains("policy", headers["content-security-policy"], "frame-ancestors 'none'")
@@ -593,6 +624,7 @@ def it_works_under_a_path_behind_a_proxy():
                                      headers={"Origin": "https://lab.example"})
         equal("login", status, 200)
         contains("cookie", headers["set-cookie"], "Path=/lab/vm1/;")
+        contains("a cookie of TLS stays there", headers["set-cookie"], "; Secure")
         ws = Socket(where, None, path="/lab/vm1/ws", headers={
             "Host": "lab.example", "Origin": "https://lab.example", "Cookie": headers["set-cookie"].split(";")[0]})
         equal("through the proxy", ws.call("machine.status")["running"], False)
@@ -831,6 +863,7 @@ def main():
     report.case("a WebSocket that is refused is told why", a_websocket_that_is_refused_is_told_why)
     report.case("nobody keeps a socket by asking for another protocol", nobody_keeps_a_socket_by_asking_for_another_protocol)
     report.case("a viewer looks and does not drive", a_viewer_looks_and_does_not_drive)
+    report.case("who logs out has no door left open", who_logs_out_has_no_door_left_open)
     report.case("bad messages are answered and change nothing", bad_messages_are_answered_and_change_nothing)
     report.case("frames against the standard end the connection", frames_against_the_standard_end_the_connection)
     report.case("bad HTTP is answered", bad_http_is_answered)
