@@ -7,7 +7,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { BUILD, ROOT, call, fitsWidth, ok, suite, until } from "./harness.mjs";
+import { BUILD, PATIENCE, ROOT, call, fitsWidth, ok, suite, until } from "./harness.mjs";
 import { smallPng } from "../png.mjs";
 
 const TOUR = path.join(BUILD, "tour");
@@ -20,20 +20,33 @@ const KERNEL = "0xffffffff80200000";
 
 /** A block that is worth a picture: hot, of some instructions, with something for the optimizer. */
 async function worthy(page) {
-  await call(page, "tb.profile", { on: true });
   const hot = await until("hot blocks", async () => {
-    const { blocks } = await call(page, "tb.list", { sort: "runs", limit: 300 });
-    const good = blocks.filter((b) => b.insns >= 5 && b.insns <= 12 && Number(b.runs) > 1000);
-    return good.length > 40 && good;
+    const { blocks } = await call(page, "tb.list", { sort: "samples", limit: 300 });
+    const good = blocks.filter((b) => b.insns >= 5 && b.insns <= 12 && b.share > 0);
+    return good.length > 10 && good;
   });
   for (const b of hot) {
     const told = await call(page, "tb.explain", { id: b.id, host: false, registers: false }).catch(() => null);
     const ops = told?.stages.at(-1).ops ?? [];
-    if (ops.some((o) => o.removed) && ops.filter((o) => o.rule).length >= 3) {
+    if (ops.some((o) => o.removed)) {
       return b.id;
     }
   }
   return hot[0].id;
+}
+
+/** Lets the page come to rest. A block that died meanwhile is no picture: another one is chosen. */
+async function settle(page, choose) {
+  await until("a picture of what lives", async () => {
+    await page.waitForTimeout(SETTLE_MS);
+    await until("no panel waits for an answer", () => page.evaluate(() => !document.querySelector(".panel[aria-busy]")));
+    await page.waitForTimeout(SETTLE_MS);
+    if (!(await page.locator(".tb-dead:visible").count())) {
+      return true;
+    }
+    await page.evaluate((hash) => (location.hash = hash), `#${await choose()}`);
+    return false;
+  }, 2 * PATIENCE);
 }
 
 /** @type {Record<string, (page: any) => Promise<string>>} the URL's fragment of each workspace */
@@ -49,9 +62,9 @@ const PLACES = {
 await suite("tour", async (t) => {
   mkdirSync(TOUR, { recursive: true });
   mkdirSync(PICTURES, { recursive: true });
-  const machine = await t.machine({ args: ["-icount", "shift=2", "-history", "on", "-nic", "user"] });
+  const machine = await t.machine({ args: ["-icount", "shift=2", "-history", "on", "-nic", "user", "-accel", "tcg,tb-size=64"] });
   await machine.run(BUSY);
-  const asker = await t.open(machine, "ws=run");
+  const asker = await t.open(machine, "ws=translate"); /* while its hot list is seen, samples are taken */
   for (const [name, place] of Object.entries(PLACES)) {
     await t.test(`${name}: pictures`, async () => {
       const hash = await place(asker);
@@ -59,9 +72,7 @@ await suite("tour", async (t) => {
         for (const [width, height] of [[1440, 900], [400, 2000]]) {
           const page = await t.open(machine, hash, { theme, width, height });
           await page.locator(`.workspace.${name}`).waitFor();
-          await page.waitForTimeout(SETTLE_MS);
-          await until("no panel waits for an answer", () => page.evaluate(() => !document.querySelector(".panel[aria-busy]")));
-          await page.waitForTimeout(SETTLE_MS);
+          await settle(page, () => place(asker));
           await fitsWidth(page);
           await page.screenshot({ path: path.join(TOUR, `${name}-${theme}-${width}.png`) });
           const shown = path.join(PICTURES, `${name}.png`);
