@@ -41,6 +41,7 @@ const char *const ir_text_format[IR_OPCODE_COUNT] = {
     [IR_ctz] = "o, 0",
     [IR_popcnt] = "o, 0",
     [IR_bswap] = "o, 0",
+    [IR_rotr_s32] = "o, 0, X",
     [IR_extract] = "o, 0, p",
     [IR_sextract] = "o, 0, p",
     [IR_deposit] = "o, 0, 1, p",

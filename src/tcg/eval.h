@@ -142,7 +142,7 @@ EVAL_INLINE uint64_t eval_deposit(uint64_t a, uint64_t b, uint64_t imm) {
     return (a & ~mask) | (b << pos & mask);
 }
 
-/* An op with one input (mov, ext_*, clz, ctz, popcnt, bswap, extract, sextract). */
+/* An op with one input (mov, ext_*, clz, ctz, popcnt, bswap, rotr_s32, extract, sextract). */
 EVAL_INLINE uint64_t eval_unary(IrOpcode opcode, bool wide, uint64_t a, uint64_t imm) {
     switch (opcode) {
     case IR_mov:
@@ -165,6 +165,8 @@ EVAL_INLINE uint64_t eval_unary(IrOpcode opcode, bool wide, uint64_t a, uint64_t
         return eval_count(opcode, wide, a);
     case IR_bswap:
         return wide ? __builtin_bswap64(a) : __builtin_bswap32((uint32_t)a);
+    case IR_rotr_s32:
+        return eval_sext((uint32_t)a >> imm | a << (32 - imm), 32);
     case IR_extract:
         return eval_zext(a >> ir_field_pos(imm), ir_field_len(imm));
     case IR_sextract:

@@ -314,6 +314,7 @@ static bool apply_rules(IrOptimizer *o, IrOp *op) {
     case IR_ctz:
     case IR_popcnt:
     case IR_bswap:
+    case IR_rotr_s32:
     case IR_extract:
     case IR_sextract:
         return opt_rules_unary(o, op);

@@ -150,6 +150,9 @@ static void result_bits(IrOptimizer *o, const IrOp *op, Fact *f) {
     case IR_sub:
         f->sign = (uint8_t)max_u(1, min_u(a->sign, b->sign) - 1u);
         break;
+    case IR_rotr_s32:
+        f->sign = 33;
+        break;
     case IR_setcond:
         set(f, ~UINT64_C(1), 0);
         break;

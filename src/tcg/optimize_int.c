@@ -428,6 +428,53 @@ static bool zero_first(IrOptimizer *o, IrOp *op) {
     }
 }
 
+/* A shift by a known count that leaves something, as a part of an `or`: of x, by n. Word: of x's low
+ * half, to the right without sign, to the left with the sign of the result. */
+typedef struct ShiftPart {
+    TempId x;
+    unsigned n;
+    bool left, word;
+} ShiftPart;
+
+static bool shift_part(IrOptimizer *o, const IrOp *op, TempId t, ShiftPart *part) {
+    const IrOp *source = opt_source(o, op, t);
+    uint64_t n;
+    if (source && source->opcode == IR_extract && source->type == IR_I64 &&
+        ir_field_pos(source->imm) + ir_field_len(source->imm) == 32) {
+        *part = (ShiftPart){source->in[0], ir_field_pos(source->imm), false, true};
+        return part->n && part->x != t;
+    }
+    bool word = source && source->opcode == IR_ext_s32;
+    if (word) {
+        source = opt_source(o, op, source->in[0]);
+    }
+    if (!source || (source->opcode != IR_shl && (source->opcode != IR_shr || word)) ||
+        source->type != (word ? IR_I32 : IR_I64) || source->in[0] == t ||
+        o->ctx->temps[source->in[0]].type != IR_I64 ||
+        !opt_const(o, source->in[1], (IrType)source->type, &n)) {
+        return false;
+    }
+    *part = (ShiftPart){source->in[0], (unsigned)n & (word ? 31 : 63),
+                        source->opcode == IR_shl, word};
+    return part->n != 0;
+}
+
+/* x >> n | x << (w - n) is x rotated right by n. */
+static bool rotate(IrOptimizer *o, IrOp *op) {
+    ShiftPart a, b;
+    if (op->opcode != IR_or || op->type != IR_I64 || !shift_part(o, op, op->in[0], &a) ||
+        !shift_part(o, op, op->in[1], &b) || a.x != b.x || a.word != b.word ||
+        a.left == b.left || a.n + b.n != (a.word ? 32 : 64)) {
+        return false;
+    }
+    unsigned n = a.left ? b.n : a.n;
+    if (a.word) {
+        return opt_to_op1(op, IR_rotr_s32, a.x, n, RULE_rotate);
+    }
+    op->in[0] = a.x;
+    return opt_to_op2i(o, op, IR_rotr, n, RULE_rotate);
+}
+
 bool opt_rules_binary(IrOptimizer *o, IrOp *op) {
     uint64_t k;
     if (op->type == IR_I32 && word_chain(o, op)) {
@@ -439,7 +486,7 @@ bool opt_rules_binary(IrOptimizer *o, IrOp *op) {
     if (op->in[0] == op->in[1] && op->opcode != IR_deposit) {
         return same_operands(o, op);
     }
-    return commute(o, op) || zero_first(o, op);
+    return commute(o, op) || zero_first(o, op) || rotate(o, op);
 }
 
 /* --- conditions ------------------------------------------------------------------- */

@@ -21,31 +21,31 @@
  * Where an i32 is wanted an i64 may stand, but not the other way round.
  */
 static const char *const signatures[IR_OPCODE_COUNT] = {
-    [IR_mov] = "tt",          [IR_ext_s8] = "ni",        [IR_ext_s16] = "ni",
-    [IR_ext_s32] = "ni",      [IR_ext_u8] = "ni",        [IR_ext_u16] = "ni",
-    [IR_ext_u32] = "ni",      [IR_add] = "nnn",          [IR_sub] = "nnn",
-    [IR_mul] = "nnn",         [IR_mulhs] = "nnn",        [IR_mulhu] = "nnn",
-    [IR_mulhsu] = "nnn",      [IR_divs] = "nnn",         [IR_divu] = "nnn",
-    [IR_rems] = "nnn",        [IR_remu] = "nnn",         [IR_and] = "nnn",
-    [IR_or] = "nnn",          [IR_xor] = "nnn",          [IR_andc] = "nnn",
-    [IR_orc] = "nnn",         [IR_eqv] = "nnn",          [IR_shl] = "nnn",
-    [IR_shr] = "nnn",         [IR_sar] = "nnn",          [IR_rotl] = "nnn",
-    [IR_rotr] = "nnn",        [IR_clz] = "nn",           [IR_ctz] = "nn",
-    [IR_popcnt] = "nn",       [IR_bswap] = "nn",         [IR_extract] = "nn",
-    [IR_sextract] = "nn",     [IR_deposit] = "nnn",      [IR_setcond] = "inn",
-    [IR_movcond] = "nnnnn",   [IR_label] = "-",          [IR_br] = "-",
-    [IR_brcond] = "-nn",      [IR_env_ld] = "t",         [IR_env_st] = "-t",
-    [IR_guest_ld] = "ta",     [IR_guest_st] = "-at",     [IR_guest_probe] = "la",
-    [IR_guest_ld_at] = "tal", [IR_guest_st_at] = "-atl", [IR_guest_rmw] = "nan",
-    [IR_guest_cas] = "nann",  [IR_fence] = "-",          [IR_fmov_i2f] = "fi",
-    [IR_fmov_f2i] = "if",     [IR_fbox] = "ds",          [IR_funbox] = "sd",
-    [IR_fadd] = "fff",        [IR_fsub] = "fff",         [IR_fmul] = "fff",
-    [IR_fdiv] = "fff",        [IR_fsqrt] = "ff",         [IR_fmadd] = "ffff",
-    [IR_fmin] = "fff",        [IR_fmax] = "fff",         [IR_fcmp] = "iff",
-    [IR_fcvt_f2i] = "if",     [IR_fcvt_i2f] = "fi",      [IR_fcvt_f2f] = "fx",
-    [IR_fp_save] = "-",       [IR_fp_load] = "-",        [IR_call] = "",
-    [IR_insn_start] = "-",    [IR_goto_tb] = "-",        [IR_goto_pc] = "-",
-    [IR_goto_ptr] = "-a",     [IR_exit_tb] = "-",
+    [IR_mov] = "tt",         [IR_ext_s8] = "ni",       [IR_ext_s16] = "ni",
+    [IR_ext_s32] = "ni",     [IR_ext_u8] = "ni",       [IR_ext_u16] = "ni",
+    [IR_ext_u32] = "ni",     [IR_add] = "nnn",         [IR_sub] = "nnn",
+    [IR_mul] = "nnn",        [IR_mulhs] = "nnn",       [IR_mulhu] = "nnn",
+    [IR_mulhsu] = "nnn",     [IR_divs] = "nnn",        [IR_divu] = "nnn",
+    [IR_rems] = "nnn",       [IR_remu] = "nnn",        [IR_and] = "nnn",
+    [IR_or] = "nnn",         [IR_xor] = "nnn",         [IR_andc] = "nnn",
+    [IR_orc] = "nnn",        [IR_eqv] = "nnn",         [IR_shl] = "nnn",
+    [IR_shr] = "nnn",        [IR_sar] = "nnn",         [IR_rotl] = "nnn",
+    [IR_rotr] = "nnn",       [IR_clz] = "nn",          [IR_ctz] = "nn",
+    [IR_popcnt] = "nn",      [IR_bswap] = "nn",        [IR_rotr_s32] = "nn",
+    [IR_extract] = "nn",     [IR_sextract] = "nn",     [IR_deposit] = "nnn",
+    [IR_setcond] = "inn",    [IR_movcond] = "nnnnn",   [IR_label] = "-",
+    [IR_br] = "-",           [IR_brcond] = "-nn",      [IR_env_ld] = "t",
+    [IR_env_st] = "-t",      [IR_guest_ld] = "ta",     [IR_guest_st] = "-at",
+    [IR_guest_probe] = "la", [IR_guest_ld_at] = "tal", [IR_guest_st_at] = "-atl",
+    [IR_guest_rmw] = "nan",  [IR_guest_cas] = "nann",  [IR_fence] = "-",
+    [IR_fmov_i2f] = "fi",    [IR_fmov_f2i] = "if",     [IR_fbox] = "ds",
+    [IR_funbox] = "sd",      [IR_fadd] = "fff",        [IR_fsub] = "fff",
+    [IR_fmul] = "fff",       [IR_fdiv] = "fff",        [IR_fsqrt] = "ff",
+    [IR_fmadd] = "ffff",     [IR_fmin] = "fff",        [IR_fmax] = "fff",
+    [IR_fcmp] = "iff",       [IR_fcvt_f2i] = "if",     [IR_fcvt_i2f] = "fi",
+    [IR_fcvt_f2f] = "fx",    [IR_fp_save] = "-",       [IR_fp_load] = "-",
+    [IR_call] = "",          [IR_insn_start] = "-",    [IR_goto_tb] = "-",
+    [IR_goto_pc] = "-",      [IR_goto_ptr] = "-a",     [IR_exit_tb] = "-",
 };
 
 typedef struct Validator {
@@ -224,6 +224,10 @@ static const char *check_memory(const IrOp *op) {
 }
 
 static const char *check_field(const IrOp *op) {
+    if (op->opcode == IR_rotr_s32 &&
+        (op->type != IR_I64 || op->imm == 0 || op->imm > 31)) {
+        return "rotr_s32 is i64 and rotates by 1 to 31";
+    }
     if (op->opcode != IR_extract && op->opcode != IR_sextract &&
         op->opcode != IR_deposit) {
         return NULL;

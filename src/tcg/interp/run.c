@@ -342,6 +342,7 @@ static uintptr_t run_block(Interp *s) {
             UNARY(IR_ctz)
             UNARY(IR_popcnt)
             UNARY(IR_bswap)
+            UNARY(IR_rotr_s32)
             UNARY(IR_extract)
             UNARY(IR_sextract)
             BINARY(IR_deposit)

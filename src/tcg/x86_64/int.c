@@ -426,6 +426,21 @@ static void gen_bswap(X86Gen *g, const IrOp *op) {
     ra_set_out(g, op, dst);
 }
 
+static void gen_rotr_s32(X86Gen *g, const IrOp *op) {
+    unsigned dst;
+    if (g->host & HOST_BMI2 && !is_const(g, op->in[0])) {
+        unsigned a = ra_use(g, op->in[0]);
+        dst = ra_out(g, op, 0);
+        emit_vex_rr(&g->e, 0xf0 | X_0F3A | X_F2, dst, 0, a);
+        emit8(&g->e, (unsigned)op->imm);
+    } else {
+        dst = ra_out_copy(g, op, 0);
+        emit_shift_imm(&g->e, 0, SHIFT_ROR, dst, (unsigned)op->imm);
+    }
+    emit_rr(&g->e, X_MOVSXD, dst, dst);
+    ra_set_out(g, op, dst);
+}
+
 /* extract, sextract */
 static void gen_extract(X86Gen *g, const IrOp *op) {
     bool sign = op->opcode == IR_sextract;
@@ -714,6 +729,9 @@ bool gen_int_op(X86Gen *g, const IrOp *op) {
         return true;
     case IR_bswap:
         gen_bswap(g, op);
+        return true;
+    case IR_rotr_s32:
+        gen_rotr_s32(g, op);
         return true;
     case IR_extract:
     case IR_sextract:

@@ -284,7 +284,7 @@ static inline void random_int_op(IrRandom *r) {
     unsigned w = type == IR_I64 ? 64 : 32;
     unsigned pos = rnd(r, w), len = 1 + rnd(r, w - pos);
     TempId a = in_any(r, type), b = in_any(r, type);
-    switch (rnd(r, 12)) {
+    switch (rnd(r, 13)) {
     case 0:
         ir_op1(r->ctx, (IrOpcode)one[rnd(r, 6)], type, out_any(r, type), a);
         break;
@@ -296,6 +296,13 @@ static inline void random_int_op(IrRandom *r) {
     case 3:
         ir_extract(r->ctx, type, out_any(r, type), a, pos, len);
         break;
+    case 12: {
+        IrOp *op = ir_emit(r->ctx, IR_rotr_s32, IR_I64);
+        op->in[0] = in_any(r, IR_I64);
+        op->imm = 1 + rnd(r, 31);
+        op->out = out64(r);
+        break;
+    }
     case 4:
         ir_sextract(r->ctx, type, out_any(r, type), a, pos, len);
         break;

@@ -317,6 +317,27 @@ static void s_word_shift(IrRandom *r) {
     ir_op1(r->ctx, rnd(r, 5) ? IR_ext_s32 : IR_ext_u32, IR_I64, rnd(r, 3) ? out : t, t);
 }
 
+/* Sometimes nearly: another count, other values, a result over its own input. */
+static void s_rotate(IrRandom *r) {
+    TempId x = hidden(r, rnd_value(r)), y = rnd(r, 8) ? x : r_global(r);
+    TempId a = rnd(r, 4) ? r_global(r) : x, b = rnd(r, 4) ? r_global(r) : x;
+    bool word = rnd(r, 2), order = rnd(r, 2);
+    unsigned w = word ? 32 : 64, n = 1 + rnd(r, w - 1), m = rnd(r, 8) ? w - n : rnd(r, w);
+    for (unsigned i = 0; i < 2; i++) {
+        bool left = (i == 0) == order;
+        TempId out = left ? a : b, from = left ? x : y;
+        if (word) {
+            TempId t = fresh(r);
+            ir_op2i(r->ctx, left ? IR_shl : IR_shr, IR_I32, t, from, left ? m : n);
+            ir_op1(r->ctx, IR_ext_s32, IR_I64, out, t);
+        } else {
+            ir_op2i(r->ctx, left ? IR_shl : IR_shr, IR_I64, out, from, left ? m : n);
+        }
+    }
+    TempId first = rnd(r, 2) ? a : b, second = first == a ? b : a;
+    ir_op2(r->ctx, IR_or, IR_I64, rnd(r, 3) ? r_global(r) : x, first, second);
+}
+
 static void s_extended_already(IrRandom *r) {
     TempId a = fresh(r), x = fresh(r);
     ir_mov(r->ctx, IR_I64, a, kc(r, IR_I64, RAM_BASE));
@@ -553,6 +574,7 @@ static const struct {
     {RULE_field_is_ext, s_field_is_ext},
     {RULE_field_is_shift, s_field_is_shift},
     {RULE_word_shift, s_word_shift},
+    {RULE_rotate, s_rotate},
     {RULE_extended_already, s_extended_already},
     {RULE_low_bits, s_low_bits},
     {RULE_cond_decided, s_cond_decided},

@@ -135,6 +135,10 @@ static uint64_t eval(const IrOp *op, const uint64_t in[4]) {
         }
         return r;
     }
+    case IR_rotr_s32: {
+        uint32_t word = (uint32_t)a;
+        return (uint64_t)(int64_t)(int32_t)(word >> op->imm | word << (32 - op->imm));
+    }
     case IR_extract:
         return a >> pos & field;
     case IR_sextract: {
@@ -156,12 +160,12 @@ static uint64_t eval(const IrOp *op, const uint64_t in[4]) {
 
 enum { LOCALS = 10, STEPS = 24 };
 static const uint8_t int_ops[] = {
-    IR_mov,     IR_ext_s8,  IR_ext_s16, IR_ext_s32, IR_ext_u8, IR_ext_u16, IR_ext_u32,
-    IR_add,     IR_add,     IR_sub,     IR_mul,     IR_mulhs,  IR_mulhu,   IR_mulhsu,
-    IR_divs,    IR_divu,    IR_rems,    IR_remu,    IR_and,    IR_or,      IR_xor,
-    IR_andc,    IR_orc,     IR_eqv,     IR_shl,     IR_shr,    IR_sar,     IR_rotl,
-    IR_rotr,    IR_clz,     IR_ctz,     IR_popcnt,  IR_bswap,  IR_extract, IR_sextract,
-    IR_deposit, IR_setcond, IR_movcond,
+    IR_mov,     IR_ext_s8,  IR_ext_s16, IR_ext_s32,  IR_ext_u8, IR_ext_u16, IR_ext_u32,
+    IR_add,     IR_add,     IR_sub,     IR_mul,      IR_mulhs,  IR_mulhu,   IR_mulhsu,
+    IR_divs,    IR_divu,    IR_rems,    IR_remu,     IR_and,    IR_or,      IR_xor,
+    IR_andc,    IR_orc,     IR_eqv,     IR_shl,      IR_shr,    IR_sar,     IR_rotl,
+    IR_rotr,    IR_clz,     IR_ctz,     IR_popcnt,   IR_bswap,  IR_extract, IR_sextract,
+    IR_deposit, IR_setcond, IR_movcond, IR_rotr_s32,
 };
 
 typedef struct Model {
@@ -205,7 +209,7 @@ static void add_random_op(Rig *r, Model *m) {
     IrContext *ctx = r->ctx;
     uint64_t dice = rig_random(r);
     IrOpcode opcode = (IrOpcode)int_ops[dice % sizeof(int_ops)];
-    IrType type = dice >> 20 & 1 ? IR_I64 : IR_I32;
+    IrType type = dice >> 20 & 1 || opcode == IR_rotr_s32 ? IR_I64 : IR_I32;
     bool ext = opcode >= IR_ext_s8 && opcode <= IR_ext_u32;
     unsigned ins = ir_op_defs[opcode].ins;
     TempId in[4] = {TEMP_NONE, TEMP_NONE, TEMP_NONE, TEMP_NONE}, out;
@@ -226,6 +230,9 @@ static void add_random_op(Rig *r, Model *m) {
     op->out = out;
     memcpy(op->in, in, sizeof(in));
     op->cond = (uint8_t)(rig_random(r) % COND_COUNT);
+    if (opcode == IR_rotr_s32) {
+        op->imm = 1 + rig_random(r) % 31;
+    }
     if (opcode == IR_extract || opcode == IR_sextract || opcode == IR_deposit) {
         unsigned w = type == IR_I32 ? 32 : 64, pos = (unsigned)(rig_random(r) % w);
         op->imm = pos | (1 + rig_random(r) % (w - pos)) << 8;

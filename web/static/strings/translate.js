@@ -515,6 +515,7 @@ const zh = {
   "translate.rule.field_is_ext": "从第 0 位起的 8、16 或 32 位字段就是扩展",
   "translate.rule.field_is_shift": "字段之上只有扩展：就是右移",
   "translate.rule.word_shift": "32 位右移再扩展，就是取出一个字段",
+  "translate.rule.rotate": "x >> n | x << (w - n) 就是循环移位",
   "translate.rule.extended_already": "高位已知正如扩展后的样子",
   "translate.rule.low_bits": "只读低位：影响高位的操作被绕过",
   "translate.rule.cond_decided": "比较的结果已知",
