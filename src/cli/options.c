@@ -54,9 +54,7 @@ enum {
     FOREIGN_COUNT = sizeof(foreign_rows) / sizeof(foreign_rows[0]),
 };
 
-/* --- names
- * --------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------ */
 
 static const OptionRow *find_option(const char *name) {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
@@ -179,6 +177,10 @@ static bool apply(CommandLine *cl, OptionId id, const char *arg, Error **errp) {
         return value_accel(cl, arg, errp);
     case OPT_ICOUNT:
         return value_icount(c, arg, errp);
+    case OPT_RTC:
+        return value_rtc(&c->rtc, arg, errp);
+    case OPT_SEED:
+        return value_seed(c, arg, errp);
     case OPT_HISTORY:
         return cl->history = arg, true;
     case OPT_RECORD:
@@ -406,9 +408,9 @@ bool command_line_parse(CommandLine *cl, int argc, char *const *argv, Error **er
     /* -nographic asks for the serial line there; then there is no place for the monitor */
     cl->config.terminal_taken =
         !cl->config.nographic && monitor_options_take_terminal(&cl->monitors);
-    if (!value_check_accel(cl, errp) || !check_machine(&cl->config, errp) ||
-        !check_boot(&cl->config, errp) || !check_log(cl, errp) ||
-        !check_daemonize(cl, errp)) {
+    if (!value_check_accel(cl, errp) || !value_check_clock(&cl->config, errp) ||
+        !check_machine(&cl->config, errp) || !check_boot(&cl->config, errp) ||
+        !check_log(cl, errp) || !check_daemonize(cl, errp)) {
         return false;
     }
     return cl->config.accel || value_accel(cl, "tcg", errp);

@@ -7,11 +7,20 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tcg/backend.h"
 #include "util/keyval.h"
+
+enum {
+    FIRST_YEAR = 1970,
+    LAST_YEAR = 2261, /* the last whole one in nanoseconds since 1970 */
+    TM_FIRST_YEAR = 1900,
+};
+#define NS_PER_SEC INT64_C(1000000000)
 
 /* Keeps a text for as long as the command line lives. Owns: takes text. */
 static char *own(CommandLine *cl, char *text) {
@@ -69,9 +78,7 @@ static bool get_size(const KeyVal *kv, const char *key, uint64_t unit, uint64_t 
     return !text || parse_size(text, unit, bytes, errp);
 }
 
-/* --- -M
- * -----------------------------------------------------------------------------------------
- */
+/* --- -M --------------------------------------------------------------------------- */
 
 /* Appends ",key=value" with commas doubled, as the board's own parser wants it. */
 static char *append_property(char *list, const char *key, const char *value) {
@@ -143,9 +150,7 @@ bool value_machine(CommandLine *cl, const char *text, Error **errp) {
     return ok;
 }
 
-/* --- -accel
- * -------------------------------------------------------------------------------------
- */
+/* --- -accel ----------------------------------------------------------------------- */
 
 static bool accel_thread(MachineConfig *c, const char *thread, Error **errp) {
     if (thread && strcmp(thread, "single") && strcmp(thread, "multi")) {
@@ -187,39 +192,6 @@ static bool accel_tcg(CommandLine *cl, const KeyVal *kv, Error **errp) {
     return true;
 }
 
-/* --- -icount
- * -------------------------------------------------------------------------------------
- */
-
-bool value_icount(MachineConfig *c, const char *text, Error **errp) {
-    KeyVal kv;
-    bool ok = keyval_parse(&kv, text, "shift", errp) &&
-              keyval_check(&kv, "shift sleep align", "-icount", errp);
-    const char *shift = ok ? keyval_get(&kv, "shift") : NULL;
-    const char *align = ok ? keyval_get(&kv, "align") : NULL;
-    char *end = NULL;
-    unsigned long n = shift ? strtoul(shift, &end, 10) : 0;
-    c->icount = (CpuIcountConfig){.on = true, .sleep = true};
-    if (ok && shift && !strcmp(shift, "auto")) {
-        error_set(errp,
-                  "shift=auto follows the host's speed, so no two runs would be alike; "
-                  "use shift=0 to %d, such as 2",
-                  ICOUNT_MAX_SHIFT);
-        ok = false;
-    } else if (ok && (!shift || end == shift || *end || n > ICOUNT_MAX_SHIFT)) {
-        error_set(errp, "shift=%s: use 0 to %d: an instruction takes 2^shift ns",
-                  shift ? shift : "", ICOUNT_MAX_SHIFT);
-        ok = false;
-    } else if (ok && align && strcmp(align, "off")) {
-        error_set(errp, "align=%s: only off; use sleep=on to wait in real time", align);
-        ok = false;
-    }
-    ok = ok && keyval_get_bool(&kv, "sleep", &c->icount.sleep, errp);
-    c->icount.shift = (unsigned)n;
-    keyval_free(&kv);
-    return ok;
-}
-
 bool value_accel(CommandLine *cl, const char *text, Error **errp) {
     if (value_is_help(text)) {
         cl->action = CLI_LIST_ACCELS;
@@ -253,6 +225,123 @@ bool value_check_accel(const CommandLine *cl, Error **errp) {
             "-accel %s: KVM runs guests of the host's own architecture, and this one is "
             "RISC-V; use -accel tcg",
             cl->accel_wish);
+        return false;
+    }
+    return true;
+}
+
+/* --- -icount ---------------------------------------------------------------------- */
+
+bool value_icount(MachineConfig *c, const char *text, Error **errp) {
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, "shift", errp) &&
+              keyval_check(&kv, "shift sleep align", "-icount", errp);
+    const char *shift = ok ? keyval_get(&kv, "shift") : NULL;
+    const char *align = ok ? keyval_get(&kv, "align") : NULL;
+    char *end = NULL;
+    unsigned long n = shift ? strtoul(shift, &end, 10) : 0;
+    c->icount = (CpuIcountConfig){.on = true, .sleep = true};
+    if (ok && shift && !strcmp(shift, "auto")) {
+        error_set(errp,
+                  "shift=auto follows the host's speed, so no two runs would be alike; "
+                  "use shift=0 to %d, such as 2",
+                  ICOUNT_MAX_SHIFT);
+        ok = false;
+    } else if (ok && (!shift || end == shift || *end || n > ICOUNT_MAX_SHIFT)) {
+        error_set(errp, "shift=%s: use 0 to %d: an instruction takes 2^shift ns",
+                  shift ? shift : "", ICOUNT_MAX_SHIFT);
+        ok = false;
+    } else if (ok && align && strcmp(align, "off")) {
+        error_set(errp, "align=%s: only off; use sleep=on to wait in real time", align);
+        ok = false;
+    }
+    ok = ok && keyval_get_bool(&kv, "sleep", &c->icount.sleep, errp);
+    c->icount.shift = (unsigned)n;
+    keyval_free(&kv);
+    return ok;
+}
+
+/* --- -rtc, -seed ------------------------------------------------------------------ */
+
+/* "2006-06-17T16:01:21" or "2006-06-17", UTC. */
+static bool parse_date(const char *text, int64_t *ns) {
+    struct tm tm = {0};
+    char again[32];
+    int n = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                   &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+    if ((n != 3 && n != 6) || tm.tm_year < FIRST_YEAR || tm.tm_year > LAST_YEAR) {
+        return false;
+    }
+    tm.tm_year -= TM_FIRST_YEAR;
+    tm.tm_mon--;
+    *ns = (int64_t)timegm(&tm) * NS_PER_SEC; /* which makes July 1 of June 31 */
+    strftime(again, sizeof(again), n == 3 ? "%Y-%m-%d" : "%Y-%m-%dT%H:%M:%S", &tm);
+    return !strcmp(again, text);
+}
+
+static bool rtc_base(RtcConfig *rtc, const char *base, Error **errp) {
+    if (!strcmp(base, "utc")) {
+        rtc->base = RTC_BASE_UTC;
+    } else if (!strcmp(base, "localtime")) {
+        rtc->base = RTC_BASE_LOCALTIME;
+    } else if (parse_date(base, &rtc->date_ns)) {
+        rtc->base = RTC_BASE_DATE;
+    } else {
+        error_set(errp,
+                  "base=%s: use utc, localtime, or a date from %d to %d such as "
+                  "2006-06-17T16:01:21",
+                  base, FIRST_YEAR, LAST_YEAR);
+        return false;
+    }
+    return true;
+}
+
+static bool rtc_clock(RtcConfig *rtc, const char *clock, Error **errp) {
+    if (!strcmp(clock, "host")) {
+        rtc->clock = RTC_CLOCK_HOST;
+    } else if (!strcmp(clock, "vm")) {
+        rtc->clock = RTC_CLOCK_VM;
+    } else {
+        error_set(errp,
+                  "clock=%s: use host, or vm for a clock that stands with the guest",
+                  clock);
+        return false;
+    }
+    return true;
+}
+
+bool value_rtc(RtcConfig *rtc, const char *text, Error **errp) {
+    KeyVal kv;
+    bool ok = keyval_parse(&kv, text, NULL, errp) &&
+              keyval_check(&kv, "base clock driftfix", "-rtc", errp);
+    const char *base = ok ? keyval_get(&kv, "base") : NULL;
+    const char *clock = ok ? keyval_get(&kv, "clock") : NULL;
+    const char *drift = ok ? keyval_get(&kv, "driftfix") : NULL;
+    ok = ok && (!base || rtc_base(rtc, base, errp)) &&
+         (!clock || rtc_clock(rtc, clock, errp));
+    if (ok && drift && strcmp(drift, "none")) {
+        error_set(errp, "driftfix=%s: only none: no tick is lost here", drift);
+        ok = false;
+    }
+    keyval_free(&kv);
+    return ok;
+}
+
+bool value_seed(MachineConfig *c, const char *text, Error **errp) {
+    char *end = NULL;
+    errno = 0;
+    c->seed = strtoull(text, &end, 0);
+    c->seeded = isdigit((unsigned char)text[0]) && !*end && !errno;
+    if (!c->seeded) {
+        error_set(errp, "-seed %s: use a whole number below 2^64, such as 1", text);
+    }
+    return c->seeded;
+}
+
+bool value_check_clock(const MachineConfig *c, Error **errp) {
+    if (c->icount.on && c->rtc.clock == RTC_CLOCK_HOST) {
+        error_set(errp, "-rtc clock=host: with -icount time is counted in instructions; "
+                        "use clock=vm");
         return false;
     }
     return true;

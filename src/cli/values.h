@@ -11,6 +11,10 @@ bool value_is_help(const char *text);
 
 bool value_machine(CommandLine *cl, const char *text, Error **errp); /* -M */
 bool value_icount(MachineConfig *c, const char *text, Error **errp); /* -icount */
+bool value_rtc(RtcConfig *rtc, const char *text, Error **errp);      /* -rtc */
+bool value_seed(MachineConfig *c, const char *text, Error **errp);   /* -seed */
+/* After the last option: -rtc clock= and -icount go together. */
+bool value_check_clock(const MachineConfig *c, Error **errp);
 bool value_accel(CommandLine *cl, const char *text, Error **errp);  /* -accel, in order */
 bool value_memory(CommandLine *cl, const char *text, Error **errp); /* -m */
 bool value_smp(CommandLine *cl, const char *text, Error **errp);    /* -smp */

@@ -250,7 +250,7 @@ void fields_load(Machine *m, const uint8_t *clock, size_t clock_len, const uint8
     int64_t now = (int64_t)reader_number(&c, sizeof(uint64_t));
     int64_t wall_base = (int64_t)reader_number(&c, sizeof(uint64_t));
     clock_set_ns(&m->clock, now);
-    if (m->clock.source) {
+    if (clock_wall_is_virtual(&m->clock)) {
         m->clock.wall_base_ns = wall_base;
     }
     if (cpu_group_icount_enabled(m->cpus)) {

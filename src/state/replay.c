@@ -84,6 +84,10 @@ static bool describe(Machine *m, int64_t wall_base_ns, ByteBuffer *out, Error **
     }
     snprintf(line, sizeof(line), "date=%" PRId64 "\n", wall_base_ns);
     buffer_add(out, line, strlen(line));
+    if (m->config.seeded) {
+        snprintf(line, sizeof(line), "seed=%" PRIu64 "\n", m->config.seed);
+        buffer_add(out, line, strlen(line));
+    }
     if (!machine_hash(m, hash, errp)) {
         return false;
     }
@@ -97,6 +101,7 @@ static bool describe(Machine *m, int64_t wall_base_ns, ByteBuffer *out, Error **
 static bool restart(Machine *m, int64_t wall_base_ns, Error **errp) {
     m->clock.wall_base_ns = wall_base_ns;
     machine_lock(m);
+    machine_set_seed(m, m->config.seeded, m->config.seed);
     bool ok = run_reset_locked(m, errp);
     machine_unlock(m);
     return ok;
@@ -167,7 +172,7 @@ static bool begin_file(Replay *r, const char *path, int64_t wall_base_ns, Error 
 }
 
 Replay *replay_record(Machine *m, const char *path, Error **errp) {
-    int64_t wall_base_ns = host_ns(CLOCK_REALTIME);
+    int64_t wall_base_ns = machine_wall_base_ns(m);
     if (!check_machine(m, "-record", errp)) {
         return NULL;
     }
@@ -243,10 +248,10 @@ static void at_end(void *opaque, uint64_t count) {
     }
 }
 
-static bool find_line(const char *text, const char *key, int64_t *value) {
+static bool find_line(const char *text, const char *key, uint64_t *value) {
     const char *at = strstr(text, key);
     if (at) {
-        *value = strtoll(at + strlen(key), NULL, 10);
+        *value = strtoull(at + strlen(key), NULL, 10);
     }
     return at != NULL;
 }
@@ -284,10 +289,13 @@ static bool take_events(Replay *r, Error **errp) {
 }
 
 static bool start_play(Replay *r, const char *path, Error **errp) {
-    int64_t wall_base_ns = 0;
+    uint64_t date = 0, seed = 0;
     ByteBuffer text = {0};
-    if (!find_line(r->rec->description, "\ndate=", &wall_base_ns) ||
-        !take_events(r, errp) || !restart(r->m, wall_base_ns, errp) ||
+    bool dated = find_line(r->rec->description, "\ndate=", &date);
+    bool seeded = find_line(r->rec->description, "\nseed=", &seed);
+    int64_t wall_base_ns = (int64_t)date;
+    machine_set_seed(r->m, seeded, seed);
+    if (!dated || !take_events(r, errp) || !restart(r->m, wall_base_ns, errp) ||
         !describe(r->m, wall_base_ns, &text, errp)) {
         buffer_free(&text);
         return false;

@@ -47,11 +47,15 @@ int64_t clock_now_ns(const Clock *c) {
     return clock_source_ns(c) + __atomic_load_n(&c->offset_ns, __ATOMIC_RELAXED);
 }
 
+bool clock_wall_is_virtual(const Clock *c) {
+    return c->source != NULL || c->wall_is_virtual;
+}
+
 int64_t clock_host_wall_ns(const Clock *c) {
-    if (c->source != NULL) {
+    if (clock_wall_is_virtual(c)) {
         return c->wall_base_ns + clock_now_ns(c);
     }
-    return host_ns(CLOCK_REALTIME);
+    return host_ns(CLOCK_REALTIME) + c->wall_ahead_ns;
 }
 
 void clock_stop(Clock *c) {

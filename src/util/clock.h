@@ -37,7 +37,9 @@ struct Clock {
     int64_t offset_ns;     /* added to the source; grows by every pause. Atomic */
     int64_t stopped_at_ns; /* >= 0: the machine is stopped and time stands. Atomic */
     int64_t host_start_ns; /* the host's monotonic clock at clock_init() */
-    int64_t wall_base_ns;  /* wall time at virtual time 0, if the source is one's own */
+    int64_t wall_base_ns;  /* wall time at virtual time 0, if it goes with virtual time */
+    int64_t wall_ahead_ns; /* of the host's, if it goes with that one */
+    bool wall_is_virtual;  /* wall time goes with virtual time (-rtc clock=vm) */
     uint64_t round;        /* calls of clock_run_timers() so far */
     /* Source of virtual time, from 0. NULL: the host's monotonic clock since
      * clock_init(). Set it before time is first asked for. */
@@ -51,9 +53,10 @@ struct Clock {
 
 void clock_init(Clock *c);
 int64_t clock_now_ns(const Clock *c); /* virtual time */
-/* Wall time for RTCs, ns since 1970: the host's, or wall_base_ns + virtual time with a
- * source of one's own, so that a deterministic run sees the same date each time. */
+/* Wall time for RTCs, ns since 1970: that of the host, or wall_base_ns + virtual time if that was
+ * wished for, or with a source of one's own: a deterministic run sees the same date each time. */
 int64_t clock_host_wall_ns(const Clock *c);
+bool clock_wall_is_virtual(const Clock *c);
 void clock_stop(Clock *c); /* time stands from here; stopping twice is stopping once */
 /* Sets the virtual time of a clock that stands. Armed timers keep their deadlines. */
 void clock_set_ns(Clock *c, int64_t now_ns);

@@ -102,6 +102,32 @@ def comes_to_the_shell(smp, sleep):
         equal("exit status", g.power_off(), 0)
 
 
+def a_seed_and_a_date_make_a_run(d):
+    """With a history the host's entropy would come in; a seed keeps it out. A date is in the hash, too."""
+    count = 300_000_000  # Linux has read its clock
+
+    def end(*options):
+        with machine("-history", "on", *options) as m:
+            return run_to(m, count)[0]
+
+    fixed = ("-seed", "5", "-rtc", "base=2006-06-17T16:01:21,clock=vm")
+    wanted = end(*fixed)
+    equal("the same run again", end(*fixed), wanted)
+    equal("recorded, too", end(*fixed, "-record", d / "F"), wanted)
+    equal("another seed", end("-seed", "6", *fixed[2:]) == wanted, False)
+    equal("another date", end(*fixed[:2], "-rtc", "base=2006-06-17") == wanted, False)
+    equal("the host's entropy", end(*fixed[2:]) == end(*fixed[2:]), False)
+    with machine("-replay", d / "F") as m:  # seed and date are the recording's
+        equal("its replay", run_to(m, count)[0], wanted)
+
+
+def the_guest_sees_the_date():
+    for options in (("-icount", "shift=2,sleep=off"), ()):
+        with Guest(linux(*options, "-rtc", "base=2006-06-17T16:01:21,clock=vm"), patience=60) as g:
+            g.wait_shell()
+            contains("the date", g.run("date -u +%F-%H"), "2006-06-17-16")
+
+
 def a_count_needs_icount():
     with Machine("-M", "virt", "-display", "none", "-serial", "null", "-bios", "none", "-S") as m:
         try:
@@ -121,6 +147,8 @@ def main():
                         comes_to_the_shell, smp, sleep)
     report.case("a run that is stepped is the same, 4 harts", stepped_run_is_the_run)
     report.case("a limit is of one machine.cont", in_directory, the_limit_is_of_one_cont)
+    report.case("a seed and a date make a run", in_directory, a_seed_and_a_date_make_a_run)
+    report.case("the guest sees the date", the_guest_sees_the_date)
     report.case("a count needs -icount", a_count_needs_icount)
     report.end()
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "hw/machine/backends.h"
 #include "hw/machine/run.h"
@@ -22,7 +23,8 @@
 static const MachineClass *const all_machines[] = {&virt_machine_class};
 
 /* When a deterministic machine is switched on: 2026-01-01 00:00:00 UTC. */
-#define ICOUNT_WALL_BASE_NS (INT64_C(1767225600) * 1000000000)
+#define NS_PER_SEC          INT64_C(1000000000)
+#define ICOUNT_WALL_BASE_NS (1767225600 * NS_PER_SEC)
 
 enum { MACHINE_COUNT = sizeof(all_machines) / sizeof(all_machines[0]) };
 
@@ -207,7 +209,6 @@ static bool make_cpu_group(Machine *m, Error **errp) {
                             m->config.tb_size, errp);
     if (m->cpus && m->config.icount.on) {
         cpu_group_set_icount(m->cpus, &m->config.icount, &m->clock, m->gate);
-        m->clock.wall_base_ns = ICOUNT_WALL_BASE_NS;
     }
     return m->cpus != NULL;
 }
@@ -261,6 +262,43 @@ static void no_delivery(void *opaque, unsigned kind, const uint8_t *data, size_t
     (void)len;
 }
 
+static int64_t host_wall_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+int64_t machine_wall_base_ns(const Machine *m) {
+    const RtcConfig *rtc = &m->config.rtc;
+    int64_t now = host_wall_ns();
+    time_t seconds = (time_t)(now / NS_PER_SEC);
+    struct tm local;
+    if (rtc->base == RTC_BASE_DATE) {
+        return rtc->date_ns;
+    }
+    if (rtc->base == RTC_BASE_LOCALTIME && localtime_r(&seconds, &local)) {
+        now += local.tm_gmtoff * NS_PER_SEC;
+    }
+    return now;
+}
+
+/* The guest's date, as -rtc wishes; a deterministic machine without it always shows the same. */
+static void init_wall(Machine *m) {
+    Clock *c = &m->clock;
+    const RtcConfig *rtc = &m->config.rtc;
+    c->wall_base_ns = machine_wall_base_ns(m);
+    c->wall_ahead_ns = rtc->base ? c->wall_base_ns - host_wall_ns() : 0;
+    c->wall_is_virtual = rtc->clock == RTC_CLOCK_VM;
+    if (m->config.icount.on && !rtc->base) {
+        c->wall_base_ns = ICOUNT_WALL_BASE_NS;
+    }
+}
+
+void machine_set_seed(Machine *m, bool seeded, uint64_t seed) {
+    m->config.seeded = seeded;
+    m->config.seed = m->entropy_state = seeded ? seed : 0;
+}
+
 Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *escapes,
                      Error **errp) {
     Machine *m = calloc(1, sizeof(*m));
@@ -281,6 +319,8 @@ Machine *machine_new(const MachineConfig *config, Log *log, const CharEscapes *e
     m->entropy_input = gate_port_new(m->gate, "entropy", no_delivery, NULL);
     m->touch_input = touch_port_new(m);
     clock_init(&m->clock);
+    init_wall(m);
+    machine_set_seed(m, config->seeded, config->seed);
     clock_stop(&m->clock); /* the guest's time begins with its first instruction */
     init_memory(m);
     machine_lock(m);
@@ -336,7 +376,7 @@ void machine_free(Machine *m) {
     free(m);
 }
 
-/* --- look-up and the gate of entropy --------------------------------------------- */
+/* --- look-up and the gates of time and entropy --------------------------------------------- */
 
 Device *machine_find_device(Machine *m, const char *id) {
     for (Device *d = m->first_device; d; d = d->next) {
@@ -372,6 +412,11 @@ static void seeded_random(void *opaque, void *buf, size_t len) {
 }
 
 void machine_random(Machine *m, void *buf, size_t len) {
-    bool seeded = m->config.icount.on && !gate_is_kept(m->gate);
-    gate_pull(m->entropy_input, buf, len, seeded ? seeded_random : host_random, m);
+    if (m->config.seeded) { /* part of the machine: in a replay it gives the same again */
+        seeded_random(m, buf, len);
+        return;
+    }
+    bool same_each_time = m->config.icount.on && !gate_is_kept(m->gate);
+    gate_pull(m->entropy_input, buf, len, same_each_time ? seeded_random : host_random,
+              m);
 }

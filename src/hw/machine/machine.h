@@ -37,6 +37,13 @@ typedef struct OptionList {
     unsigned count;
 } OptionList;
 
+/* -rtc: what date the guest's clock shows when it is switched on, and what moves it. */
+typedef struct RtcConfig {
+    enum { RTC_BASE_DEFAULT, RTC_BASE_UTC, RTC_BASE_LOCALTIME, RTC_BASE_DATE } base;
+    int64_t date_ns; /* of RTC_BASE_DATE, since 1970 */
+    enum { RTC_CLOCK_DEFAULT, RTC_CLOCK_HOST, RTC_CLOCK_VM } clock;
+} RtcConfig;
+
 /* The command line, as parsed and checked. Strings are borrowed from argv. */
 typedef struct MachineConfig {
     const char *machine;       /* "virt" */
@@ -49,6 +56,9 @@ typedef struct MachineConfig {
     bool multi_thread;
     bool multi_asked; /* it was asked for, not only the default */
     CpuIcountConfig icount;
+    RtcConfig rtc;
+    bool seeded;
+    uint64_t seed;    /* -seed, if seeded */
     uint64_t tb_size; /* bytes of code buffer, 0: default */
     const char *kernel, *initrd, *append, *bios, *dtb;
     const char *dump_dtb; /* -M dumpdtb=F */
@@ -107,7 +117,7 @@ struct Machine {
     bool touch_reset_again;  /* lock: the user's reset that was asked for is the log's */
     /* Atomic: grows when the run jumps: a reset, a state that was loaded. */
     uint32_t epoch;
-    /* Of the generator a deterministic machine has instead of the host's. */
+    /* Of the generator a deterministic or seeded machine has instead of the host's. */
     uint64_t entropy_state;
 
     pthread_mutex_t lock; /* recursive: the machine lock */
@@ -162,8 +172,13 @@ void machine_request_reset(Machine *m, ShutdownCause cause);
 /* Asks for the end of machine_run(); the first request counts. Threads: any; signal
  * handlers too. */
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
-/* Unpredictable bytes: the gate through which the host's entropy enters the guest. */
+/* Unpredictable bytes: the gate through which the host's entropy enters the guest; with -seed, and in a
+ * deterministic machine whose input is not kept, those of a generator. */
 void machine_random(Machine *m, void *buf, size_t len);
+/* As if it had just been switched on; no vCPU runs. */
+void machine_set_seed(Machine *m, bool seeded, uint64_t seed);
+/* The date that -rtc wants at virtual time 0; without -rtc: the host's, now. */
+int64_t machine_wall_base_ns(const Machine *m);
 
 BlockBackend *machine_find_drive(Machine *m, const char *id);
 NetBackend *machine_find_netdev(Machine *m, const char *id);

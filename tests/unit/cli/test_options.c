@@ -181,6 +181,55 @@ static void icount_is_checked(void **state) {
     assert_fails("-icount sleep=off", "shift=");
 }
 
+static void rtc_and_seed_are_checked(void **state) {
+    (void)state;
+    CommandLine cl;
+    parse(&cl, "-rtc base=2006-06-17T16:01:21,clock=vm,driftfix=none -seed "
+               "18446744073709551615");
+    assert_int_equal(cl.config.rtc.base, RTC_BASE_DATE);
+    /* date -u -d 2006-06-17T16:01:21 +%s */
+    assert_int_equal(cl.config.rtc.date_ns, INT64_C(1150560081) * 1000000000);
+    assert_int_equal(cl.config.rtc.clock, RTC_CLOCK_VM);
+    assert_true(cl.config.seeded);
+    assert_int_equal(cl.config.seed, UINT64_MAX);
+    command_line_destroy(&cl);
+    parse(&cl, "-rtc base=2024-02-29 -seed 0x10");
+    assert_int_equal(cl.config.rtc.date_ns, INT64_C(1709164800) * 1000000000);
+    assert_int_equal(cl.config.rtc.clock, RTC_CLOCK_DEFAULT);
+    assert_int_equal(cl.config.seed, 16);
+    command_line_destroy(&cl);
+    parse(&cl, "-rtc base=localtime,clock=host");
+    assert_int_equal(cl.config.rtc.base, RTC_BASE_LOCALTIME);
+    assert_false(cl.config.seeded);
+    command_line_destroy(&cl);
+    static const char *const bad[] = {
+        "base=2006-02-29",
+        "base=2006-06-17T24:00:00",
+        "base=2006-06-17T16:01",
+        "base=2006-06-17T16:01:2x",
+        "base=6-6-17",
+        "base=1969-12-31",
+        "base=2262-01-01",
+        "base=",
+        "clock=rt",
+        "driftfix=slew",
+        "zone=utc",
+    };
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "-rtc %s", bad[i]);
+        assert_fails(line, bad[i][0] == 'z' ? "zone" : bad[i]);
+    }
+    assert_fails("-icount 2 -rtc clock=host", "clock=vm");
+    assert_fails("-rtc clock=host -icount 2", "clock=vm");
+    static const char *const seeds[] = {"-1", "1x", "x", "18446744073709551616", "1.5"};
+    for (unsigned i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "-seed %s", seeds[i]);
+        assert_fails(line, "whole number");
+    }
+}
+
 static void machine_keeps_the_boards_own_properties(void **state) {
     (void)state;
     CommandLine cl;
@@ -287,6 +336,7 @@ int main(void) {
         cmocka_unit_test(smp_multiplies_its_shape),
         cmocka_unit_test(accel_sets_threads_buffer_and_backend),
         cmocka_unit_test(icount_is_checked),
+        cmocka_unit_test(rtc_and_seed_are_checked),
         cmocka_unit_test(machine_keeps_the_boards_own_properties),
         cmocka_unit_test(lists_keep_order),
         cmocka_unit_test(lists_have_an_end),

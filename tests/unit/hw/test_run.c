@@ -205,6 +205,59 @@ static void no_shutdown_keeps_a_machine_that_switched_itself_off(void **state) {
     machine_free(m);
 }
 
+/* The generator's first numbers from this seed are known: 599ed017fb08fc85, 2c73f08458540fa5,
+ * 883ebce5a3f27c77, 3fbef740e9177b3f, e3b8346708cb5ecd (Rosetta Code, "Pseudo-random numbers/Splitmix64"). */
+static void a_seed_makes_its_generators_numbers(void **state) {
+    static const uint8_t wanted[] = {0x85, 0xa5, 0x77, 0x3f, 0xcd};
+    RunTest *t = *state;
+    uint8_t first[sizeof(wanted)], again[sizeof(wanted)];
+    t->config.seeded = true;
+    t->config.seed = 1234567;
+    Machine *m = run_make(t, run_counting, sizeof(run_counting));
+    machine_set_seed(m, true, t->config.seed);
+    machine_random(m, first, sizeof(first));
+    assert_memory_equal(first, wanted, sizeof(wanted));
+    machine_set_seed(m, false, 0); /* the host's */
+    machine_random(m, first, sizeof(first));
+    machine_set_seed(m, false, 0);
+    machine_random(m, again, sizeof(again));
+    assert_memory_not_equal(first, again, sizeof(first));
+    machine_free(m);
+}
+
+static int64_t seconds_to_host(const Machine *m) {
+    return clock_host_wall_ns(&m->clock) / 1000000000 - (int64_t)time(NULL);
+}
+
+/* A machine that stands: the host's clock goes on, the guest's own does not. */
+static void rtc_has_the_date_that_was_asked_for(void **state) {
+    RunTest *t = *state;
+    Machine *m = run_make(t, run_counting, sizeof(run_counting));
+    assert_in_range(seconds_to_host(m) + 2, 0, 4);
+    machine_free(m);
+    t->config.rtc =
+        (RtcConfig){RTC_BASE_DATE, INT64_C(1150560081) * 1000000000, RTC_CLOCK_HOST};
+    m = run_make(t, run_counting, sizeof(run_counting));
+    assert_in_range(seconds_to_host(m) + (int64_t)time(NULL), 1150560081, 1150560090);
+    int64_t before = clock_host_wall_ns(&m->clock);
+    usleep(2000);
+    assert_true(clock_host_wall_ns(&m->clock) - before >= 2000000);
+    machine_free(m);
+    t->config.rtc.clock = RTC_CLOCK_VM;
+    m = run_make(t, run_counting, sizeof(run_counting));
+    before = clock_host_wall_ns(&m->clock);
+    usleep(2000);
+    assert_int_equal(clock_host_wall_ns(&m->clock), before);
+    assert_int_equal(before - t->config.rtc.date_ns, clock_now_ns(&m->clock));
+    machine_free(m);
+    assert_int_equal(setenv("TZ", "XYZ-03:30", 1), 0); /* east of Greenwich */
+    t->config.rtc = (RtcConfig){.base = RTC_BASE_LOCALTIME};
+    m = run_make(t, run_counting, sizeof(run_counting));
+    assert_in_range(seconds_to_host(m) + 2, 12600, 12604);
+    machine_free(m);
+    unsetenv("TZ");
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
     const struct CMUnitTest tests[] = {
@@ -218,6 +271,8 @@ int main(void) {
         T(shutdown_request_ends_an_endless_guest),
         T(machine_that_starts_stopped_does_nothing),
         T(no_shutdown_keeps_a_machine_that_switched_itself_off),
+        T(a_seed_makes_its_generators_numbers),
+        T(rtc_has_the_date_that_was_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
