@@ -37,6 +37,16 @@ static inline uint32_t fuzz_u32(FuzzInput *in) {
     return (uint32_t)fuzz_take(in, 4);
 }
 
+/* A name for files or a folder: TMPDIR, or /tmp, and `name` behind it. Owns: the caller frees. */
+static inline char *fuzz_tmp_name(const char *name) {
+    const char *dir = getenv("TMPDIR");
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir && dir[0] ? dir : "/tmp", name) < 0) {
+        abort();
+    }
+    return path;
+}
+
 enum { FUZZ_RAM_BASE = 0x80000000, FUZZ_RAM_SIZE = 16 << 20, FUZZ_DISK_SIZE = 256 << 10 };
 
 /* A file of FUZZ_DISK_SIZE bytes that nobody else sees; its name is /proc/self/fd/N. */

@@ -15,8 +15,8 @@ enum { MAGIC_AND_VERSION = 12, HASH_BYTES = 16 };
 
 static uint8_t *good_file(Machine *m, size_t *size) {
     Error *err = NULL;
-    char path[64];
-    snprintf(path, sizeof(path), "/tmp/fuzz-snapshot-%d", (int)getpid());
+    char *path = fuzz_tmp_name("fuzz-snapshot-XXXXXX");
+    close(mkstemp(path));
     if (!snapshot_save(m, path, "fuzz", &err)) {
         fprintf(stderr, "%s\n", error_message(err));
         abort();
@@ -31,6 +31,7 @@ static uint8_t *good_file(Machine *m, size_t *size) {
     }
     fclose(in);
     unlink(path);
+    free(path);
     return data;
 }
 

@@ -22,7 +22,7 @@ enum { WAYS = 4, HEAD_SIZE = 4096, PATIENCE_MS = 8000, QUIET_MS = 2 };
 #define VIEWER "Host: localhost\r\nAuthorization: Bearer viewer-viewer-viewer\r\n"
 
 typedef struct Doors {
-    char dir[64];
+    char *dir; /* its name ends with the process */
     WebServer *web;
     ApiServer *api;
 } Doors;
@@ -48,7 +48,7 @@ static void open_doors(Doors *doors) {
     WebConfig config;
     Error *err = NULL;
     Inspector *ins = inspector_new(fuzz_machine_new(false), NULL);
-    strcpy(doors->dir, "/tmp/fuzz-web-XXXXXX");
+    doors->dir = fuzz_tmp_name("fuzz-web-XXXXXX");
     if (!mkdtemp(doors->dir)) {
         abort();
     }

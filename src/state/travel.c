@@ -22,6 +22,9 @@
 #include "util/trace.h"
 
 enum { DEFAULT_BUDGET = 256 << 20, WAIT_MS = 60000, LOOK_MS = 1000, MEANWHILE_MS = 5 };
+/* More of either is a slip of the finger: 16 TiB; and counts are never near 2^64. */
+#define MAX_BUDGET_MIB (UINT64_C(1) << 24)
+#define MAX_EVERY      (ICOUNT_EPOCH << 32)
 
 /* A hit of a break or watch point. */
 typedef struct Hit {
@@ -63,27 +66,30 @@ bool travel_config_parse(TravelConfig *config, const char *text, Error **errp) {
     bool ok = keyval_parse(&kv, text, "mode", errp) &&
               keyval_check(&kv, "mode every mem", "-history", errp);
     const char *mode = ok ? keyval_get(&kv, "mode") : NULL;
-    const char *every = ok ? keyval_get(&kv, "every") : NULL;
-    const char *mem = ok ? keyval_get(&kv, "mem") : NULL;
-    char *end = NULL;
+    uint64_t mib = 0;
     if (ok && mode && strcmp(mode, "on")) {
-        error_set(errp, "-history: '%s' is unknown; use on[,every=N][,mem=MIB]", mode);
+        error_set(errp, "'%s' is unknown; use on[,every=N][,mem=MIB]", mode);
         ok = false;
     }
-    if (ok && every) {
-        config->every = strtoull(every, &end, 0);
-        if (*end || config->every == 0 || config->every % ICOUNT_EPOCH) {
-            error_set(errp, "every=%s: use a multiple of %" PRIu64 " instructions", every,
-                      (uint64_t)ICOUNT_EPOCH);
-            ok = false;
-        }
+    ok = ok && keyval_get_u64(&kv, "every", &config->every, errp) &&
+         keyval_get_u64(&kv, "mem", &mib, errp);
+    if (ok && keyval_get(&kv, "every") &&
+        (config->every == 0 || config->every % ICOUNT_EPOCH ||
+         config->every > MAX_EVERY)) {
+        error_set(errp,
+                  "every=%s: use a multiple of %" PRIu64
+                  " instructions, at most %" PRIu64,
+                  keyval_get(&kv, "every"), (uint64_t)ICOUNT_EPOCH, MAX_EVERY);
+        ok = false;
     }
-    if (ok && mem) {
-        config->budget = strtoull(mem, &end, 0) << 20;
-        if (*end || config->budget == 0) {
-            error_set(errp, "mem=%s: use a number of MiB, such as 256", mem);
-            ok = false;
-        }
+    if (ok && keyval_get(&kv, "mem") && (mib == 0 || mib > MAX_BUDGET_MIB)) {
+        error_set(errp, "mem=%s: use a number of MiB from 1 to %" PRIu64 ", such as 256",
+                  keyval_get(&kv, "mem"), MAX_BUDGET_MIB);
+        ok = false;
+    }
+    config->budget = mib << 20;
+    if (!ok) {
+        error_prepend(errp, "-history %s: ", text);
     }
     keyval_free(&kv);
     return ok;

@@ -3,6 +3,7 @@
 #include "util/keyval.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +125,7 @@ bool keyval_get_u64(const KeyVal *kv, const char *key, uint64_t *out, Error **er
     char *end;
     errno = 0;
     unsigned long long n = strtoull(v, &end, 0);
-    if (*v == '\0' || *v == '-' || *end != '\0' || errno != 0) {
+    if (!isdigit((unsigned char)v[0]) || *end != '\0' || errno != 0) {
         error_set(errp, "%s=%s is not a number", key, v);
         return false;
     }
