@@ -69,7 +69,7 @@ export function mount(root, bus, app, debug) {
             null,
             line(app.t("cpu.trap.what"), say(`cause.${id}`, t.meaning), h("span", { class: "dim mono" }, ` ${m}cause ${t.cause} (${app.t(t.interrupt ? "cpu.trap.interrupt" : "cpu.trap.exception")} ${t.code})`)),
             line(app.t("cpu.trap.where"), address(t.epc), h("span", { class: "mono" }, ` ${t.epc_text?.replace("\t", " ") ?? app.t("cpu.trap.unreadable")}`), h("span", { class: "dim mono" }, ` ${m}epc`)),
-            line(app.t("cpu.trap.value"), !t.interrupt && ADDRESS_CAUSES.has(t.code) ? address(t.tval) : h("span", { class: "mono" }, t.tval), ` ${say(tvalKey(t), t.tval_words)}`, !t.interrupt && PAGE_FAULTS.has(t.code) ? h("button", { type: "button", class: "link trap-walk", onclick: () => app.go("memory", { addr: t.tval, cpu: last.cpu }) }, ` ${app.t("cpu.trap.walk")}`) : null, h("span", { class: "dim mono" }, ` ${m}tval`)),
+            line(app.t("cpu.trap.value"), !t.interrupt && ADDRESS_CAUSES.has(t.code) ? address(t.tval) : h("span", { class: "mono" }, t.tval), ` ${say(tvalKey(t), t.tval_words)}`, !t.interrupt && PAGE_FAULTS.has(t.code) ? [" ", h("button", { type: "button", class: "link trap-walk", onclick: () => app.go("memory", { addr: t.tval, cpu: last.cpu }) }, app.t("cpu.trap.walk"))] : null, h("span", { class: "dim mono" }, ` ${m}tval`)),
             line(app.t("cpu.trap.handler"), address(t.handler), h("span", { class: "dim mono" }, ` ${m}tvec`)),
             t.returns ? line(app.t("cpu.trap.returns"), say("returns", t.returns.words, { ret: `${m}ret`, pc: t.returns.pc, mode: t.returns.mode, ie: Number(t.returns.interrupts) })) : null,
           ),

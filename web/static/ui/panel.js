@@ -162,7 +162,7 @@ export function panel(app, bus, options) {
   const root = h(
     "section",
     { class: `panel ${options.class ?? ""}`, id: options.id, "aria-labelledby": titleId },
-    h("header", null, h("h2", { id: titleId }, app.t(options.title)), tools, h("span", { class: "grow" }), price, twinButton, jsonButton, helpButton),
+    h("header", null, h("h2", { id: titleId }, app.t(options.title)), tools, h("div", { class: "common" }, price, twinButton, jsonButton, helpButton)),
     help,
     trouble,
     body,
