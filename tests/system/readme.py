@@ -67,7 +67,7 @@ def check(typed, wanted, text):
     text = CONTROL.sub("", text).strip("\n") + "\n"
     text = "" if text == "\n" else text
     if not re.fullmatch(pattern(wanted), text):
-        raise Failure(f"after {typed!r} README.md shows\n" + "\n".join(wanted) + f"\nbut this came:\n{text[-3000:]}")
+        raise Failure(f"after {typed!r} README.md shows\n" + "\n".join(wanted) + f"\nbut this came:\n{text[:3000]}")
 
 
 class Session:
