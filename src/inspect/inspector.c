@@ -268,8 +268,10 @@ static void *thread_main(void *opaque) {
     while (!ins->quit || ins->job_first) {
         int64_t now_ns = inspect_now_ns();
         refill_locked(ins, now_ns);
-        /* Each has its turn: jobs may come without end, when much is logged. */
-        bool worked = run_job_locked(ins, now_ns) || free_gone_locked(ins);
+        /* Each has its turn: jobs may come without end, when much is logged, and clients that are gone would
+         * take the room of new ones. */
+        bool worked = run_job_locked(ins, now_ns);
+        worked = free_gone_locked(ins) || worked;
         if (ins->quit) {
             continue;
         }

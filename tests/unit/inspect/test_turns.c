@@ -174,6 +174,34 @@ static void a_log_without_end_is_told_now_and_then(void **state) {
     assert_true(told <= (now_ns - begin_ns) / 5000000 + 2);
 }
 
+/* Jobs one behind the other, each of which has a client come and go. */
+typedef struct Visits {
+    Inspector *ins;
+    unsigned left, refused;
+    bool over; /* atomic */
+} Visits;
+
+static void visit(void *opaque) {
+    Visits *v = opaque;
+    const InspectSink sink = {NULL, NULL};
+    InspectClient *client = inspect_client_new(v->ins, INSPECT_VIEWER, &sink);
+    v->refused += !client;
+    inspect_client_free(client);
+    if (--v->left) {
+        inspector_run(v->ins, visit, v);
+    } else {
+        __atomic_store_n(&v->over, true, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void jobs_without_end_keep_no_client_that_is_gone(void **state) {
+    InspectRig *rig = *state;
+    Visits v = {.ins = rig->ins, .left = 3 * INSPECT_MAX_CLIENTS};
+    inspector_run(rig->ins, visit, &v);
+    wait_for(&v.over);
+    assert_int_equal(v.refused, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(on_a_journey_others_are_told_how_it_is),
@@ -182,6 +210,7 @@ int main(void) {
         TEST(a_repeated_status_goes_on_during_a_journey_and_other_calls_rest),
         TEST(long_lists_end_early_and_short_ones_do_not),
         TEST(a_log_without_end_is_told_now_and_then),
+        TEST(jobs_without_end_keep_no_client_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
