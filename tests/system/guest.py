@@ -102,6 +102,11 @@ class Guest:
     def wait_shell(self, patience=None):
         self.expect(SHELL, patience)
 
+    def wait_idle_shell(self, patience=None):
+        """Nothing more comes by itself: behind a prompt that nobody typed at, the shell asks where the cursor is."""
+        self.wait_shell(patience)
+        self.expect(rb"\x1b\[6n", patience)
+
     def try_run(self, command, patience=None):
         """Runs a shell command; returns (status, output)."""
         # The line is echoed with breaks anywhere: what marks the output must not stand in it.

@@ -109,7 +109,7 @@ def hmp(g, line):
 
 def terminal_is_shared():
     with Guest(linux(), 40) as g:
-        g.wait_shell()
+        g.wait_idle_shell()
         g.send(b"\x01c")
         g.expect(rb"Vitrine [\d.]+ monitor - type 'help'")
         g.expect(PROMPT)
@@ -136,7 +136,7 @@ def terminal_is_shared():
 
 def guest_stands_still_and_steps():
     with Guest(linux(), 40) as g:
-        g.wait_shell()
+        g.wait_idle_shell()
         g.send(b"\x01c")
         g.expect(PROMPT)
         equal("stop", hmp(g, "stop"), "")
@@ -155,7 +155,7 @@ def guest_stands_still_and_steps():
 
 def a_block_is_explained():
     with Guest(linux(), 40) as g:
-        g.wait_shell()
+        g.wait_idle_shell()
         g.send(b"\x01c")
         g.expect(PROMPT)
         equal("stop", hmp(g, "stop"), "")
