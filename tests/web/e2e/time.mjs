@@ -52,7 +52,7 @@ async function jiffies(t, machine, page, addr, writer) {
   });
 
   await t.test("a watch point stops the machine at the write", async () => {
-    await page.getByLabel("Virtual address, or a register").fill(addr);
+    await page.getByLabel("Address, or a register and an offset").fill(addr);
     await page.getByRole("button", { name: "Stop at a write" }).click();
     await until("the machine stops", async () => !(await where(page)).running);
     const stop = (await call(page, "cpu.points")).stop;
