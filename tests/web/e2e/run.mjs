@@ -110,6 +110,23 @@ async function drive(t, page) {
     await until("one more", async () => (await count(page)) === before + 1n);
     await until("the bar says where", () => page.getByRole("button", { name: /step @/ }).isVisible());
     await until("the bar counts", async () => (await page.locator(".bar-machine").textContent()).includes(`#${String(before + 1n).replace(/\B(?=(\d{3})+$)/g, ",")}`));
+    for (const width of [960, 1024, 1366, 1920]) {
+      await page.setViewportSize({ width, height: 768 });
+      const tall = await page.evaluate(() => {
+        const top = /** @type {HTMLElement} */ (document.querySelector(".top"));
+        const where = /** @type {HTMLElement} */ (top.querySelector(".where"));
+        const stopped = top.offsetHeight;
+        where.style.display = "none"; /* as while it runs */
+        const running = top.offsetHeight;
+        where.style.display = "";
+        const nav = /** @type {HTMLElement} */ (top.querySelector("nav"));
+        return { stopped, running, hidden: nav.scrollWidth - nav.clientWidth };
+      });
+      equal(`the frame does not jump at ${width}`, tall.stopped, tall.running);
+      equal(`every tab is in sight at ${width}`, tall.hidden, 0);
+      await fitsWidth(page);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
     await page.keyboard.press("z");
     await until("one less", async () => (await count(page)) === before);
     equal("registers", (await call(page, "cpu.regs", { group: "general" })).groups, groups);

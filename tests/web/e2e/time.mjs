@@ -414,6 +414,7 @@ await suite("time", async (t) => {
     const other = await t.machine({ memory: 128 });
     const visitor = await t.open(other, "ws=time");
     await visitor.getByText("so it cannot go back").waitFor();
+    equal("one advice, not two", (await visitor.locator(".time-none-history").innerText()).match(/-icount/g)?.length, 1);
     equal("the options", await visitor.locator(".time-command").innerText(), "-icount shift=0 -history on");
     await visitor.getByRole("button", { name: "Record the hardware's events" }).click();
     await visitor.getByText("recording").first().waitFor();

@@ -84,6 +84,15 @@ test("strings: every key is asked for somewhere, whole or made from a prefix", (
   assert.deepEqual(idle, []);
 });
 
+test("strings: the bar has a word for every reason that the machine gives for a stop", () => {
+  const given = ["machine.c", "history.c"].flatMap((name) => {
+    const text = readFileSync(path.join(STATIC, "../../src/inspect", name), "utf8");
+    return [...text.matchAll(/\[DEBUG_[A-Z]+\]\s*=\s*"(\w+)"/g)].map((m) => m[1]);
+  });
+  assert.ok(given.length > 10, `only ${given} were found`);
+  assert.deepEqual(given.filter((reason) => !words.en.has(`bar.stop.${reason}`)), []);
+});
+
 test("strings: a text is filled in, and a key that is not known shows itself", () => {
   const w = new Words("en");
   w.add({ en: { "a.b": "{x} of {y}, {x}" }, zh: { "a.b": "{y} 的 {x}" } });

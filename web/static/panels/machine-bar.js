@@ -79,7 +79,7 @@ class MachineBar {
     /** @type {[Action, HTMLElement][]} */
     this.buttons = this.actions().map((a) => [a, this.button(a)]);
     this.state = h("span", { class: "chip state", role: "status" });
-    this.where = h("button", { class: "link mono", type: "button", hidden: true, title: app.t("bar.where.help"), onclick: () => this.goWhere() });
+    this.where = h("button", { class: "link mono where", type: "button", hidden: true, title: app.t("bar.where.help"), onclick: () => this.goWhere() });
     this.count = h("span", { class: "mono", ...explain(app, "bar.count.help") });
     this.mips = h("span", { class: "mono", ...explain(app, "bar.mips.help") });
     this.accel = h("span", { class: "accel dim", ...explain(app, "bar.accel.help") });
@@ -166,7 +166,9 @@ class MachineBar {
     this.state.classList.toggle("warn", !known || !m.running);
     const stop = m.running ? null : this.stop;
     this.where.hidden = !stop?.pc;
-    this.where.textContent = stop?.pc ? `${stop.reason} @ ${fmt.addr(stop.pc)}` : "";
+    const where = stop?.pc ? `${app.t(`bar.stop.${stop.reason}`)} @ ${fmt.addr(stop.pc)}` : "";
+    this.where.textContent = where;
+    this.where.title = `${where}: ${app.t("bar.where.help")}`; /* a narrow bar shows its beginning */
     this.count.hidden = !m.icount;
     this.count.textContent = m.icount ? `#${m.running ? fmt.count(m.count) : fmt.exact(m.count)}` : "";
     const mips = this.speed.add(m);

@@ -5,6 +5,7 @@
  *
  *   first |-----|-----|-----x now .....| seen       the past is run again from the moment before
  */
+import { RpcError } from "../protocol.js";
 import { num, hexOf, parseCount } from "../time/scale.js";
 import { HISTORY_OPTIONS, stopWords, travel } from "../time/travel.js";
 import { clear, h } from "../ui/dom.js";
@@ -191,7 +192,7 @@ class Travel {
           h("code", { class: "time-command" }, HISTORY_OPTIONS),
           h("button", { type: "button", onclick: () => navigator.clipboard.writeText(HISTORY_OPTIONS).then(() => app.toast(app.t("time.copied")), (e) => app.fail(e)) }, app.t("time.copy")),
         ),
-        h("p", { class: "dim" }, app.errorText(error)),
+        error instanceof RpcError && error.class === "unsupported" ? null : h("p", { class: "dim" }, app.errorText(error)),
       ),
     );
   }
