@@ -12,7 +12,7 @@ static Travel *find_travel(InspectCall *call) {
     Travel *t = inspector_travel(call->inspector);
     if (!t) {
         inspect_fail(call, INSPECT_UNSUPPORTED, "this machine keeps no history",
-                     "start it with -icount shift=2 -history on");
+                     "start it with -icount shift=0 -history on");
     }
     return t;
 }

@@ -132,7 +132,7 @@ json_t *inspect_machine_cont(InspectCall *call) {
     }
     if (until.count != ICOUNT_NEVER && !cpu_group_icount_enabled(call->m->cpus)) {
         return inspect_fail(call, INSPECT_BAD_STATE, "instructions are not counted",
-                            "start the emulator with -icount shift=2");
+                            "start the emulator with -icount shift=0");
     }
     if (!machine_cont_until(call->m, until, &err)) {
         return inspect_fail_error(call, INSPECT_BAD_STATE, "machine.reset starts it anew",

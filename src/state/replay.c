@@ -45,7 +45,7 @@ static int64_t host_ns(clockid_t id) {
 
 static bool check_machine(Machine *m, const char *option, Error **errp) {
     if (!m->config.icount.on) {
-        error_set(errp, "%s needs -icount, such as -icount shift=2", option);
+        error_set(errp, "%s needs -icount, such as -icount shift=0", option);
         return false;
     }
     for (unsigned i = 0; i < m->drive_count; i++) {

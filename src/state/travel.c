@@ -133,7 +133,7 @@ static void take_entry(void *opaque, uint64_t count) {
 
 Travel *travel_new(Machine *m, const TravelConfig *config, Error **errp) {
     if (!cpu_group_icount_enabled(m->cpus)) {
-        error_set(errp, "going back in time needs -icount, such as -icount shift=2");
+        error_set(errp, "going back in time needs -icount, such as -icount shift=0");
         return NULL;
     }
     Travel *t = calloc(1, sizeof(*t));
