@@ -252,6 +252,7 @@ class Lanes {
   }
 
   async record() {
+    this.view.showNew();
     await this.p.busy(this.p.bus.call("trace.start", { kinds: HARDWARE }));
   }
 

@@ -14,6 +14,8 @@ import { hexOf, num } from "./scale.js";
 /** @typedef {import("../app.js").App} App */
 /** @typedef {import("./scale.js").Window} Window */
 
+/** Ticks of either axis, instructions or nanoseconds: what a person can watch come in. */
+const NEW_SPAN = 2e8;
 const NAMES = ["from", "to", "span", "axis", "hide", "hart", "first", "last"];
 
 export class TimeView {
@@ -64,6 +66,13 @@ export class TimeView {
     this.set("from", "");
     this.set("to", "");
     this.set("span", hexOf(span));
+  }
+
+  /** A recording begins: of a run that is seen whole it would be the last few pixels. */
+  showNew() {
+    if (this.mode() === "all") {
+      this.setSpan(NEW_SPAN);
+    }
   }
 
   setAll() {
