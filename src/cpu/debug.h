@@ -29,7 +29,8 @@
  * held; so vCPUs read them freely. work_lock: claimed, stop.
  * Not modelled: a watch point sees what instructions and devices load and store; not page-table walks,
  * a device's reads of its rings, nor what a reset or a debugger writes. DMA to a point of more than
- * DEBUG_DMA_PAGES pages of virtual memory is seen in the first ones. What the bytes were before a
+ * DEBUG_DMA_PAGES pages of virtual memory is seen in the first ones, and, without -icount, where those pages were
+ * when points changed last or the machine went on. What the bytes were before a
  * device's write is not known.
  */
 #ifndef VITRINE_CPU_DEBUG_H

@@ -374,6 +374,8 @@ static TranslationBlock *translate_block(CPUState *cpu, unsigned max_insns,
                                          bool one_shot) {
     unsigned *making = &cpu->group->cache->making;
     __atomic_add_fetch(making, 1, __ATOMIC_SEQ_CST);
+    /* Fetches come after it: pairs with the fence of code_store(). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     TranslationBlock *tb = make_block(cpu, max_insns, one_shot);
     __atomic_sub_fetch(making, 1, __ATOMIC_SEQ_CST);
     return tb;

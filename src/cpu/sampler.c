@@ -67,7 +67,7 @@ static TbSample look(const SampleRing *ring, const void *context) {
     return s;
 }
 
-/* Async-signal-safe: no locks, no C library, errno is left alone. */
+/* Async-signal-safe: no locks, of the C library getpid() alone, errno is left as it is. */
 static void on_sample(int number, siginfo_t *info, void *context) {
     (void)number;
     if (info->si_code != SI_QUEUE || info->si_pid != getpid()) {

@@ -13,6 +13,7 @@ from rv import A0, A1, S0, S1, ZERO, addi, beq, bne, ld, lui, mul
 
 RAM = 0x80000000
 ENOUGH = 1500    # samples
+PATIENCE = 120   # seconds; on a quiet host they come in three
 BARE = ("-M", "virt", "-m", "16", "-display", "none", "-serial", "null", "-monitor", "none", "-bios", "none", "-S")
 BACK_ENDS = ("x86_64", "interp")
 SHORT, LONG = 100, 300      # turns of two loops of the same instructions
@@ -42,11 +43,15 @@ def reads_the_time():
 def sampled(m, enough=ENOUGH):
     """The answer of tb.list when there are enough samples."""
     m.rpc.call("tb.sample", on=True)
+    end = time.monotonic() + PATIENCE
     while True:
         answer = m.rpc.call("tb.list", sort="samples")
         s = answer["sampling"]
         if sum(number(s[k]) for k in ("code", "helper", "other")) >= enough:
             return answer
+        if time.monotonic() > end:
+            raise Failure(f"not {enough} samples in {PATIENCE} s: {s}")
+        time.sleep(0.05)
 
 
 def by_address(answer):

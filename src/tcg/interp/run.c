@@ -497,6 +497,7 @@ uintptr_t interp_enter(BackendState *bs, TcgCpu *cpu, const void *code) {
     s.base[BASE_ENV] = tcg_cpu_env(cpu);
     s.pc = (uint64_t *)(s.base[BASE_ENV] + bs->pc_offset);
     s.block = (const InterpBlock *)((uintptr_t)code & ~(uintptr_t)INTERP_FAST);
+    __atomic_signal_fence(__ATOMIC_RELEASE);
     cpu->frame = &s;
     for (;;) {
         bool fast = (uintptr_t)s.next & INTERP_FAST;
