@@ -352,8 +352,10 @@ await suite("memory", async (t) => {
   for (const [theme, width, height, locale] of [["light", 400, 800, "en-US"], ["dark", 1440, 900, "zh-CN"], ["dark", 400, 800, "en-US"]]) {
     await t.test(`it fits and is accessible at ${width} px, ${theme}, ${locale}`, async () => {
       const other = await t.open(machine, at(phys, "&addr=0xffffffff80000000&memory.step=2"), { theme, width, height, locale });
-      await other.locator(".hex-grid").scrollIntoViewIfNeeded();
-      await until("bytes", async () => (await other.textContent(".hex-grid")).includes("MARK"));
+      await until("bytes", async () => {
+        await other.locator(".hex-grid").scrollIntoViewIfNeeded(); /* what loads above may push it down again */
+        return (await other.textContent(".hex-grid")).includes("MARK");
+      });
       await fitsWidth(other);
       await accessible(other);
       equal("words that are missing", await other.$$eval("main *", (all) => all.flatMap((n) => [...n.childNodes]).filter((n) => n.nodeType === 3 && /^memory\.\w/.test(n.data)).map((n) => n.data)), []);
