@@ -99,7 +99,8 @@ json_t *inspect_history_go(InspectCall *call) {
         return NULL;
     }
     begin(call);
-    bool ok = travel_go(t, inspect_u64(call, "count"), &err);
+    const CpuMoment to = {inspect_u64(call, "count"), inspect_u64(call, "inputs")};
+    bool ok = travel_go(t, to, &err);
     return arrived(call, t, ok, NULL, err);
 }
 

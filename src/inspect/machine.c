@@ -15,17 +15,17 @@ json_t *inspect_machine_status(InspectCall *call) {
     bool travelling = call->inspector->journey_ns != 0; /* then it runs, but only again */
     RunState state = travelling ? RUN_PAUSED : machine_run_state(m);
     machine_lock(m); /* with -icount: no guest code runs */
-    uint64_t count = cpu_group_icount(m->cpus);
+    uint64_t count = cpu_group_icount(m->cpus), inputs = gate_position(m->gate);
     int64_t now = clock_now_ns(&m->clock);
     machine_unlock(m);
     return json_pack(
-        "{s:s, s:b, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:b, s:o, s:o, s:o}", "state",
-        machine_run_state_name(state), "running", state == RUN_RUNNING, "travelling",
-        travelling, "machine", m->cls->name, "name", config->name, "cpus",
+        "{s:s, s:b, s:b, s:s, s:s?, s:i, s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o}",
+        "state", machine_run_state_name(state), "running", state == RUN_RUNNING,
+        "travelling", travelling, "machine", m->cls->name, "name", config->name, "cpus",
         (int)m->cpus->count, "ram", inspect_hex(config->ram_size), "accel",
         config->accel ? config->accel : "tcg", "backend", m->cpus->backend->name,
         "icount", cpu_group_icount_enabled(m->cpus), "count", inspect_hex(count),
-        "time_ns", inspect_hex((uint64_t)now), "uptime_ns",
+        "inputs", inspect_hex(inputs), "time_ns", inspect_hex((uint64_t)now), "uptime_ns",
         inspect_hex((uint64_t)inspector_uptime_ns(call->inspector)));
 }
 

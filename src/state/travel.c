@@ -440,16 +440,16 @@ static bool go_to_present(Travel *t, Error **errp) {
     return ok;
 }
 
-static bool travel_to(Travel *t, uint64_t count, Error **errp) {
-    bool ok = count <= present(t) || go_to_present(t, errp);
-    ok = ok && go_silently(t, (CpuMoment){.count = count}, errp);
+static bool travel_to(Travel *t, CpuMoment to, Error **errp) {
+    bool ok = to.count <= present(t) || go_to_present(t, errp);
+    ok = ok && go_silently(t, to, errp);
     const DebugStop stop = count_stop(t);
     end(t, &stop);
     return ok;
 }
 
-bool travel_go(Travel *t, uint64_t count, Error **errp) {
-    return begin(t, errp) && travel_to(t, count, errp);
+bool travel_go(Travel *t, CpuMoment to, Error **errp) {
+    return begin(t, errp) && travel_to(t, to, errp);
 }
 
 bool travel_back(Travel *t, uint64_t n, Error **errp) {
@@ -457,7 +457,7 @@ bool travel_back(Travel *t, uint64_t n, Error **errp) {
         return false;
     }
     uint64_t at = now(t);
-    return travel_to(t, n < at ? at - n : 0, errp);
+    return travel_to(t, (CpuMoment){.count = n < at ? at - n : 0}, errp);
 }
 
 /* Looks for the last hit before `limit` (at_end: or right at it), entry by entry, not further back than

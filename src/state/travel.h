@@ -85,9 +85,10 @@ TravelRange travel_range(Travel *t);
 /* The moments that are kept, from the oldest: up to `max` entries; returns how many. */
 unsigned travel_moments(Travel *t, HistoryEntry *moments, unsigned max);
 
-/* Goes to right before instruction number `count`; behind the present the guest lives on up to there.
+/* Goes to a moment: right before instruction number to.count, and there after as much input as had come by then (0:
+ * before what came at that count); behind the present the guest lives on up to there.
  * Errors: before the first entry; behind a recording's end; the guest waits, or ended before it. */
-bool travel_go(Travel *t, uint64_t count, Error **errp);
+bool travel_go(Travel *t, CpuMoment to, Error **errp);
 /* Goes n instructions back. */
 bool travel_back(Travel *t, uint64_t n, Error **errp);
 /* Goes back to the last hit of any break or watch point; *stop: which. None: to the first entry, and

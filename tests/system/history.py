@@ -111,12 +111,16 @@ def disk_and_network_are_what_they_were(d, smp):
         used = [buffers_used(s)]
         now = s.count()
         counts = [now + i * 5 * MILLION + 17 * i for i in range(1, 25)]
-        was = s.hashes(counts)
+        s.rpc.subscribe("machine.stopped")
+        was, inputs = {}, {}
+        for count in counts:
+            was[count] = s.hash_at(count)
+            inputs[count] = s.call("machine.status")["inputs"]   # what came right there belongs to the moment
         used.append(buffers_used(s))
         for name, before, after in zip(("disk", "network"), *used):
             equal(f"the {name} was used ({before}, {after})", after > before, True)
         for count in random.Random(smp).sample(counts, 8) + counts[-1:]:
-            answer = s.call("history.go", count=hex(count))
+            answer = s.call("history.go", count=hex(count), inputs=inputs[count])
             equal("the count", number(answer["count"]), count)
             equal("the present", number(answer["seen"]), counts[-1])
             equal(f"the moment {count}", s.call("machine.hash")["hash"], was[count])
