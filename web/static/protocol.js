@@ -82,6 +82,9 @@ export function hex(v, digits = 0) {
   return "0x" + v.toString(16).padStart(digits, "0");
 }
 
+/** WebSocket.OPEN, for sockets that are fakes, too. */
+const OPEN = 1;
+
 export class Bus extends EventTarget {
   /**
    * @param {string} url of the WebSocket @param {typeof WebSocket} [Socket] a fake, in tests
@@ -179,7 +182,8 @@ export class Bus extends EventTarget {
 
   /** @param {string} method @param {object} [params] @returns {Promise<{result: any, frames: Frame[], held_ns: number}>} */
   callFrames(method, params = {}) {
-    if (this.state !== "open" || !this.socket) {
+    /* a socket that is closing has not told so yet: what is sent would be lost */
+    if (this.state !== "open" || !this.socket || this.socket.readyState > OPEN) {
       return Promise.reject(new NetError("there is no connection to the machine"));
     }
     const id = this.nextId++;
