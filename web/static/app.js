@@ -62,6 +62,7 @@ export class App {
     /** @type {Off[]} of the workspace that is mounted */
     this.unmount = [];
     this.mounting = 0;
+    this.missing = false; /* the workspace, for want of a server to fetch it from */
     this.main = h("main", { id: "main", tabindex: "-1" });
     this.bar = h("div", { class: "bar-machine" });
     this.tabs = h("nav");
@@ -293,6 +294,7 @@ export class App {
     if (document.hidden) {
       return;
     }
+    this.missing = false;
     try {
       const module = await import(`./workspaces/${name}.js`);
       if (turn !== this.mounting) {
@@ -309,6 +311,14 @@ export class App {
       this.unmount.push(() => bus.dispose());
       this.unmount.push(module.mount(root, bus, this));
     } catch (e) {
+      if (turn !== this.mounting) {
+        return;
+      }
+      this.missing = true;
+      if (this.bus.state !== "open") {
+        clear(this.main, h("p", { class: "empty" }, this.t("shell.no_server")));
+        return;
+      }
       clear(this.main, h("p", { class: "empty bad" }, this.t("shell.no_workspace", { error: this.errorText(e) })));
       throw e;
     }
@@ -359,6 +369,7 @@ export class App {
       state === "refused" && reason ? this.t("shell.refused.reason", { reason }) : state === "ended" ? this.endText(reason) : this.t(`shell.${state}`);
     if (state === "open" && ["lost", "ended", "refused"].includes(before ?? "")) {
       this.toast(this.t("shell.back"));
+      this.missing && this.mount();
     }
   }
 

@@ -327,6 +327,18 @@ async function lite(t, machine) {
 
 async function loss(t, machine, page) {
   let next;
+  await t.test("a workspace that is opened without a network comes when the network does", async () => {
+    const other = await t.open(machine, "ws=run");
+    await shows(other, /vitrine/);
+    await other.context().setOffline(true);
+    await t.cut(other);
+    await other.locator(".banner.bad").waitFor();
+    await other.getByRole("button", { name: "Devices", exact: true }).click();
+    await other.getByText("has not been opened before").waitFor();
+    await other.context().setOffline(false);
+    await other.getByText("serial-mm@10000000").first().waitFor();
+    await t.close(other);
+  });
   await t.test("a cut connection is said, made anew, and nothing of the line is lost or doubled", async () => {
     await page.evaluate(() => {
       const Real = WebSocket;
@@ -386,6 +398,11 @@ async function loss(t, machine, page) {
     equal("the bar", await page.textContent(".bar-machine .state"), "has ended");
     await shows(page, /^the-last$/m);
     await accessible(page);
+  });
+  await t.test("of a machine that has ended no button drives anything, and a workspace that was never opened says why it is empty", async () => {
+    equal("refused", await page.locator('.bar-machine .do[aria-disabled="true"]').count(), 7);
+    await page.getByRole("button", { name: "Devices", exact: true }).click();
+    await page.getByText("has not been opened before").waitFor();
   });
 }
 

@@ -416,6 +416,7 @@ await suite("time", async (t) => {
     await visitor.getByText("so it cannot go back").waitFor();
     equal("one advice, not two", (await visitor.locator(".time-none-history").innerText()).match(/-icount/g)?.length, 1);
     equal("the options", await visitor.locator(".time-command").innerText(), "-icount shift=0 -history on");
+    equal("is it said once", await visitor.getByText("-icount").count(), 1);
     await visitor.getByRole("button", { name: "Record the hardware's events" }).click();
     await visitor.getByText("recording").first().waitFor();
     await until("events over virtual time", async () => big(/([\d,]+) events in view/.exec(await text(visitor, ".time-facts"))?.[1] ?? "0") > 0n);

@@ -7,6 +7,7 @@
  *
  * A button that cannot be used now says why when one tries.
  */
+import { RpcError } from "../protocol.js";
 import { dialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { explain } from "../ui/explain.js";
@@ -89,7 +90,7 @@ class MachineBar {
 
   /** @returns {Action[]} */
   actions() {
-    const viewer = () => (this.app.role === "operator" ? null : this.app.t("bar.viewer"));
+    const viewer = () => (this.app.role !== "operator" ? this.app.t("bar.viewer") : this.app.bus.state === "ended" ? this.app.t("bar.over") : null);
     const stopped = () => viewer() ?? (this.app.machine?.running ? this.app.t("bar.pause_first") : null);
     /** @param {string} unit */
     const step = (unit) => async () => this.arrived(await this.bus.call("cpu.step", { cpu: this.app.focus.get().cpu, unit }));
@@ -203,7 +204,7 @@ class MachineBar {
       await this.bus.call("history.status");
       this.noHistory = null;
     } catch (e) {
-      this.noHistory = this.app.errorText(e);
+      this.noHistory = e instanceof RpcError && e.class === "unsupported" ? this.app.t("bar.back.none") : this.app.errorText(e);
     }
     this.app.machine && this.show(this.app.machine);
   }

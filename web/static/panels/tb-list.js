@@ -74,7 +74,7 @@ class HotList {
   }
 
   valueTitle() {
-    return this.app.t("translate.value");
+    return this.app.t(`translate.value.${this.sort.get()}`);
   }
 
   /** How many places it will go at the next sorting. @param {import("./tb-rank.js").Ranked} r */
@@ -148,9 +148,10 @@ class HotList {
   /** What samples say of the whole. @param {any} s */
   paintSampling(s) {
     const n = (/** @type {string} */ k) => Number(BigInt(s[k]));
-    const all = Math.max(1, n("code") + n("helper") + n("other") + n("gone"));
+    const seen = n("code") + n("helper") + n("other") + n("gone");
+    const all = Math.max(1, seen);
     const vars = { code: fmt.percent((n("code") + n("gone")) / all), helper: fmt.percent(n("helper") / all), other: fmt.percent(n("other") / all) };
-    const text = this.app.t(s.on ? "translate.sampled" : "translate.not_sampled", vars);
+    const text = this.app.t(!s.on ? "translate.not_sampled" : seen ? "translate.sampled" : "translate.no_samples", vars);
     if (this.counting.dataset.on !== text) {
       this.counting.dataset.on = text;
       clear(this.counting, h("span", { class: "dim", title: this.app.t("translate.sampled.help", { rate: s.per_s }) }, text));
@@ -193,6 +194,8 @@ class HotList {
     this.ranking.reset();
     /* again and again: a machine that was away has forgotten it */
     this.endSampling ??= this.p.bus.every(SAMPLE_MS, "tb.sample", { on: true }, () => {}, (e) => this.p.fail(e));
+    const head = this.table.root.querySelector("thead th:last-child");
+    head && (head.textContent = this.valueTitle());
     this.end = this.p.bus.every(LIST_MS, "tb.list", params, (r) => this.take(r), (e) => this.p.fail(e));
   }
 

@@ -96,7 +96,7 @@ export const strings = {
     "devices.irq.context": "ctx {n} ({mode})",
     "devices.irq.hart": "hart {n}",
     "devices.irq.nobody": "no context has enabled it",
-    "devices.irq.others": "not enabled by {n} others",
+    "devices.irq.others": "off for others: {n}",
     "devices.irq.unused": "{n} lines that nobody uses",
     "devices.irq.path": "The way of {dev}'s interrupt",
     "devices.irq.waits": "It waits.",
