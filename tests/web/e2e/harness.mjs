@@ -38,13 +38,13 @@ const CONNECTION_NOISE = /WebSocket connection to|Failed to load resource: net::
 
 const packages = createRequire(path.join(BUILD, "npm-test/package.json"));
 
-/** Runs in the page before all scripts: so that cut() finds the sockets. */
+/** Runs in the page before all scripts: so that cut() finds the sockets, and unplug() reaches those to come. */
 function rememberSockets() {
   const Real = window.WebSocket;
   window.vitrineSockets = [];
   window.WebSocket = class extends Real {
     constructor(...args) {
-      super(...args);
+      super(window.vitrineUnplugged ? "ws://127.0.0.1:1/" : args[0], args[1]);
       window.vitrineSockets.push(this);
     }
   };
@@ -225,6 +225,16 @@ export class Tests {
       open.forEach((s) => s.close());
       return open.length;
     });
+  }
+
+  /** Cuts them, and lets no new one come about until plug(). Returns how many there were. */
+  async unplug(page) {
+    await page.evaluate(() => (window.vitrineUnplugged = true));
+    return this.cut(page);
+  }
+
+  async plug(page) {
+    await page.evaluate(() => (window.vitrineUnplugged = false));
   }
 
   complain(text) {

@@ -330,31 +330,23 @@ async function loss(t, machine, page) {
   await t.test("a workspace that is opened without a network comes when the network does", async () => {
     const other = await t.open(machine, "ws=run");
     await shows(other, /vitrine/);
-    await other.context().setOffline(true);
-    await t.cut(other);
+    await other.route("**/workspaces/devices.js", (route) => route.abort());
+    await t.unplug(other);
     await other.locator(".banner.bad").waitFor();
     await other.getByRole("button", { name: "Devices", exact: true }).click();
     await other.getByText("has not been opened before").waitFor();
-    await other.context().setOffline(false);
+    await other.unroute("**/workspaces/devices.js");
+    await t.plug(other);
     await other.getByText("serial-mm@10000000").first().waitFor();
     await t.close(other);
   });
   await t.test("a cut connection is said, made anew, and nothing of the line is lost or doubled", async () => {
-    await page.evaluate(() => {
-      const Real = WebSocket;
-      window.WebSocket = class extends Real {
-        constructor(...a) {
-          super("ws://127.0.0.1:1/", a[1]);
-        }
-      };
-      window.heal = () => (window.WebSocket = Real);
-    });
-    const cut = await t.cut(page);
+    const cut = await t.unplug(page);
     ok("a socket was open", cut > 0);
     await page.locator(".banner.bad").filter({ hasText: /lost|does not answer/ }).waitFor();
     equal("the bar says what it knows", await page.textContent(".bar-machine .state"), "no connection");
     await machine.run("for i in 1 2 3 4 5; do echo mean''while-$i; done");
-    await page.evaluate(() => window.heal());
+    await t.plug(page);
     await t.connected(page);
     await shows(page, /meanwhile-1\nmeanwhile-2\nmeanwhile-3\nmeanwhile-4\nmeanwhile-5\n/);
     equal("times", (await screen(page)).match(/^meanwhile-3$/gm).length, 1);
