@@ -194,8 +194,7 @@ class HotList {
     this.ranking.reset();
     /* again and again: a machine that was away has forgotten it */
     this.endSampling ??= this.p.bus.every(SAMPLE_MS, "tb.sample", { on: true }, () => {}, (e) => this.p.fail(e));
-    const head = this.table.root.querySelector("thead th:last-child");
-    head && (head.textContent = this.valueTitle());
+    this.table.title("value", this.valueTitle());
     this.end = this.p.bus.every(LIST_MS, "tb.list", params, (r) => this.take(r), (e) => this.p.fail(e));
   }
 

@@ -134,7 +134,13 @@ export function table(options) {
     }
   };
 
-  return { root, update };
+  /** Another heading. @param {string} key of the column @param {string} text */
+  const title = (key, text) => {
+    const cell = head[columns.findIndex((c) => c.key === key)];
+    cell && (cell.textContent = text);
+  };
+
+  return { root, update, title };
 }
 
 /** A table that is made once: the twin of a canvas. @param {{columns: string[], rows: any[][]}} twin @param {string} label */
